@@ -1,0 +1,1 @@
+"""Turns pixels and vectors into facts, and has never heard of Supabase."""

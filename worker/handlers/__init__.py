@@ -1,0 +1,1 @@
+"""One file per job kind, ending in HANDLER."""
