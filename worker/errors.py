@@ -1,0 +1,151 @@
+"""Everything that can go wrong with a job: a stable code, one sentence, and whether trying again could help.
+
+    JobError
+    ├── permanent: NotFound, ForbiddenUrl, TooLarge, NotAnImage, Unreadable, UnsupportedFormat, BadParams,
+    │              UnknownJobType, ResultRefused, InternalError
+    └── transient: TimedOut, OutOfMemory, WeightsMissing, StorageUnavailable, DatabaseUnavailable
+
+The codes are a contract with apps: they stand in `error_code`, in logs, and in the README's table.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class JobError(Exception):
+    """A job could not be done."""
+
+    code: ClassVar[str] = "internal_error"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+
+
+class NotFound(JobError):
+    """The file or row the job is about does not exist (any more)."""
+
+    code = "not_found"
+
+
+class ForbiddenUrl(JobError):
+    """The job points at a place this worker must not fetch from."""
+
+    code = "forbidden_url"
+
+
+class TooLarge(JobError):
+    """The file has more bytes or pixels than this worker accepts."""
+
+    code = "too_large"
+
+
+class NotAnImage(JobError):
+    """The bytes are something else than an image."""
+
+    code = "not_an_image"
+
+
+class Unreadable(JobError):
+    """The bytes begin like an image but are truncated or corrupt."""
+
+    code = "unreadable"
+
+
+class UnsupportedFormat(JobError):
+    """The bytes are an image in a format or variant no decoder here understands."""
+
+    code = "unsupported_format"
+
+
+class BadParams(JobError):
+    """The job's parameters are not what its kind expects."""
+
+    code = "bad_params"
+
+
+class UnknownJobType(JobError):
+    """No handler of this worker knows the job's kind."""
+
+    code = "unknown_job_type"
+
+
+class WeightsMissing(JobError):
+    """The model's weights are not on this machine and may not be downloaded."""
+
+    code = "weights_missing"
+    retryable = True
+
+
+class OutOfMemory(JobError):
+    """There was not enough memory to finish the job."""
+
+    code = "out_of_memory"
+    retryable = True
+
+
+class TimedOut(JobError):
+    """The job took longer than its kind allows."""
+
+    code = "timeout"
+    retryable = True
+
+
+class StorageUnavailable(JobError):
+    """Storage, or the server a file was to come from, did not answer as it should."""
+
+    code = "storage_unavailable"
+    retryable = True
+
+
+class DatabaseUnavailable(JobError):
+    """The database could not be reached or was too busy."""
+
+    code = "database_unavailable"
+    retryable = True
+
+
+class ResultRefused(JobError):
+    """The database refused the result rows, because they break one of its rules."""
+
+    code = "result_refused"
+
+
+class InternalError(JobError):
+    """A defect in the worker; the log has the traceback."""
+
+    code = "internal_error"
+    retryable = True
+
+
+class StartupError(Exception):
+    """The worker cannot start; the message says what to change. Never retried."""
+
+    code: ClassVar[str] = "startup_failed"
+
+
+class AuthFailed(StartupError):
+    """Supabase refused the worker's key, token or password."""
+
+    code = "auth_failed"
+
+
+class SchemaMissing(StartupError):
+    """The project lacks a table or function of ours: its migrations have not been applied."""
+
+    code = "schema_missing"
+
+
+class PermissionDenied(StartupError):
+    """The worker's role may not do this."""
+
+    code = "permission_denied"
+
+
+DATABASE_CODES = {
+    "worker_lost": "The worker that held the job stopped answering three times in a row.",
+    "cancelled": "The owner of the job asked to stop it.",
+    "lease_lost": "Another worker had taken the job over; this attempt's result was thrown away.",
+}
+"""Codes that are set by SQL or only logged, and their sentences."""

@@ -1,0 +1,98 @@
+"""What is claimed, and the five ways it can end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One claimed row, whichever job table it came from."""
+
+    table: str
+    id: UUID
+    kind: str
+    user_id: UUID
+    asset_id: UUID | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """Untrusted until the handler's params type has read it."""
+    attempt: int = 1
+    max_attempts: int = 5
+    epoch: int
+    """The fencing token: rises with every claim, quoted by every later call, part of every file's path."""
+    crashes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replace:
+    """Put `rows` where this job's user and asset had rows matching `scope`."""
+
+    table: str
+    scope: Mapping[str, Any] = field(default_factory=dict)
+    rows: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """Change the job's asset row: `set` always, `fill` only the columns that are still null."""
+
+    table: str
+    set: Mapping[str, Any] = field(default_factory=dict)
+    fill: Mapping[str, Any] = field(default_factory=dict)
+
+
+Write: TypeAlias = Replace | Update
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What one attempt took: which code and models, how long each stage, how much was found."""
+
+    handler: str = ""
+    handler_version: str = ""
+    models: Sequence[Mapping[str, Any]] = ()
+    timings: Mapping[str, float] = field(default_factory=dict)
+    """Seconds per stage."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """Finished: `result` goes on the job row, `writes` are applied in the same transaction."""
+
+    result: Mapping[str, Any] = field(default_factory=dict)
+    writes: Sequence[Write] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Not now; again in `delay_seconds`, unless the attempts are used up."""
+
+    code: str
+    message: str
+    delay_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Trying again would not help."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """Given back because the worker is stopping; costs no attempt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """Stopped because its owner asked."""
+
+
+Outcome: TypeAlias = Done | Retry | Failed | Released | Cancelled

@@ -1,0 +1,171 @@
+"""Everything that can be set from outside, read once; nothing else looks at the environment."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AliasChoices,
+    Field,
+    HttpUrl,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from worker.errors import StartupError
+
+MEBIBYTE = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """Read from the environment and from `.env`; a wrong value stops the worker with a sentence naming it."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, populate_by_name=True, env_ignore_empty=True
+    )
+
+    supabase_url: HttpUrl | None = Field(
+        None, description="The project's address, e.g. https://xyz.supabase.co."
+    )
+    supabase_public_url: HttpUrl | None = Field(
+        None, description="The address apps use, if it differs from the one this worker uses."
+    )
+    supabase_secret_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("supabase_secret_key", "supabase_service_role_key"),
+        description="Secret key (sb_secret_…) or legacy service-role JWT: this worker serves every user.",
+    )
+    supabase_publishable_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("supabase_publishable_key", "supabase_anon_key"),
+        description="Publishable (or legacy anon) key, needed with a worker token or a user's account.",
+    )
+    kizu_worker_token: SecretStr | None = Field(
+        None, description="A JWT with the role kizu_worker: may call the worker verbs and touch Storage only."
+    )
+    kizu_email: str | None = Field(None, description="E-mail of the user a personal worker signs in as.")
+    kizu_password: SecretStr | None = Field(None, description="That user's password.")
+
+    worker_id: str = Field(
+        default_factory=lambda: re.sub(r"[^A-Za-z0-9._-]+", "-", platform.node()).strip("-") or "worker",
+        min_length=1,
+        max_length=100,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="Name of this worker; several workers need several names. Default: the host name.",
+    )
+    lanes: Annotated[dict[str, int], NoDecode] = Field(
+        default_factory=lambda: {"image": 8, "ai": 4, "video": 1, "interactive": 2},
+        description="Slots per lane, as in image=8,ai=4,video=1: a full lane never delays another.",
+    )
+    poll_interval: float = Field(
+        5.0, gt=0, le=300, description="Seconds between looks while Realtime is down."
+    )
+    poll_interval_realtime: float = Field(
+        30.0, gt=0, le=3600, description="Seconds between looks while Realtime is healthy."
+    )
+    lease_seconds: int = Field(
+        60, ge=2, le=3600, description="How long a job stays ours without a heartbeat."
+    )
+    grace_seconds: float = Field(
+        25.0, ge=0, le=3600, description="Time to finish running jobs after SIGTERM."
+    )
+    wake: Literal["auto", "postgres_changes", "broadcast", "off"] = Field(
+        "auto",
+        description="How new jobs ring: auto picks broadcast for a worker token, else postgres_changes.",
+    )
+
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Hosts besides the project's Storage that input URLs may name, comma separated."
+    )
+    max_download_bytes: int = Field(256 * MEBIBYTE, gt=0, description="Largest file fetched, in bytes.")
+    max_image_pixels: int = Field(200_000_000, gt=0, description="Largest picture decoded, in pixels.")
+    fetch_timeout: float = Field(120.0, gt=0, description="Seconds a download may take in all.")
+    decode_threads: int = Field(
+        default_factory=lambda: max(1, os.cpu_count() or 1),
+        ge=1,
+        le=64,
+        description="Pictures decoded and encoded at the same time. Default: the number of cores.",
+    )
+
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="auto: console on a terminal, JSON lines elsewhere."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+    kizu_home: Path = Field(
+        Path(".kizu"), description="Folder of the embedded Supabase and the worker's state."
+    )
+
+    @field_validator("lanes", mode="before")
+    @classmethod
+    def _read_lanes(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        lanes: dict[str, int] = {}
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            name, sign, slots = part.partition("=")
+            if not sign or not slots.strip().isdigit():
+                raise ValueError("expected lanes as name=slots,name=slots")
+            lanes[name.strip()] = int(slots)
+        return lanes
+
+    @field_validator("lanes")
+    @classmethod
+    def _check_lanes(cls, lanes: dict[str, int]) -> dict[str, int]:
+        if not any(lanes.values()) or not all(0 <= slots <= 100 for slots in lanes.values()):
+            raise ValueError("expected at least one lane with 1 to 100 slots")
+        return lanes
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _read_hosts(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(host.strip().lower() for host in value.split(",") if host.strip())
+        return value
+
+    @model_validator(mode="after")
+    def _check_sign_in(self) -> Settings:
+        if (self.kizu_email is None) != (self.kizu_password is None):
+            raise ValueError("KIZU_EMAIL and KIZU_PASSWORD belong together")
+        if self.needs_publishable_key and self.supabase_publishable_key is None:
+            raise ValueError("KIZU_WORKER_TOKEN and KIZU_EMAIL need SUPABASE_PUBLISHABLE_KEY beside them")
+        return self
+
+    @property
+    def needs_publishable_key(self) -> bool:
+        return self.kizu_worker_token is not None or self.kizu_email is not None
+
+    @cached_property
+    def url(self) -> str:
+        """The project's address without a trailing slash."""
+        if self.supabase_url is None:
+            raise StartupError("SUPABASE_URL is not set: expected the address of a Supabase project")
+        return str(self.supabase_url).rstrip("/")
+
+    @cached_property
+    def public_url(self) -> str:
+        """The address written into rows that apps read, without a trailing slash."""
+        return str(self.supabase_public_url).rstrip("/") if self.supabase_public_url else self.url
+
+
+def read_settings(**overrides: Any) -> Settings:
+    """Read the environment once.
+
+    Raises:
+        StartupError: a value is wrong; the message names the variable and what was expected, never the value.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc'][:1]).upper() or 'settings'}: {problem['msg']}"
+            for problem in error.errors(include_input=False, include_url=False, include_context=False)
+        )
+        raise StartupError(problems) from None

@@ -1,0 +1,28 @@
+"""A doorbell: whoever hears of new work rings it, a lane waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Doorbell:
+    """Rings are not counted: many rings before a look are one look."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def ring(self) -> None:
+        self._event.set()
+
+    def clear(self) -> None:
+        """Clear *before* looking for work, so that a ring during the look causes one more."""
+        self._event.clear()
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait for a ring, at most `seconds`; answers whether it rang."""
+        try:
+            async with asyncio.timeout(max(seconds, 0)):
+                await self._event.wait()
+        except TimeoutError:
+            return False
+        return True
