@@ -17,6 +17,8 @@ class Job:
     kind: str
     user_id: UUID
     asset_id: UUID | None = None
+    asset: Mapping[str, Any] = field(default_factory=dict)
+    """`path` (key in the bucket `assets`) and `web_uri` of the asset, as they were at the claim."""
     params: Mapping[str, Any] = field(default_factory=dict)
     """Untrusted until the handler's params type has read it."""
     attempt: int = 1

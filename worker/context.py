@@ -1,0 +1,39 @@
+"""Everything a handler may touch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from worker.files import Files
+from worker.job import Job
+from worker.record import Record
+from worker.settings import Settings
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """One job's surroundings. Files and threads are shared by all jobs; the rest is this job's own."""
+
+    job: Job
+    files: Files
+    settings: Settings
+    pixels: ThreadPoolExecutor
+    """Where pictures are decoded and encoded, `settings.decode_threads` at a time: it bounds memory too."""
+    record: Record
+    progress: Callable[[int, str], None]
+    """Note how far the job is, in percent, and what it is at."""
+
+    async def in_pixels(self, work: Callable[..., T], *args: Any) -> T:
+        """Run blocking picture work in its threads, so that the event loop goes on."""
+        return await asyncio.get_running_loop().run_in_executor(self.pixels, work, *args)
+
+    def key(self, name: str) -> str:
+        """Where a file made by this attempt belongs in the bucket: no other attempt ever writes there."""
+        job = self.job
+        return f"{job.user_id}/processed/{job.asset_id}/{job.id}.{job.epoch}/{name}"

@@ -1,0 +1,146 @@
+"""A lane: some slots, the kinds they run, and the loop that fills them.
+
+Kinds share slots only with kinds of their lane, so that a ten-minute video never delays a thumbnail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+from uuid import UUID, uuid4
+
+import structlog
+
+from worker.errors import DatabaseUnavailable
+from worker.job import Job
+from worker.queue import Claim, Queue
+from worker.wake import Doorbell
+
+log = structlog.get_logger()
+
+GATHER_SECONDS = 0.05
+"""With a backlog, how long a freed slot waits for others, so that one claim fills them together."""
+OUTAGE_CAP_SECONDS = 30.0
+"""Longest pause between claims while the database cannot be reached."""
+
+
+class Run(Protocol):
+    """Runs one job to its end; never raises."""
+
+    def __call__(self, job: Job, *, since: float) -> Awaitable[None]: ...
+
+
+class Lane:
+    """Claims jobs for its free slots and runs each as a task."""
+
+    def __init__(
+        self,
+        name: str,
+        slots: int,
+        kinds: Sequence[str],
+        queue: Queue,
+        run: Run,
+        poll_seconds: Callable[[], float],
+        *,
+        until_empty: bool = False,
+    ) -> None:
+        self.name = name
+        self.slots = slots
+        self.kinds = tuple(kinds)
+        self.claimed = 0
+        self._queue = queue
+        self._run = run
+        self._poll_seconds = poll_seconds
+        self._until_empty = until_empty
+        self._bell = Doorbell()
+        self._running: set[asyncio.Task[None]] = set()
+        self._stopping = False
+        self._look = True
+        """Whether there may be due work that no claim has asked for yet."""
+        self._backlog = False
+        """Whether the last claim got all it asked for."""
+        self._failures = 0
+        self._claim_id: UUID | None = None
+        """Kept while a claim has had no answer: asking again returns what it may have taken."""
+        self._claim_since = 0.0
+
+    @property
+    def running(self) -> int:
+        return len(self._running)
+
+    def ring(self) -> None:
+        """Say that there may be new work."""
+        self._look = True
+        self._bell.ring()
+
+    def stop(self) -> None:
+        """Claim nothing more; `serve` returns and the running jobs go on."""
+        self._stopping = True
+        self._bell.ring()
+
+    async def serve(self) -> None:
+        """Fill the slots until stopped, or until the queue is empty if that was asked for."""
+        while not self._stopping:
+            self._bell.clear()
+            pause = await self._fill()
+            if pause is None:
+                return
+            if not await self._bell.wait(pause):
+                self._look = True
+
+    async def drained(self) -> None:
+        """Wait until no job is running."""
+        while self._running:
+            await asyncio.wait(self._running)
+
+    async def _fill(self) -> float | None:
+        """Claim for the free slots; answers how long to sleep unless rung, None when nothing is left."""
+        if not self._look or self.running == self.slots:
+            return self._poll_seconds()
+        if self._backlog and self.slots - self.running < math.ceil(self.slots / 2):
+            await asyncio.sleep(GATHER_SECONDS)
+        free = self.slots - self.running
+        self._look = False
+        try:
+            claim = await self._claim(free)
+        except DatabaseUnavailable as error:
+            self._failures += 1
+            self._look = True
+            pause = random.uniform(0.5, 1.0) * min(OUTAGE_CAP_SECONDS, 2.0 ** min(self._failures, 10))
+            log.warning("claim failed", lane=self.name, reason=str(error), pause=round(pause, 1))
+            return pause
+        self._failures = 0
+        self._backlog = len(claim.jobs) >= free or claim.next_due_seconds == 0
+        self._look = self._look or self._backlog
+        if self._until_empty and not self._running and claim.next_due_seconds is None:
+            return None
+        if claim.next_due_seconds is None:
+            return self._poll_seconds()
+        return min(self._poll_seconds(), max(claim.next_due_seconds, GATHER_SECONDS))
+
+    async def _claim(self, free: int) -> Claim:
+        if self._claim_id is None:
+            self._claim_id, self._claim_since = uuid4(), time.monotonic()
+        claim = await self._queue.claim(self.kinds, free, self._claim_id)
+        self._claim_id = None
+        self.claimed += len(claim.jobs)
+        for job in claim.jobs:
+            self._start(job, self._claim_since)
+        return claim
+
+    def _start(self, job: Job, since: float) -> None:
+        task = asyncio.ensure_future(self._run(job, since=since))
+        self._running.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("runner raised", lane=self.name, exc_info=error)
+        if self._until_empty:
+            self._look = True
+        self._bell.ring()

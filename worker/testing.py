@@ -1,0 +1,172 @@
+"""Fakes for the seams, kept honest by suites that the real parts pass too."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+from worker.errors import DatabaseUnavailable
+from worker.job import Cancelled, Done, Failed, Job, Outcome, Released, Retry, Run
+from worker.queue import Answer, Claim, Heartbeat, Settled, Verdict
+
+MAX_CRASHES = 3
+
+
+@dataclass(slots=True, kw_only=True)
+class Row:
+    """A job row of the in-memory queue."""
+
+    id: UUID = field(default_factory=uuid4)
+    kind: str
+    user_id: UUID = field(default_factory=uuid4)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    status: Literal["pending", "processing", "completed", "failed", "cancelled"] = "pending"
+    run_at: float = 0.0
+    attempts: int = 0
+    max_attempts: int = 5
+    crashes: int = 0
+    epoch: int = 0
+    settled_epoch: int | None = None
+    lease_until: float = 0.0
+    claim_id: UUID | None = None
+    worker: str | None = None
+    progress: int = 0
+    cancel_requested: bool = False
+    error_code: str | None = None
+    result: Mapping[str, Any] | None = None
+
+
+class MemoryTable:
+    """The rows that several `MemoryQueue`s share, and their clock."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.rows: dict[UUID, Row] = {}
+        self.clock = clock
+
+    def add(self, kind: str, **columns: Any) -> Row:
+        row = Row(kind=kind, **columns)
+        self.rows[row.id] = row
+        return row
+
+    def cancel(self, row: Row) -> None:
+        if row.status == "pending":
+            row.status = "cancelled"
+        row.cancel_requested = True
+
+    def rescue(self) -> None:
+        for row in self.rows.values():
+            if row.status == "processing" and row.lease_until <= self.clock():
+                row.crashes += 1
+                if row.crashes >= MAX_CRASHES:
+                    row.status, row.error_code = "failed", "worker_lost"
+                else:
+                    row.status = "cancelled" if row.cancel_requested else "pending"
+
+
+class MemoryQueue:
+    """One worker's view of a `MemoryTable`; implements `worker.queue.Queue`.
+
+    While `down` is true every call raises DatabaseUnavailable.
+    """
+
+    def __init__(self, table: MemoryTable, worker_id: str = "memory", lease_seconds: float = 60.0) -> None:
+        self.table = table
+        self.down = False
+        self.calls: list[str] = []
+        self._worker = worker_id
+        self._lease = lease_seconds
+
+    async def claim(self, kinds: Sequence[str], limit: int, claim_id: UUID) -> Claim:
+        self._call("claim")
+        self.table.rescue()
+        now = self.table.clock()
+        rows = [row for row in self.table.rows.values() if row.claim_id == claim_id and self._holds(row)]
+        if not rows:
+            due = [row for row in self._pending(kinds) if row.run_at <= now]
+            rows = due[:limit]
+            for row in rows:
+                row.status, row.worker, row.claim_id = "processing", self._worker, claim_id
+                row.lease_until = now + self._lease
+                row.attempts += 1
+                row.epoch += 1
+        waits = [max(0.0, row.run_at - now) for row in self._pending(kinds)]
+        return Claim(jobs=[_job(row) for row in rows], next_due_seconds=min(waits, default=None))
+
+    async def extend(self, heartbeats: Sequence[Heartbeat]) -> Mapping[UUID, Verdict]:
+        self._call("extend")
+        return {beat.job.id: self._extend(beat) for beat in heartbeats}
+
+    def _extend(self, beat: Heartbeat) -> Verdict:
+        row = self.table.rows[beat.job.id]
+        if not self._holds(row) or row.epoch != beat.job.epoch:
+            return Verdict.LOST
+        row.lease_until = self.table.clock() + self._lease
+        row.progress = max(row.progress, beat.progress)
+        return Verdict.CANCEL if row.cancel_requested else Verdict.KEPT
+
+    async def settle(self, job: Job, outcome: Outcome, run: Run) -> Settled:
+        self._call("settle")
+        row = self.table.rows[job.id]
+        if row.settled_epoch == job.epoch:
+            return Settled(answer=Answer.REPEATED, status=row.status)
+        if not self._holds(row) or row.epoch != job.epoch:
+            return Settled(answer=Answer.LOST)
+        match outcome:
+            case Done(result=result, writes=writes):
+                if any(write.table == "unregistered" for write in writes):
+                    return Settled(answer=Answer.REFUSED, error="table unregistered is not a result table")
+                row.status, row.result = "completed", result
+            case Failed(code=code):
+                row.status, row.error_code = "failed", code
+            case _ if row.cancel_requested:
+                row.status = "cancelled"
+            case Retry(code=code, delay_seconds=delay):
+                row.error_code = code
+                row.status = "pending" if row.attempts < row.max_attempts else "failed"
+                row.run_at = self.table.clock() + delay
+            case Released():
+                row.status = "pending"
+                row.attempts -= 1
+            case Cancelled():
+                row.status = "cancelled"
+        row.settled_epoch = job.epoch
+        return Settled(answer=Answer.SETTLED, status=row.status)
+
+    async def release_all(self) -> int:
+        self._call("release_all")
+        held = [row for row in self.table.rows.values() if self._holds(row)]
+        for row in held:
+            row.status = "pending"
+            row.attempts -= 1
+        return len(held)
+
+    async def announce(self, info: Mapping[str, Any]) -> None:
+        self._call("announce")
+
+    def _call(self, name: str) -> None:
+        self.calls.append(name)
+        if self.down:
+            raise DatabaseUnavailable("the in-memory queue is switched off")
+
+    def _holds(self, row: Row) -> bool:
+        return row.status == "processing" and row.worker == self._worker
+
+    def _pending(self, kinds: Sequence[str]) -> list[Row]:
+        return [row for row in self.table.rows.values() if row.status == "pending" and row.kind in kinds]
+
+
+def _job(row: Row) -> Job:
+    return Job(
+        table="jobs",
+        id=row.id,
+        kind=row.kind,
+        user_id=row.user_id,
+        params=row.params,
+        attempt=row.attempts,
+        max_attempts=row.max_attempts,
+        epoch=row.epoch,
+        crashes=row.crashes,
+    )
