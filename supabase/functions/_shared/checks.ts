@@ -1,0 +1,97 @@
+/**
+ * Checks of single values. Each answers the value as it is to be stored, or throws `bad_params`
+ * naming the field and what was expected; the value itself is never repeated in the message.
+ */
+
+import { badParams } from "./errors.ts";
+
+export type Check = (value: unknown, field: string) => unknown;
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** As Postgres prints it, so that one id written twice is one id. */
+export function uuid(value: unknown, field: string): string {
+  if (typeof value !== "string" || !UUID.test(value)) throw badParams(field, "a UUID");
+  return value.toLowerCase();
+}
+
+export function record(value: unknown, field: string): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw badParams(field, "a JSON object");
+  }
+  return value as Record<string, unknown>;
+}
+
+export function boolean(value: unknown, field: string): boolean {
+  if (typeof value !== "boolean") throw badParams(field, "true or false");
+  return value;
+}
+
+export function integer(least: number, most: number): Check {
+  return (value, field) => {
+    if (!Number.isInteger(value) || (value as number) < least || (value as number) > most) {
+      throw badParams(field, `a whole number from ${least} to ${most}`);
+    }
+    return value;
+  };
+}
+
+export function text(longest: number): Check {
+  return (value, field) => {
+    if (typeof value !== "string" || value.trim() === "" || value.length > longest) {
+      throw badParams(field, `text of 1 to ${longest} characters`);
+    }
+    return value;
+  };
+}
+
+export function oneOf(...choices: string[]): Check {
+  return (value, field) => {
+    if (!choices.includes(value as string)) throw badParams(field, `one of ${choices.join(", ")}`);
+    return value;
+  };
+}
+
+/** A set written as a list: answered sorted and without repeats, so that equal sets are equal jobs. */
+export function someOf(...choices: string[]): Check {
+  const choice = oneOf(...choices);
+  return (value, field) => {
+    if (!Array.isArray(value) || value.length === 0) {
+      throw badParams(field, `a list with some of ${choices.join(", ")}`);
+    }
+    return [...new Set(value.map((item, index) => choice(item, `${field}[${index}]`)))].sort();
+  };
+}
+
+/** ISO 8601 with a date, a time and a zone; answered in UTC. */
+export function moment(value: unknown, field: string): string {
+  const zoned = typeof value === "string" &&
+    /^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:?\d\d)$/i.test(value);
+  const date = new Date(zoned ? value : NaN);
+  if (Number.isNaN(date.getTime())) {
+    throw badParams(field, "a moment like 2026-05-01T09:30:00Z");
+  }
+  return date.toISOString();
+}
+
+/** A list of ids or a single one, each once, in the order given. */
+export function ids(
+  body: Record<string, unknown>,
+  one: string,
+  many: string,
+  most: number,
+): string[] {
+  const given = [one, many].filter((name) => isGiven(body[name]));
+  if (given.length !== 1) throw badParams(one, `either ${one} or ${many}`);
+  if (given[0] === one) return [uuid(body[one], one)];
+  const list = body[many];
+  if (!Array.isArray(list) || list.length === 0 || list.length > most) {
+    throw badParams(many, `a list of 1 to ${most} UUIDs`);
+  }
+  return [...new Set(list.map((item, index) => uuid(item, `${many}[${index}]`)))];
+}
+
+/** JSON's null says the same as leaving the field out. */
+export function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}

@@ -1,0 +1,95 @@
+/** What every function does around its own work: CORS, method, token, body, and errors as JSON. */
+
+import { badParams, RequestError } from "./errors.ts";
+import { type Verb, verbsOf, type World } from "./queue.ts";
+
+const MOST_BYTES = 64 * 1024; // a hundred ids with params are about 8 KB
+const JWT = /^Bearer\s+([\w-]+\.[\w-]+\.[\w-]+)$/i;
+
+export type Work = (body: unknown, call: Verb) => Promise<unknown>;
+
+const REAL: World = { env: Deno.env, fetch: (...request) => fetch(...request) };
+
+/** A request handler for `Deno.serve` that answers POSTs with what `work` answers. */
+export function endpoint(work: Work, world: World = REAL): (request: Request) => Promise<Response> {
+  return async (request) => {
+    const headers = corsHeaders(request, world);
+    if (request.method === "OPTIONS") return new Response(null, { status: 204, headers });
+    try {
+      return Response.json(await answer(request, work, world), { headers });
+    } catch (thrown) {
+      const error = asRequestError(thrown);
+      if (error.code === "method_not_allowed") headers.set("allow", "POST, OPTIONS");
+      if (error.code === "unauthorized") headers.set("www-authenticate", "Bearer");
+      return Response.json(error, { status: error.status, headers });
+    }
+  };
+}
+
+async function answer(request: Request, work: Work, world: World): Promise<unknown> {
+  if (request.method !== "POST") {
+    throw new RequestError("method_not_allowed", `expected POST, found ${request.method}`);
+  }
+  const token = tokenOf(request);
+  return work(await bodyOf(request), verbsOf(token, world));
+}
+
+/** Only its form is checked here: the signature is PostgREST's to judge, at the first call. */
+function tokenOf(request: Request): string {
+  const token = JWT.exec(request.headers.get("authorization")?.trim() ?? "")?.[1];
+  if (token === undefined) {
+    throw new RequestError(
+      "unauthorized",
+      "expected Authorization: Bearer and a signed-in user's token",
+    );
+  }
+  return token;
+}
+
+async function bodyOf(request: Request): Promise<unknown> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let bytes = 0;
+  for await (const chunk of request.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > MOST_BYTES) {
+      throw new RequestError("too_large", `expected at most ${MOST_BYTES} bytes`, "body");
+    }
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(await new Blob(chunks).text());
+  } catch {
+    throw badParams("body", "JSON");
+  }
+}
+
+/** `KIZU_ALLOWED_ORIGINS` lists the web apps that may call, comma separated; unset, any may. */
+function corsHeaders(request: Request, world: World): Headers {
+  const allowed = (world.env.get("KIZU_ALLOWED_ORIGINS") || "*").split(",").map((one) =>
+    one.trim()
+  );
+  const origin = request.headers.get("origin");
+  const headers = new Headers({
+    "access-control-allow-methods": "POST, OPTIONS",
+    "access-control-allow-headers": "authorization, x-client-info, apikey, content-type",
+    "access-control-max-age": "86400",
+    "cache-control": "no-store",
+  });
+  if (allowed.includes("*")) {
+    headers.set("access-control-allow-origin", "*");
+  } else {
+    headers.set("vary", "origin");
+    if (origin !== null && allowed.includes(origin)) {
+      headers.set("access-control-allow-origin", origin);
+    }
+  }
+  return headers;
+}
+
+function asRequestError(thrown: unknown): RequestError {
+  const error = thrown instanceof RequestError
+    ? thrown
+    : new RequestError("internal_error", "this should not have happened; the log says more");
+  if (error.code === "internal_error") console.error("request failed", thrown);
+  return error;
+}

@@ -1,0 +1,91 @@
+import { deepStrictEqual as same, ok } from "node:assert/strict";
+import { endpoint } from "./endpoint.ts";
+import { post, TOKEN, world } from "./testing.ts";
+
+const silent = world(() => ({ json: null }));
+const echo = endpoint((body) => Promise.resolve({ body }), silent);
+
+async function errorOf(response: Response): Promise<[number, string, string | undefined]> {
+  const { error } = await response.json();
+  ok(error.message.length > 0);
+  return [response.status, error.code, error.field];
+}
+
+Deno.test("a POST with a token gets what the work answers", async () => {
+  const response = await echo(post({ a: 1 }));
+  same([response.status, await response.json()], [200, { body: { a: 1 } }]);
+});
+
+Deno.test("a preflight is answered without a token", async () => {
+  const response = await echo(new Request("http://project.test/", { method: "OPTIONS" }));
+  same(response.status, 204);
+  same(response.headers.get("access-control-allow-origin"), "*");
+  same(response.headers.get("access-control-allow-methods"), "POST, OPTIONS");
+  ok(response.headers.get("access-control-allow-headers")?.includes("authorization"));
+});
+
+Deno.test("with a list of origins only those are let in", async () => {
+  const listed = world(() => ({ json: null }), {
+    KIZU_ALLOWED_ORIGINS: "https://a.test, https://b.test",
+  });
+  const handle = endpoint(() => Promise.resolve({}), listed);
+  const allowed = async (origin: string) =>
+    (await handle(post({}, { origin }))).headers.get("access-control-allow-origin");
+  same(await allowed("https://b.test"), "https://b.test");
+  same(await allowed("https://evil.test"), null);
+});
+
+Deno.test("an error carries the CORS headers too, so that the app can read it", async () => {
+  const response = await echo(post("{"));
+  same(response.headers.get("access-control-allow-origin"), "*");
+  await response.body?.cancel();
+});
+
+Deno.test("other methods are refused with what is allowed", async () => {
+  const response = await echo(new Request("http://project.test/"));
+  same(response.headers.get("allow"), "POST, OPTIONS");
+  same(await errorOf(response), [405, "method_not_allowed", undefined]);
+});
+
+for (const header of ["", "Bearer", "Bearer sb_publishable_x", "Basic a.b.c", "Bearer a.b"]) {
+  Deno.test(`no user's token is found in "${header}"`, async () => {
+    const response = await echo(post({}, { authorization: header }));
+    same(response.headers.get("www-authenticate"), "Bearer");
+    same(await errorOf(response), [401, "unauthorized", undefined]);
+  });
+}
+
+Deno.test("a body that is not JSON is named", async () => {
+  same(await errorOf(await echo(post("kind=image_ai"))), [400, "bad_params", "body"]);
+  same(await errorOf(await echo(post(""))), [400, "bad_params", "body"]);
+});
+
+Deno.test("a body is read no further than its limit", async () => {
+  let pulled = 0;
+  const endless = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      pulled += 1;
+      controller.enqueue(new Uint8Array(16 * 1024));
+    },
+  });
+  const request = new Request("http://project.test/", {
+    method: "POST",
+    headers: { authorization: `Bearer ${TOKEN}` },
+    body: endless,
+  });
+  same(await errorOf(await echo(request)), [413, "too_large", "body"]);
+  ok(pulled < 10, `read ${pulled} chunks`);
+});
+
+Deno.test("an unforeseen error says nothing of its cause", async () => {
+  const broken = endpoint(() => Promise.reject(new Error("secret detail")), silent);
+  const log = console.error;
+  console.error = () => {};
+  try {
+    const response = await broken(post({}));
+    const text = await response.text();
+    same([response.status, text.includes("secret")], [500, false]);
+  } finally {
+    console.error = log;
+  }
+});
