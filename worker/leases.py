@@ -81,8 +81,8 @@ class Hold:
         self._current = task = asyncio.create_task(work)
         try:
             await asyncio.wait([task])
-            if task.cancelled() and self._ending is not None:
-                raise Ended(self._ending)
+            if task.cancelled():
+                raise Ended(self._ending) if self._ending else RuntimeError("the job cancelled itself")
             return task.result()
         finally:
             task.cancel()
@@ -91,6 +91,8 @@ class Hold:
     async def settle(self, work: Coroutine[Any, Any, T]) -> T:
         """Like `attempt`, but only losing the lease ends it."""
         self._settling = True
+        if self._ending is not Ending.LOST:
+            self._ending = None
         return await self.attempt(work)
 
 

@@ -1,0 +1,58 @@
+from typing import Any
+
+import pytest
+
+from worker.errors import StartupError
+from worker.settings import Settings, read_settings
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def test_the_names_of_the_first_kizu_still_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", "old")
+    monkeypatch.setenv("SUPABASE_ANON_KEY", "older")
+    settings = read_settings()
+    assert settings.supabase_secret_key is not None
+    assert settings.supabase_secret_key.get_secret_value() == "old"
+    assert settings.supabase_publishable_key is not None
+
+
+def test_lanes_are_read_from_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANES", "image=4, video=0")
+    assert read_settings().lanes == {"image": 4, "video": 0}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("LANES", "image", "LANES: .*name=slots"),
+        ("LANES", "image=0", "LANES: .*at least one lane"),
+        ("POLL_INTERVAL", "often", "POLL_INTERVAL: .*number"),
+        ("LEASE_SECONDS", "0", "LEASE_SECONDS: .*greater"),
+        ("SUPABASE_URL", "localhost", "SUPABASE_URL: .*URL"),
+        ("WORKER_ID", "../etc", "WORKER_ID: .*pattern"),
+        ("KIZU_EMAIL", "a@b.c", "belong together"),
+        ("KIZU_WORKER_TOKEN", "jwt", "SUPABASE_PUBLISHABLE_KEY"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(StartupError, match=message):
+        read_settings()
+
+
+def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPABASE_SECRET_KEY", "sb_secret_visible")
+    assert "visible" not in repr(read_settings())
+
+
+def test_without_an_address_nothing_starts() -> None:
+    with pytest.raises(StartupError, match="SUPABASE_URL is not set"):
+        _ = read_settings().url
