@@ -1,0 +1,164 @@
+-- What a hosted project has before its first migration: roles, schemas, default privileges, and the
+-- database half of Realtime. Runs at every start of the gateway, after Auth and Storage have made
+-- their own tables, and changes nothing the second time.
+
+do $$
+declare
+  role_name text;
+begin
+  foreach role_name in array array['anon', 'authenticated', 'service_role', 'supabase_realtime_admin'] loop
+    if not exists (select from pg_catalog.pg_roles where rolname = role_name) then
+      execute format('create role %I nologin noinherit', role_name);
+    end if;
+  end loop;
+  if not exists (select from pg_catalog.pg_roles where rolname = 'authenticator') then
+    create role authenticator login noinherit;
+  end if;
+end;
+$$;
+
+alter role service_role bypassrls;
+grant anon, authenticated, service_role to authenticator;
+
+create schema if not exists extensions;
+create schema if not exists realtime;
+create schema if not exists supabase_migrations;
+
+-- Extensions live in their own schema, and unqualified names find them there.
+alter database postgres set search_path = "$user", public, extensions;
+alter role authenticator set search_path = public, extensions;
+
+grant usage on schema public, extensions, auth, storage, realtime to anon, authenticated, service_role;
+
+-- Supabase's default privileges: what migrations make in public is granted, and row policies decide.
+alter default privileges in schema public grant all on tables to anon, authenticated, service_role;
+alter default privileges in schema public grant all on sequences to anon, authenticated, service_role;
+alter default privileges in schema public grant execute on functions to anon, authenticated, service_role;
+
+-- Auth's own tables stay out of reach; a project sees its callers through these four functions,
+-- which read the claims in either of the two places PostgREST has kept them.
+revoke all on all tables in schema auth from anon, authenticated;
+grant all on all tables in schema auth to service_role;
+
+create or replace function auth.jwt() returns jsonb language sql stable as $$
+  select coalesce(
+    nullif(current_setting('request.jwt.claim', true), ''),
+    nullif(current_setting('request.jwt.claims', true), '')
+  )::jsonb;
+$$;
+
+create or replace function auth.uid() returns uuid language sql stable as $$
+  select coalesce(
+    nullif(current_setting('request.jwt.claim.sub', true), ''),
+    nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'
+  )::uuid;
+$$;
+
+create or replace function auth.role() returns text language sql stable as $$
+  select coalesce(
+    nullif(current_setting('request.jwt.claim.role', true), ''),
+    nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role'
+  )::text;
+$$;
+
+create or replace function auth.email() returns text language sql stable as $$
+  select coalesce(
+    nullif(current_setting('request.jwt.claim.email', true), ''),
+    nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'email'
+  )::text;
+$$;
+
+grant execute on all functions in schema auth to public;
+
+-- Storage: row policies decide, as on a hosted project.
+alter table storage.buckets enable row level security;
+alter table storage.objects enable row level security;
+grant all on storage.buckets, storage.objects to anon, authenticated, service_role;
+grant execute on all functions in schema storage to public;
+
+-- Broadcast from the database. realtime.send inserts a row; the gateway reads it from the write-ahead
+-- log and delivers it to the channels of that topic whose role may select it.
+create table if not exists realtime.messages (
+  id          uuid not null default gen_random_uuid() primary key,
+  topic       text not null,
+  extension   text not null,
+  payload     jsonb,
+  event       text,
+  private     boolean default false,
+  updated_at  timestamp not null default now(),
+  inserted_at timestamp not null default now()
+);
+create index if not exists messages_inserted_at on realtime.messages (inserted_at);
+alter table realtime.messages enable row level security;
+grant select, insert on realtime.messages to anon, authenticated;
+grant all on realtime.messages to service_role;
+
+create or replace function realtime.topic() returns text language sql stable as $$
+  select nullif(current_setting('realtime.topic', true), '')::text;
+$$;
+
+create or replace function realtime.send(
+  payload jsonb, event text, topic text, private boolean default true
+) returns void language plpgsql as $$
+begin
+  insert into realtime.messages (payload, event, topic, private, extension)
+  values (send.payload, send.event, send.topic, send.private, 'broadcast');
+exception when others then
+  -- As in the real thing: a broadcast that cannot be written never breaks the write it announces.
+  raise warning 'ErrorSendingBroadcastMessage: %', sqlerrm;
+end;
+$$;
+
+grant execute on all functions in schema realtime to anon, authenticated, service_role;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_publication where pubname = 'supabase_realtime') then
+    create publication supabase_realtime;
+  end if;
+  if not exists (select from pg_catalog.pg_publication where pubname = 'supabase_realtime_messages_publication') then
+    create publication supabase_realtime_messages_publication
+      for table realtime.messages with (publish = 'insert');
+  end if;
+end;
+$$;
+
+-- The ledger of migrations, as the Supabase CLI keeps it.
+create table if not exists supabase_migrations.schema_migrations (
+  version    text not null primary key,
+  statements text[],
+  name       text
+);
+
+-- REST keeps a picture of the schema; a change of the schema tells it to look again.
+create or replace function extensions.pgrst_ddl_watch() returns event_trigger language plpgsql as $$
+declare
+  command record;
+begin
+  for command in select * from pg_event_trigger_ddl_commands() loop
+    if command.schema_name is distinct from 'pg_temp' then
+      notify pgrst, 'reload schema';
+      return;
+    end if;
+  end loop;
+end;
+$$;
+
+create or replace function extensions.pgrst_drop_watch() returns event_trigger language plpgsql as $$
+begin
+  if exists (select from pg_event_trigger_dropped_objects() where not is_temporary) then
+    notify pgrst, 'reload schema';
+  end if;
+end;
+$$;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_event_trigger where evtname = 'pgrst_ddl_watch') then
+    create event trigger pgrst_ddl_watch on ddl_command_end execute function extensions.pgrst_ddl_watch();
+  end if;
+  if not exists (select from pg_catalog.pg_event_trigger where evtname = 'pgrst_drop_watch') then
+    create event trigger pgrst_drop_watch on sql_drop execute function extensions.pgrst_drop_watch();
+  end if;
+end;
+$$;

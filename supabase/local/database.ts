@@ -1,0 +1,122 @@
+// Lite's connection, made to run each request the way PostgREST does: as `authenticator`, which may
+// become only the roles granted to it, with role and claims set in one statement.
+
+import { PostgresConnection } from "@supabase/lite/postgres";
+import { type Kysely, sql } from "kysely";
+import { Kysely as KyselyClient } from "kysely";
+import { PostgresJSDialect } from "kysely-postgres-js";
+import postgres from "postgres";
+import type { Settings } from "./settings.ts";
+
+type Vars = Parameters<PostgresConnection["withContext"]>[0];
+type ContextOptions = Parameters<PostgresConnection["withContext"]>[2];
+// deno-lint-ignore no-explicit-any -- lite's own schema parameter
+type Database = Kysely<any>;
+
+const REQUEST_CONNECTIONS = 16;
+const SERVICE_CONNECTIONS = 6;
+
+/** Undoes a transaction whose answer is wanted all the same (Storage asks policies this way). */
+class Undo<T> extends Error {
+  constructor(readonly answer: T) {
+    super("undone on purpose");
+  }
+}
+
+export function databaseUrl(settings: Settings, role: "postgres" | "authenticator"): string {
+  const password = role === "postgres" ? settings.databasePassword : settings.authenticatorPassword;
+  return `postgres://${role}:${password}@127.0.0.1:${settings.databasePort}/postgres`;
+}
+
+/** A jsonb argument arrives already encoded from lite; encoding it again would make it a JSON string. */
+export function encodedOnce(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+export class GatewayConnection extends PostgresConnection {
+  /** Requests run here; `driver` and `kysely` stay with the superuser, for Auth's and Storage's own rows. */
+  readonly requests: Database;
+  readonly #requestPool: postgres.Sql;
+
+  constructor(settings: Settings) {
+    const types = {
+      jsonb: {
+        to: 3802,
+        from: [3802],
+        serialize: encodedOnce,
+        parse: (text: string) => JSON.parse(text),
+      },
+    };
+    super({
+      url: databaseUrl(settings, "postgres"),
+      postgresOptions: { max: SERVICE_CONNECTIONS, types, onnotice: () => {}, connect_timeout: 5 },
+    });
+    this.#requestPool = postgres(databaseUrl(settings, "authenticator"), {
+      ...(this.driver.options as unknown as object),
+      max: REQUEST_CONNECTIONS,
+      onnotice: () => {},
+    });
+    this.requests = new KyselyClient({
+      dialect: new PostgresJSDialect({ postgres: this.#requestPool }),
+    });
+  }
+
+  override async withContext<T>(
+    vars: Vars | undefined,
+    run: (db: Database) => Promise<T>,
+    options?: ContextOptions,
+  ): Promise<T> {
+    if (options?.transaction) {
+      await enter(options.transaction, vars, options);
+      return run(options.transaction);
+    }
+    if (!vars && !options?.forceRollback) return run(this.kysely);
+    try {
+      return await this.requests.transaction().execute(async (transaction) => {
+        await enter(transaction, vars, options);
+        const answer = await run(transaction);
+        if (options?.forceRollback) throw new Undo(answer);
+        return answer;
+      });
+    } catch (error) {
+      if (error instanceof Undo) return error.answer as T;
+      throw error;
+    }
+  }
+
+  override async close(): Promise<void> {
+    await Promise.all([this.#requestPool.end({ timeout: 2 }), this.driver.end({ timeout: 2 })]);
+  }
+}
+
+/** Makes the transaction the caller's: role, claims and request, as PostgREST sets them. */
+async function enter(
+  db: Database,
+  vars: Vars | undefined,
+  options?: ContextOptions,
+): Promise<void> {
+  if (!vars) return;
+  const auth = vars.auth as { role?: string; uid?: string | null; jwt?: unknown } | undefined;
+  const role = auth?.role || "anon";
+  const storage = (vars as { storage?: { operation?: string | null } }).storage;
+  const settings: [string, string][] = [
+    ["request.jwt.claims", JSON.stringify(auth?.jwt ?? { role })],
+    ["request.jwt.claim.sub", auth?.uid ?? ""],
+    ["request.jwt.claim.role", role],
+    ["storage.operation", storage?.operation ?? ""],
+  ];
+  const rpc = options?.rpc;
+  if (rpc) {
+    settings.push(
+      ["request.method", rpc.method],
+      ["request.path", rpc.path],
+      ["request.headers", JSON.stringify(rpc.requestHeaders ?? {})],
+      ["response.status", ""],
+      ["response.headers", ""],
+    );
+    if (rpc.readOnly) settings.push(["transaction_read_only", "on"]);
+  }
+  settings.push(["role", role]);
+  const calls = settings.map(([name, value]) => sql`set_config(${name}, ${value}, true)`);
+  await sql`select ${sql.join(calls)}`.execute(db);
+}

@@ -1,0 +1,120 @@
+// Edge functions in the gateway's own process: each `functions/<name>/index.ts` is imported once, the
+// handler it gives to `Deno.serve` is kept, and `/functions/v1/<name>` is routed to it.
+
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { type Claims, verifiedClaims } from "./tokens.ts";
+import { apiUrl, type Settings } from "./settings.ts";
+
+type Handler = (request: Request) => Response | Promise<Response>;
+
+export interface EdgeFunction {
+  handler: Handler;
+  verifyJwt: boolean;
+}
+
+/** Every function of the project. A function that cannot be imported fails alone, at its first call. */
+export async function loadFunctions(settings: Settings): Promise<Map<string, EdgeFunction>> {
+  const folder = join(settings.project, "functions");
+  giveEnvironment(settings);
+  const open = await functionsWithoutJwt(join(settings.project, "config.toml"));
+  const functions = new Map<string, EdgeFunction>();
+  for (const name of await functionNames(folder)) {
+    const handler = await capturedHandler(join(folder, name, "index.ts"), name);
+    functions.set(name, { handler, verifyJwt: !open.has(name) });
+  }
+  return functions;
+}
+
+function giveEnvironment(settings: Settings): void {
+  const environment = {
+    SUPABASE_URL: apiUrl(settings),
+    SUPABASE_ANON_KEY: settings.publishableKey,
+    SUPABASE_PUBLISHABLE_KEY: settings.publishableKey,
+    SUPABASE_SERVICE_ROLE_KEY: settings.secretKey,
+    SUPABASE_SECRET_KEY: settings.secretKey,
+  };
+  for (const [name, value] of Object.entries(environment)) Deno.env.set(name, value);
+}
+
+async function functionNames(folder: string): Promise<string[]> {
+  const names: string[] = [];
+  try {
+    for await (const entry of Deno.readDir(folder)) {
+      if (entry.isDirectory && !entry.name.startsWith("_") && !entry.name.startsWith(".")) {
+        names.push(entry.name);
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return names.sort();
+}
+
+async function capturedHandler(path: string, name: string): Promise<Handler> {
+  let captured: Handler | undefined;
+  const serve = Deno.serve;
+  const capture = (...given: unknown[]) => {
+    captured = given.find((one) => typeof one === "function") as Handler | undefined ??
+      (given.find((one) => typeof (one as { handler?: unknown })?.handler === "function") as {
+        handler: Handler;
+      } | undefined)?.handler;
+    return { finished: Promise.resolve(), shutdown: () => Promise.resolve() };
+  };
+  try {
+    Object.defineProperty(Deno, "serve", { value: capture, configurable: true, writable: true });
+    await import(pathToFileURL(path).href);
+  } catch (error) {
+    console.error(`function ${name} could not be loaded:`, error);
+    return () => answer(503, "BOOT_ERROR", "Function failed to start (please check logs)");
+  } finally {
+    Object.defineProperty(Deno, "serve", { value: serve, configurable: true, writable: true });
+  }
+  return captured ?? (() => answer(503, "BOOT_ERROR", `${name} never called Deno.serve`));
+}
+
+/** Names with `verify_jwt = false` in `config.toml`. */
+export async function functionsWithoutJwt(path: string): Promise<Set<string>> {
+  const open = new Set<string>();
+  const text = await Deno.readTextFile(path).catch(() => "");
+  let section = "";
+  for (const line of text.split("\n")) {
+    const header = /^\s*\[functions\.([\w-]+)\]/.exec(line);
+    if (header) section = header[1];
+    else if (/^\s*\[/.test(line)) section = "";
+    else if (section && /^\s*verify_jwt\s*=\s*false\b/.test(line)) open.add(section);
+  }
+  return open;
+}
+
+export async function callFunction(
+  functions: Map<string, EdgeFunction>,
+  settings: Settings,
+  request: Request,
+): Promise<Response> {
+  const name = new URL(request.url).pathname.split("/")[3] ?? "";
+  const found = functions.get(name);
+  if (!found) return answer(404, "NOT_FOUND", "Requested function was not found");
+  if (found.verifyJwt && request.method !== "OPTIONS" && !await isSignedIn(request, settings)) {
+    return answer(401, "UNAUTHORIZED_INVALID_JWT_FORMAT", "Invalid JWT");
+  }
+  try {
+    return await found.handler(request);
+  } catch (error) {
+    console.error(`function ${name} failed:`, error);
+    return answer(500, "WORKER_ERROR", "Function exited due to an error (please check logs)");
+  }
+}
+
+async function isSignedIn(request: Request, settings: Settings): Promise<boolean> {
+  const token = request.headers.get("authorization")?.replace(/^Bearer\s+/i, "") ?? "";
+  const claims: Claims | null = await verifiedClaims(token, settings.jwtSecret);
+  return claims !== null;
+}
+
+function answer(status: number, code: string, message: string): Response {
+  return Response.json({ code, message }, {
+    status,
+    headers: { "access-control-allow-origin": "*" },
+  });
+}

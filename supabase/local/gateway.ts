@@ -1,0 +1,93 @@
+// One process that speaks as a Supabase project does: REST, Auth and Storage by lite, edge functions
+// and Realtime by ours. `kizu local up` starts it with the path of the installation's settings.
+
+import { App } from "@supabase/lite";
+import { bridged } from "./bridges.ts";
+import { databaseUrl, GatewayConnection } from "./database.ts";
+import { callFunction, loadFunctions } from "./functions.ts";
+import { apiUrl, readSettings, type Settings } from "./settings.ts";
+import { FileStorage } from "./storage.ts";
+import { verifiedClaims } from "./tokens.ts";
+
+const settings = await readSettings(Deno.args[0]);
+const connection = new GatewayConnection(settings);
+const app = await liteApp(settings, connection);
+await prepareDatabase(settings, app, connection);
+const functions = await loadFunctions(settings);
+
+const server = Deno.serve(
+  {
+    hostname: "127.0.0.1",
+    port: settings.apiPort,
+    onListen: () => console.log(`serving ${apiUrl(settings)}`),
+  },
+  route,
+);
+for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(signal, stop);
+
+async function route(
+  request: Request,
+  info: Deno.ServeHandlerInfo<Deno.NetAddr>,
+): Promise<Response> {
+  const path = new URL(request.url).pathname;
+  if (path === "/health") return Response.json({ instance: settings.instance });
+  if (path.startsWith("/functions/v1/")) return callFunction(functions, settings, request);
+  const response = await app.fetch(request, { peerAddress: info.remoteAddr.hostname });
+  return bridged(path, response);
+}
+
+async function liteApp(settings: Settings, connection: GatewayConnection) {
+  const app = new App({
+    connection,
+    api: { enabled: true, schemas: ["public"], max_rows: 1000, anonymous_enabled: false },
+    auth: {
+      enabled: true,
+      jwt_secret: settings.jwtSecret,
+      publishable_key: settings.publishableKey,
+      secret_key: settings.secretKey,
+      site_url: apiUrl(settings),
+      email: { enable_signup: true, enable_confirmations: false },
+    },
+    storage: { enabled: true, file_size_limit: "5GiB" },
+    db: { migrations: { enabled: false } },
+    studio: { enabled: false },
+    options: { server: { apiKeys: { resolver: keyClaims } } },
+  });
+  app._storageAdapter = new FileStorage(settings.storage, connection.driver);
+  await app.init();
+  return app;
+}
+
+/** The two opaque keys, and the legacy ones: a token of our own secret with a fixed role. */
+async function keyClaims(key: string) {
+  if (key === settings.publishableKey) {
+    return { type: "publishable" as const, claims: { role: "anon" } };
+  }
+  if (key === settings.secretKey) {
+    return { type: "secret" as const, claims: { role: "service_role" } };
+  }
+  const claims = await verifiedClaims(key, settings.jwtSecret);
+  if (claims?.role === "anon") return { type: "publishable" as const, claims };
+  if (claims?.role === "service_role") return { type: "secret" as const, claims };
+  return null;
+}
+
+/** Auth's and Storage's tables, then ours, then an ear for `notify pgrst, 'reload schema'`. */
+async function prepareDatabase(
+  settings: Settings,
+  app: Awaited<ReturnType<typeof liteApp>>,
+  connection: GatewayConnection,
+) {
+  await app.ensureSystemSchema();
+  const sql = connection.driver;
+  await sql.unsafe(await Deno.readTextFile(new URL("./bootstrap.sql", import.meta.url))).simple();
+  await sql.unsafe(`alter role authenticator password '${settings.authenticatorPassword}'`);
+  const forget = () => void connection.clearSchemaCache();
+  await sql.listen("pgrst", forget, forget);
+}
+
+async function stop(): Promise<void> {
+  await server.shutdown();
+  await connection.close();
+  Deno.exit(0);
+}
