@@ -1,0 +1,70 @@
+-- A photo or a video of one user: the row that everything else is about.
+--
+-- `created_at` is what existing apps use as the capture time; `taken_at` is what the file itself says
+-- (EXIF), with the offset it was written in, and wins where both are present.
+
+create table public.assets (
+  id                      uuid primary key default gen_random_uuid(),
+  user_id                 uuid not null default auth.uid() references auth.users on delete cascade,
+  path                    text,
+  web_uri                 text,
+  thumbnail               text,
+  media_type              text not null default 'photo',
+  asset_file_id           uuid,
+  width                   int,
+  height                  int,
+  taken_at                timestamptz,
+  taken_at_offset_minutes smallint,
+  latitude                double precision,
+  longitude               double precision,
+  location_name           text,
+  image_processing_status text,
+  transcoding_status      text,
+  ai_processed_at         timestamptz,
+  ai_processed_date       date,
+  ai_processed_by         text,
+  ai_processed_operations text[],
+  ai_model_versions       jsonb,
+  created_at              timestamptz not null default now(),
+
+  -- What a row points at must be its owner's: `{user_id}/…`, with no way up and out.
+  constraint path_is_in_the_owners_folder
+    check (starts_with(path, user_id::text || '/') and path !~ '(^|/)\.{1,2}(/|$)'),
+  constraint path_is_stored_once
+    unique (user_id, path),
+  -- Lets other tables refer to "an asset of this user", so that no row can join two users.
+  constraint asset_has_one_owner
+    unique (id, user_id),
+  constraint size_is_positive
+    check (width > 0 and height > 0),
+  constraint latitude_is_on_earth
+    check (latitude between -90 and 90),
+  constraint longitude_is_on_earth
+    check (longitude between -180 and 180),
+  constraint offset_is_a_time_zone
+    check (taken_at_offset_minutes between -1080 and 1080)
+);
+
+create index assets_of_a_user_by_time on public.assets (user_id, coalesce(taken_at, created_at), id);
+create index assets_without_ai on public.assets (user_id, id) where ai_processed_at is null;
+
+alter table public.assets enable row level security;
+revoke all on public.assets from anon, authenticated;
+grant select, insert, update, delete on public.assets to authenticated;
+
+create policy owners_read_their_assets on public.assets
+  for select to authenticated
+  using ((select auth.uid()) = user_id);
+
+create policy owners_add_their_assets on public.assets
+  for insert to authenticated
+  with check ((select auth.uid()) = user_id);
+
+create policy owners_edit_their_assets on public.assets
+  for update to authenticated
+  using ((select auth.uid()) = user_id)
+  with check ((select auth.uid()) = user_id);
+
+create policy owners_remove_their_assets on public.assets
+  for delete to authenticated
+  using ((select auth.uid()) = user_id);

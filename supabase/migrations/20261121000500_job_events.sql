@@ -1,0 +1,54 @@
+-- What happened to a job, line by line: written by a trigger whenever its status or its step changes,
+-- never edited, gone when the job is pruned.
+
+create table public.job_events (
+  id        bigint generated always as identity primary key,
+  job_id    uuid not null,
+  user_id   uuid not null,
+  at        timestamptz not null default kizu.now(),
+  status    text not null,
+  step      text,
+  progress  smallint not null,
+  attempt   int not null,
+  epoch     bigint not null,
+  worker_id text
+);
+
+create index job_events_of_a_job on public.job_events (job_id, id);
+
+alter table public.job_events enable row level security;
+revoke all on public.job_events from anon, authenticated, service_role;
+grant select on public.job_events to authenticated, service_role;
+
+create policy owners_read_their_job_events on public.job_events
+  for select to authenticated
+  using ((select auth.uid()) = user_id);
+
+create function kizu.record_job_event()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  insert into public.job_events (job_id, user_id, status, step, progress, attempt, epoch, worker_id)
+  values (new.id, new.user_id, new.status, new.current_step, new.progress, new.attempts, new.lease_epoch,
+          new.worker_id);
+  return null;
+end;
+$$;
+
+create function kizu.forget_job_events()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  delete from public.job_events where job_id = old.id;
+  return null;
+end;
+$$;
+
+revoke execute on function kizu.record_job_event() from public, anon, authenticated, service_role;
+revoke execute on function kizu.forget_job_events() from public, anon, authenticated, service_role;

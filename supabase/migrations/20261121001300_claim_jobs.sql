@@ -1,0 +1,399 @@
+-- Taking work: fair between users, first things first, and never twice.
+--
+-- Fairness: within one priority the user with the fewest running jobs of that kind goes first, then the
+-- user who was served least recently, then chance. So 20,000 waiting jobs of one user do not delay
+-- another user's single job, not even on a worker with one slot, and somebody's long video does not
+-- hold back their photos.
+--
+-- The cost does not grow with the backlog: users are walked by a loose index scan (one index descent
+-- each, at most 64 for a kind, from a random user on), and each brings only the head of their line.
+--
+-- The functions here pin their plans. With poor statistics the planner may prefer to read and sort the
+-- whole backlog, and would keep that plan for as long as the connection lives.
+
+-- Up to p_limit users who have pending jobs of one kind and priority, from a random one on, around the circle.
+create function kizu.waiting_users(p_kind text, p_priority smallint, p_limit int)
+returns setof uuid
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_bitmapscan = off
+set jit = off
+as $$
+declare
+  c_before_everybody constant uuid := '00000000-0000-0000-0000-000000000000';
+  v_start   uuid := gen_random_uuid();
+  v_user    uuid := v_start;
+  v_wrapped boolean := false;
+  v_found   int := 0;
+begin
+  while v_found < p_limit loop
+    select user_id
+      into v_user
+      from public.jobs
+     where status = 'pending'
+       and job_type = p_kind
+       and priority = p_priority
+       and user_id > v_user
+     order by user_id
+     limit 1;
+
+    if v_user is null and not v_wrapped then
+      v_wrapped := true;
+      v_user := c_before_everybody;
+      continue;
+    end if;
+    exit when v_user is null or (v_wrapped and v_user > v_start);
+
+    v_found := v_found + 1;
+    return next v_user;
+  end loop;
+end;
+$$;
+
+-- Locks and answers up to p_limit due jobs of one priority, by turn. May answer fewer than are due: when
+-- others hold the candidates at this very moment, or when the 64 users it looked at have nothing due.
+create function kizu.pick_by_turn(p_kinds text[], p_priority smallint, p_limit int, p_now timestamptz)
+returns setof kizu.job_ref
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_bitmapscan = off
+set jit = off
+as $$
+begin
+  return query
+  with
+  lines as materialized (
+    select kind,
+           waiting.user_id,
+           running.jobs as running,
+           served.at as served_at,
+           random() as dice
+      from unnest(p_kinds) as kind
+     cross join lateral kizu.waiting_users(kind, p_priority, 64) as waiting (user_id)
+     cross join lateral (
+             select count(*) as jobs
+               from public.jobs
+              where status = 'processing'
+                and job_type = kind
+                and user_id = waiting.user_id
+           ) as running
+     cross join lateral (
+             select max(picked_up_at) as at
+               from public.jobs
+              where job_type = kind
+                and user_id = waiting.user_id
+           ) as served
+     order by running, served_at nulls first, dice
+     limit 4 * p_limit
+  ),
+  candidates as materialized (
+    select head.job_table,
+           head.id,
+           lines.running + head.place as rank,
+           lines.served_at,
+           lines.dice
+      from lines
+     cross join lateral (
+             select job.tableoid as job_table,
+                    job.id,
+                    row_number() over (order by job.run_at, job.id) as place
+               from (
+                 -- Equality said as a range, so that only the index by user gives this order.
+                 select tableoid, id, run_at
+                   from public.jobs
+                  where status = 'pending'
+                    and job_type = lines.kind
+                    and priority = p_priority
+                    and user_id >= lines.user_id
+                    and user_id <= lines.user_id
+                    and run_at <= p_now
+                  order by user_id, run_at, id
+                  limit p_limit
+               ) as job
+           ) as head
+     order by rank, served_at nulls first, dice
+     limit 4 * p_limit
+  )
+  select job.tableoid::regclass, job.id
+    from candidates
+    join public.jobs as job
+      on job.tableoid = candidates.job_table
+     and job.id = candidates.id
+   where job.status = 'pending'
+   order by candidates.rank, candidates.served_at nulls first, candidates.dice
+   limit p_limit
+     for update of job skip locked;
+end;
+$$;
+
+-- Locks and answers up to p_limit due jobs of one kind and priority, oldest first: all users' jobs in one
+-- line, or p_user's own. Goes on past rows that others hold, so it answers none only when none is free.
+create function kizu.pick_in_line(
+  p_kind     text,
+  p_priority smallint,
+  p_user     uuid,
+  p_limit    int,
+  p_now      timestamptz,
+  p_but      kizu.job_ref[]
+)
+returns setof kizu.job_ref
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_bitmapscan = off
+set jit = off
+as $$
+begin
+  if p_user is null then
+    return query
+    select tableoid::regclass, id
+      from public.jobs
+     where status = 'pending'
+       and job_type = p_kind
+       and priority = p_priority
+       and run_at <= p_now
+       and (tableoid::regclass, id)::kizu.job_ref <> all (p_but)
+     order by run_at, id
+     limit p_limit
+       for update skip locked;
+  else
+    return query
+    select tableoid::regclass, id
+      from public.jobs
+     where status = 'pending'
+       and job_type = p_kind
+       and priority = p_priority
+       and user_id >= p_user
+       and user_id <= p_user
+       and run_at <= p_now
+     order by user_id, run_at, id
+     limit p_limit
+       for update skip locked;
+  end if;
+end;
+$$;
+
+-- When the next pending job of these kinds is due, overdue ones included; null when none is pending.
+create function kizu.next_due(p_kinds text[], p_user uuid)
+returns timestamptz
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_bitmapscan = off
+set jit = off
+as $$
+declare
+  v_kind     text;
+  v_priority smallint;
+  v_next     timestamptz;
+  v_first    timestamptz;
+begin
+  foreach v_kind in array p_kinds loop
+    v_priority := -1;
+    loop
+      select priority
+        into v_priority
+        from public.jobs
+       where status = 'pending'
+         and job_type = v_kind
+         and priority > v_priority
+       order by priority
+       limit 1;
+      exit when v_priority is null;
+
+      if p_user is null then
+        select run_at
+          into v_first
+          from public.jobs
+         where status = 'pending'
+           and job_type = v_kind
+           and priority = v_priority
+         order by run_at
+         limit 1;
+      else
+        select run_at
+          into v_first
+          from public.jobs
+         where status = 'pending'
+           and job_type = v_kind
+           and priority = v_priority
+           and user_id >= p_user
+           and user_id <= p_user
+         order by user_id, run_at
+         limit 1;
+      end if;
+      v_next := least(v_next, v_first);
+    end loop;
+  end loop;
+  return v_next;
+end;
+$$;
+
+-- What a claim holds, as its worker is told.
+create function kizu.jobs_under_claim(p_worker text, p_claim_id uuid, p_scope uuid)
+returns jsonb
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set jit = off
+as $$
+begin
+  return (
+    select coalesce(
+             jsonb_agg(
+               jsonb_build_object(
+                 'table',        job_table.relname,
+                 'id',           job.id,
+                 'kind',         job.job_type,
+                 'user_id',      job.user_id,
+                 'asset_id',     job.asset_id,
+                 'params',       job.params,
+                 'attempt',      job.attempts,
+                 'max_attempts', job.max_attempts,
+                 'epoch',        job.lease_epoch,
+                 'crashes',      job.crashes
+               )
+               order by job.priority, job.run_at, job.id
+             ),
+             '[]'
+           )
+      from public.jobs as job
+      join pg_catalog.pg_class as job_table on job_table.oid = job.tableoid
+     where job.status = 'processing'
+       and job.worker_id = p_worker
+       and job.claim_id = p_claim_id
+       and (p_scope is null or job.user_id = p_scope)
+  );
+end;
+$$;
+
+-- Takes up to p_limit (at most 100) due jobs of p_kinds for p_lease_seconds (1 to 3600), best priority
+-- first, after putting back a bounded number of jobs whose workers were lost.
+--
+-- Answers {"jobs": […], "next_due_seconds": n, "rescued": n}: the jobs this claim holds, how long until
+-- more is due (0: now, null: nothing pending), and how many were put back. The same p_claim_id again
+-- answers with the jobs it still holds and takes no others, so that a lost answer loses nothing.
+-- A signed-in user gets only their own jobs.
+create function public.claim_jobs(
+  p_worker        text,
+  p_kinds         text[],
+  p_limit         int,
+  p_lease_seconds int,
+  p_claim_id      uuid default gen_random_uuid()
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  v_scope    constant uuid := kizu.caller_scope();
+  v_now      constant timestamptz := kizu.now();
+  v_lease    constant interval := make_interval(secs => least(greatest(coalesce(p_lease_seconds, 60), 1), 3600));
+  v_wanted   int := least(greatest(coalesce(p_limit, 0), 0), 100);
+  v_rescued  int := 0;
+  v_priority smallint := -1;
+  v_kind     text;
+  v_chosen   kizu.job_ref[] := '{}';
+  v_jobs     jsonb;
+  v_next_due timestamptz;
+begin
+  if p_worker is null or p_worker = '' or p_kinds is null then
+    raise sqlstate 'PT400' using message = 'bad_params', detail = 'p_worker and p_kinds are required';
+  end if;
+
+  -- The same claim sent twice, the second time before the first has answered, waits here for the first.
+  perform pg_advisory_xact_lock(hashtextextended(p_claim_id::text, 0));
+
+  v_jobs := kizu.jobs_under_claim(p_worker, p_claim_id, v_scope);
+
+  if v_jobs = '[]' then
+    v_rescued := kizu.rescue(p_kinds, v_scope, 100);
+
+    while v_wanted > cardinality(v_chosen) loop
+      select min(next.priority)
+        into v_priority
+        from unnest(p_kinds) as kind
+       cross join lateral (
+               select priority
+                 from public.jobs
+                where status = 'pending'
+                  and job_type = kind
+                  and priority > v_priority
+                order by priority
+                limit 1
+             ) as next;
+      exit when v_priority is null;
+
+      if v_scope is null then
+        v_chosen := v_chosen || array(
+          select pick from kizu.pick_by_turn(p_kinds, v_priority, v_wanted - cardinality(v_chosen), v_now) as pick
+        );
+      end if;
+
+      foreach v_kind in array p_kinds loop
+        exit when cardinality(v_chosen) >= v_wanted;
+        v_chosen := v_chosen || array(
+          select pick
+            from kizu.pick_in_line(v_kind, v_priority, v_scope, v_wanted - cardinality(v_chosen), v_now, v_chosen)
+              as pick
+        );
+      end loop;
+    end loop;
+
+    if cardinality(v_chosen) > 0 then
+      update public.jobs as job
+         set status = 'processing',
+             attempts = job.attempts + 1,
+             lease_epoch = job.lease_epoch + 1,
+             lease_expires_at = v_now + v_lease,
+             claim_id = p_claim_id,
+             worker_id = p_worker,
+             picked_up_at = v_now,
+             progress = 0,
+             current_step = null,
+             error_code = null,
+             error_message = null
+        from unnest(v_chosen) as chosen
+       where job.tableoid = chosen.job_table
+         and job.id = chosen.id;
+
+      v_jobs := kizu.jobs_under_claim(p_worker, p_claim_id, v_scope);
+    end if;
+  end if;
+
+  v_next_due := kizu.next_due(p_kinds, v_scope);
+
+  return jsonb_build_object(
+    'jobs',             v_jobs,
+    'next_due_seconds', extract(epoch from case when v_next_due > v_now then v_next_due - v_now
+                                                when v_next_due <= v_now then interval '0' end),
+    'rescued',          v_rescued
+  );
+end;
+$$;
+
+revoke execute on function kizu.waiting_users(text, smallint, int)
+  from public, anon, authenticated, service_role;
+revoke execute on function kizu.pick_by_turn(text[], smallint, int, timestamptz)
+  from public, anon, authenticated, service_role;
+revoke execute on function kizu.pick_in_line(text, smallint, uuid, int, timestamptz, kizu.job_ref[])
+  from public, anon, authenticated, service_role;
+revoke execute on function kizu.next_due(text[], uuid)
+  from public, anon, authenticated, service_role;
+revoke execute on function kizu.jobs_under_claim(text, uuid, uuid)
+  from public, anon, authenticated, service_role;
+
+revoke execute on function public.claim_jobs(text, text[], int, int, uuid) from public, anon;
+grant execute on function public.claim_jobs(text, text[], int, int, uuid)
+  to authenticated, kizu_worker, service_role;

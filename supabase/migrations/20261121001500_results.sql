@@ -1,0 +1,70 @@
+-- What a job may write. Handlers return their rows, and settle_jobs writes them together with the
+-- outcome; only tables and columns registered here are accepted. A new fact is a table and a line here.
+--
+-- `replace`: the rows of the job's user and asset that match the write's scope give way to the new rows.
+-- `update`:  columns of the row that is the job's asset.
+
+create table public.result_tables (
+  table_name    text primary key,
+  mode          text not null,
+  columns       text[] not null,
+  scope_columns text[] not null default '{}',
+
+  constraint mode_is_known check (mode in ('replace', 'update')),
+  constraint ownership_is_not_written
+    check (not columns && array['id', 'user_id', 'asset_id', 'run_id', 'created_at']),
+  constraint scope_is_of_its_columns check (scope_columns <@ columns)
+);
+
+alter table public.result_tables enable row level security;
+revoke all on public.result_tables from anon, authenticated, service_role;
+grant select on public.result_tables to service_role;
+
+insert into public.result_tables (table_name, mode, columns)
+values ('assets', 'update', array[
+  'width', 'height', 'taken_at', 'taken_at_offset_minutes', 'latitude', 'longitude', 'thumbnail', 'web_uri',
+  'image_processing_status', 'transcoding_status', 'ai_processed_at', 'ai_processed_date', 'ai_processed_by',
+  'ai_processed_operations', 'ai_model_versions'
+]);
+
+-- Every file we made of an asset, where it lies, and which run made it.
+create table public.derived_assets (
+  id         uuid primary key default gen_random_uuid(),
+  user_id    uuid not null,
+  asset_id   uuid not null,
+  run_id     uuid references public.runs on delete set null,
+  kind       text not null,
+  bucket     text not null,
+  key        text not null,
+  bytes      bigint not null,
+  mime_type  text not null,
+  sha256     text,
+  width      int,
+  height     int,
+  created_at timestamptz not null default now(),
+
+  constraint asset_belongs_to_the_same_user foreign key (asset_id, user_id)
+    references public.assets (id, user_id) on delete cascade,
+  constraint key_is_in_the_owners_folder
+    check (starts_with(key, user_id::text || '/') and key !~ '(^|/)\.{1,2}(/|$)'),
+  constraint a_file_is_listed_once unique (bucket, key),
+  constraint size_is_positive check (bytes > 0 and width > 0 and height > 0),
+  constraint sha256_is_hexadecimal check (sha256 ~ '^[0-9a-f]{64}$')
+);
+
+create index derived_assets_of_an_asset on public.derived_assets (asset_id, kind);
+create index derived_assets_of_a_user on public.derived_assets (user_id);
+create index derived_assets_of_a_run on public.derived_assets (run_id);
+
+alter table public.derived_assets enable row level security;
+revoke all on public.derived_assets from anon, authenticated;
+grant select on public.derived_assets to authenticated;
+
+create policy owners_read_their_derived_assets on public.derived_assets
+  for select to authenticated
+  using ((select auth.uid()) = user_id);
+
+insert into public.result_tables (table_name, mode, columns, scope_columns)
+values ('derived_assets', 'replace',
+        array['kind', 'bucket', 'key', 'bytes', 'mime_type', 'sha256', 'width', 'height'],
+        array['kind']);
