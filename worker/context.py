@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from worker.connection import Connection
 from worker.files import Files
 from worker.job import Job
 from worker.record import Record
@@ -37,3 +38,13 @@ class Context:
         """Where a file made by this attempt belongs in the bucket: no other attempt ever writes there."""
         job = self.job
         return f"{job.user_id}/processed/{job.asset_id}/{job.id}.{job.epoch}/{name}"
+
+
+def files_for(connection: Connection, settings: Settings) -> Files:
+    """The files of a worker or a command, within the limits of the settings; to be used as a context."""
+    return Files(
+        connection,
+        max_bytes=settings.max_download_bytes,
+        fetch_timeout=settings.fetch_timeout,
+        allowed_hosts=settings.allowed_hosts,
+    )

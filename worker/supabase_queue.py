@@ -17,9 +17,9 @@ megabyte, and far below the 8 seconds a statement may take."""
 
 
 class Rpc(Protocol):
-    """Calls a function of the database, retrying passing faults for at most `seconds`."""
+    """Calls a function of the database, retrying passing faults for at most `within` seconds."""
 
-    async def __call__(self, name: str, params: Mapping[str, Any], *, seconds: float) -> Any: ...
+    async def __call__(self, function: str, params: Mapping[str, Any], *, within: float) -> Any: ...
 
 
 class SupabaseQueue:
@@ -41,7 +41,7 @@ class SupabaseQueue:
                 "p_lease_seconds": self._lease_seconds,
                 "p_claim_id": str(claim_id),
             },
-            seconds=self._lease_seconds / 3,
+            within=self._lease_seconds / 3,
         )
         return Claim(
             jobs=tuple(_job(row) for row in answer["jobs"]),
@@ -59,7 +59,7 @@ class SupabaseQueue:
                     for beat in heartbeats
                 ],
             },
-            seconds=self._lease_seconds / 3,
+            within=self._lease_seconds / 3,
         )
         return {UUID(row["id"]): Verdict(row["verdict"]) for row in answer}
 
@@ -74,16 +74,16 @@ class SupabaseQueue:
         )
 
     async def release_all(self) -> int:
-        return int(await self._rpc("release_jobs", {"p_worker": self._worker_id}, seconds=5))
+        return int(await self._rpc("release_jobs", {"p_worker": self._worker_id}, within=5))
 
     async def announce(self, info: Mapping[str, Any]) -> None:
-        await self._rpc("announce_worker", {"p_worker": self._worker_id, "p_info": dict(info)}, seconds=10)
+        await self._rpc("announce_worker", {"p_worker": self._worker_id, "p_info": dict(info)}, within=10)
 
     async def _settle_batch(self, settlements: Sequence[dict[str, Any]]) -> Sequence[Settled]:
         answer = await self._rpc(
             "settle_jobs",
             {"p_worker": self._worker_id, "p_settlements": list(settlements)},
-            seconds=self._lease_seconds,
+            within=self._lease_seconds,
         )
         by_id = {
             row["id"]: Settled(answer=Answer(row["answer"]), status=row.get("status"), error=row.get("error"))

@@ -23,7 +23,7 @@ class Silence:
     healthy = False
 
     async def serve(self) -> None:
-        await asyncio.sleep(3600)
+        await asyncio.Event().wait()
 
 
 async def sleep(params: Params, hold: Hold) -> Done:

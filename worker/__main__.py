@@ -1,0 +1,5 @@
+"""`python -m worker` is `kizu`."""
+
+from worker.cli import main
+
+main()

@@ -1,0 +1,144 @@
+"""`kizu doctor`: does everything a worker needs work from here? Each line is ok, or how to fix it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from typing import Literal
+from uuid import uuid4
+
+import click
+
+from worker.commands.output import as_json, print_json
+from worker.commands.target import read_target
+from worker.connection import Connection
+from worker.context import files_for
+from worker.errors import JobError, StartupError
+from worker.handlers import discover
+from worker.realtime import RealtimeSupervisor
+from worker.settings import Settings
+from worker.supabase_queue import SupabaseQueue
+
+REALTIME_SECONDS = 15.0
+SPACE_WANTED = 2 * 1024**3
+"""Bytes free under KIZU_HOME, below which doctor warns."""
+MARKS = {"ok": "✓", "warning": "!", "failed": "✗"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    subject: str
+    state: Literal["ok", "warning", "failed"]
+    text: str
+    """What was found or, if not ok, how to fix it."""
+
+
+@click.command()
+@as_json
+def doctor(as_json: bool) -> None:
+    """Check connection, key, schema, Realtime, Storage and this machine; exit code 1 if anything failed."""
+
+    async def run() -> list[Finding]:
+        findings = []
+        async for finding in examine():
+            findings.append(finding)
+            if not as_json:
+                click.echo(f"{MARKS[finding.state]} {finding.subject}: {finding.text}")
+        return findings
+
+    findings = asyncio.run(run())
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    if any(finding.state == "failed" for finding in findings):
+        raise SystemExit(1)
+
+
+async def examine() -> AsyncIterator[Finding]:
+    """Look at everything, the most basic first; what cannot be reached ends the list early."""
+    try:
+        settings = read_target()
+    except StartupError as error:
+        yield Finding("settings", "failed", str(error))
+        return
+    yield Finding("settings", "ok", f"project {settings.url}, worker {settings.worker_id}")
+    for finding in _machine(settings):
+        yield finding
+    try:
+        async with Connection(settings, patience=5) as connection:
+            who = connection.identity
+            yield Finding("sign-in", "ok", f"{who.kind}{f' {who.user_id}' if who.user_id else ''}")
+            yield await _schema(connection, settings)
+            yield await _realtime(connection, settings)
+            yield await _storage(connection, settings)
+    except (StartupError, JobError) as error:
+        yield Finding("sign-in", "failed", f"{error.code}: {error}")
+
+
+def _machine(settings: Settings) -> list[Finding]:
+    home = settings.kizu_home
+    home = home if home.exists() else home.absolute().parent
+    free = shutil.disk_usage(home).free
+    state: Literal["ok", "warning"] = "ok" if free >= SPACE_WANTED else "warning"
+    findings = [Finding("disk", state, f"{free / 1024**3:.1f} GiB free at {home}")]
+    if ffmpeg := shutil.which("ffmpeg"):
+        findings.append(Finding("ffmpeg", "ok", ffmpeg))
+    else:
+        findings.append(Finding("ffmpeg", "warning", "not found; only video jobs need it (package `ffmpeg`)"))
+    gpu = shutil.which("nvidia-smi")
+    findings.append(Finding("GPU", "ok", "NVIDIA driver found" if gpu else "none found; the CPU is used"))
+    return findings
+
+
+async def _schema(connection: Connection, settings: Settings) -> Finding:
+    """Claiming nothing proves that the verbs are there, may be called, and are answered."""
+    queue = SupabaseQueue(connection.rpc, settings.worker_id, settings.lease_seconds)
+    try:
+        await queue.claim(sorted(discover()), 0, uuid4())
+    except (StartupError, JobError) as error:
+        return Finding("queue", "failed", f"{error.code}: {error}")
+    return Finding("queue", "ok", "the worker verbs are there and may be called")
+
+
+async def _realtime(connection: Connection, settings: Settings) -> Finding:
+    polled = f"new jobs are found every {settings.poll_interval:g} s"
+    if settings.wake == "off":
+        return Finding("Realtime", "warning", f"switched off; {polled}")
+    subscribed = asyncio.Event()
+    listening = asyncio.create_task(
+        RealtimeSupervisor(connection, subscribed.set, mode=settings.wake).serve()
+    )
+    try:
+        async with asyncio.timeout(REALTIME_SECONDS):
+            await subscribed.wait()
+    except TimeoutError:
+        return Finding(
+            "Realtime",
+            "warning",
+            f"no subscription within {REALTIME_SECONDS:.0f} s; {polled}. Are the job tables in the"
+            " publication supabase_realtime, and does WAKE fit the key?",
+        )
+    finally:
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+    return Finding("Realtime", "ok", "subscribed; new jobs ring at once")
+
+
+async def _storage(connection: Connection, settings: Settings) -> Finding:
+    """Write, read and remove a few bytes where results go."""
+    owner = connection.identity.user_id or uuid4()
+    key, content = f"{owner}/processed/doctor/{uuid4()}.txt", b"kizu doctor"
+    try:
+        async with files_for(connection, settings) as files:
+            await files.upload("assets", key, content, "text/plain")
+            with await files.fetch(key, owner) as file:
+                found = file.read()
+            await files.remove("assets", [key])
+    except (StartupError, JobError) as error:
+        return Finding("Storage", "failed", f"{error.code}: {error}")
+    if found != content:
+        return Finding("Storage", "failed", "what was read is not what was written")
+    return Finding("Storage", "ok", "files can be written, read and removed")

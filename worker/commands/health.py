@@ -1,0 +1,29 @@
+"""`kizu health`: ask the worker running on this machine; exit code 0 if it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import click
+
+from worker import health as checks
+from worker.commands.output import as_json, print_json
+from worker.settings import read_settings
+
+
+@click.command()
+@click.option("--worker-id", help="Which worker; default: WORKER_ID or the host name.")
+@as_json
+def health(worker_id: str | None, as_json: bool) -> None:
+    """Ask the worker running on this machine how it is; exit code 1 if it does not answer."""
+    name = worker_id or read_settings().worker_id
+    status = asyncio.run(checks.ask(name))
+    if as_json:
+        print_json({"worker_id": name, "healthy": status is not None, **(status or {})})
+    elif status is None:
+        click.echo(f"worker {name} does not answer on this machine", err=True)
+    else:
+        lanes = ", ".join(f"{lane} {use['running']}/{use['slots']}" for lane, use in status["lanes"].items())
+        click.echo(f"worker {name} is up: {lanes}; realtime {'on' if status['realtime'] else 'off'}")
+    sys.exit(status is None)

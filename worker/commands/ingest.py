@@ -1,0 +1,45 @@
+"""`kizu ingest`: bring photos into the signed-in user's library."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+import click
+from rich.progress import Progress
+
+from worker.commands.output import as_json, print_json
+from worker.commands.target import read_target
+from worker.connection import Connection
+from worker.context import files_for
+from worker.ingest import find_files, ingest
+
+
+@click.command("ingest")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@as_json
+def ingest_command(paths: tuple[Path, ...], as_json: bool) -> None:
+    """Upload photos (files, or folders with everything below them) and enqueue their jobs.
+
+    Signs in with KIZU_EMAIL and KIZU_PASSWORD. What is already in the library is not uploaded again.
+    """
+    files = find_files(paths)
+    counts = asyncio.run(bring_in(files, quiet=as_json))
+    if as_json:
+        print_json({"files": len(files), **counts})
+    else:
+        click.echo(f"{len(files)} files: " + ", ".join(f"{count} {what}" for what, count in counts.items()))
+
+
+async def bring_in(files: list[Path], *, quiet: bool) -> Counter[str]:
+    settings = read_target()
+    with Progress(transient=True, disable=quiet) as progress:
+        bar = progress.add_task("uploading", total=len(files))
+
+        def told(what: str, amount: int) -> None:
+            if what in ("uploaded", "already_there"):
+                progress.advance(bar, amount)
+
+        async with Connection(settings) as connection, files_for(connection, settings) as store:
+            return await ingest(connection, store, files, told=told)

@@ -1,0 +1,166 @@
+"""`kizu jobs`: look at the queue and put things right."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+from uuid import UUID
+
+import click
+
+from worker.commands.output import as_json, print_json, print_table
+from worker.commands.target import read_target
+from worker.connection import Connection
+from worker.store import Row, Store
+
+T = TypeVar("T")
+STATUSES = ("pending", "processing", "completed", "failed", "cancelled")
+BRIEF = "id,job_type,status,priority,attempts,progress,current_step,error_code,worker_id,created_at"
+
+
+def with_connection(act: Callable[[Connection], Awaitable[T]]) -> T:
+    """Sign in as the environment says, act, sign off."""
+
+    async def run() -> T:
+        async with Connection(read_target()) as connection:
+            return await act(connection)
+
+    return asyncio.run(run())
+
+
+@click.group()
+def jobs() -> None:
+    """Look at the queue, retry what failed, cancel what is not wanted."""
+
+
+@jobs.command("list")
+@click.option("--status", type=click.Choice(STATUSES), help="Only jobs in this state.")
+@click.option("--kind", help="Only this job type.")
+@click.option("--code", help="Only this error code.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@as_json
+def list_jobs(status: str | None, kind: str | None, code: str | None, limit: int, as_json: bool) -> None:
+    """The newest jobs."""
+    filters = {"status": status, "job_type": kind, "error_code": code}
+
+    async def act(connection: Connection) -> list[Row]:
+        wanted = {column: value for column, value in filters.items() if value}
+        return await Store(connection).select(
+            "jobs", BRIEF, equal=wanted, newest_by="created_at", limit=limit
+        )
+
+    rows = with_connection(act)
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, BRIEF.split(","))
+
+
+@jobs.command()
+@click.argument("job_id", type=click.UUID)
+@as_json
+def show(job_id: UUID, as_json: bool) -> None:
+    """One job with its history: every step, every attempt and what it took."""
+
+    async def act(connection: Connection) -> Row | None:
+        store = Store(connection)
+        rows = await store.select("jobs", equal={"id": job_id})
+        if not rows:
+            return None
+        return {
+            **rows[0],
+            "events": await store.select("job_events", equal={"job_id": job_id}, newest_by="at"),
+            "runs": await store.select("runs", equal={"job_id": job_id}, newest_by="finished_at"),
+        }
+
+    job = with_connection(act)
+    if job is None:
+        raise click.ClickException(f"not_found: there is no job {job_id}, or it is not yours")
+    if as_json:
+        print_json(job)
+        return
+    for name, value in job.items():
+        if value not in (None, [], {}) and name not in ("events", "runs"):
+            click.echo(f"{name}: {value}")
+    if job["events"]:
+        print_table(job["events"], ["at", "status", "step", "error_code", "worker_id"], title="\nevents")
+    if job["runs"]:
+        print_table(
+            job["runs"],
+            ["finished_at", "attempt", "outcome", "error_code", "worker_id", "timings"],
+            title="\nruns",
+        )
+
+
+@jobs.command()
+@as_json
+def stats(as_json: bool) -> None:
+    """How many jobs there are of each kind, state and error code."""
+
+    async def act(connection: Connection) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = await connection.rpc("job_stats")
+        return rows
+
+    rows = with_connection(act)
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, ["kind", "status", "error_code", "count", "oldest_seconds"])
+
+
+@jobs.command()
+@click.argument("job_ids", nargs=-1, type=click.UUID)
+@click.option("--kind", "kinds", multiple=True, help="Only these job types.")
+@click.option("--code", "codes", multiple=True, help="Only these error codes.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=1000, show_default=True)
+@click.option("--yes", is_flag=True, help="Do it; without, only say what would be done.")
+@as_json
+def retry(
+    job_ids: tuple[UUID, ...],
+    kinds: tuple[str, ...],
+    codes: tuple[str, ...],
+    limit: int,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Put failed or cancelled jobs back into the queue, with fresh attempts."""
+    chosen: dict[str, Any] = {"ids": [str(job_id) for job_id in job_ids], "kinds": kinds, "codes": codes}
+    chosen = {name: list(values) for name, values in chosen.items() if values}
+    if not chosen:
+        raise click.UsageError("name jobs, or choose them with --kind or --code")
+
+    async def act(connection: Connection) -> dict[str, Any]:
+        answer: dict[str, Any] = await connection.rpc(
+            "retry_jobs", {"p_filter": {**chosen, "limit": limit}, "p_dry_run": not yes}
+        )
+        return answer
+
+    answer = with_connection(act)
+    if as_json:
+        print_json(answer)
+        return
+    for job_id in answer["ids"]:
+        click.echo(job_id)
+    click.echo(
+        f"{answer['count']} jobs put back" if yes else f"{answer['count']} jobs would be put back; add --yes"
+    )
+
+
+@jobs.command()
+@click.argument("job_ids", nargs=-1, required=True, type=click.UUID)
+@as_json
+def cancel(job_ids: tuple[UUID, ...], as_json: bool) -> None:
+    """Stop jobs: pending ones at once, running ones at their next heartbeat."""
+
+    async def act(connection: Connection) -> list[dict[str, str]]:
+        return [
+            {"id": str(job_id), "status": await connection.rpc("cancel_job", {"p_id": str(job_id)})}
+            for job_id in job_ids
+        ]
+
+    rows = with_connection(act)
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, ["id", "status"])

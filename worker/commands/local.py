@@ -1,0 +1,78 @@
+"""`kizu local`: the embedded Supabase, for trying out, developing and testing."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import click
+
+from worker.commands.output import as_json, print_json
+from worker.embedded import LocalStack, StackInfo, mint_token
+from worker.settings import read_settings
+
+
+@click.group()
+def local() -> None:
+    """The embedded Supabase: Postgres and one Deno process on this machine, under KIZU_HOME."""
+
+
+@local.command()
+@as_json
+def up(as_json: bool) -> None:
+    """Start it, or start again what has died; applies new migrations."""
+    _show(_stack().up(), as_json)
+
+
+@local.command()
+def down() -> None:
+    """Stop it; the data stay."""
+    _stack().down()
+
+
+@local.command()
+@as_json
+def status(as_json: bool) -> None:
+    """Say what is running; exit code 1 if anything is not."""
+    state = _stack().status()
+    if as_json:
+        print_json(dataclasses.asdict(state))
+    else:
+        for name, value in dataclasses.asdict(state).items():
+            click.echo(f"{name}: {value}")
+    if not state.running:
+        raise SystemExit(1)
+
+
+@local.command()
+@click.confirmation_option(prompt="Delete all users, photos and results of the embedded Supabase?")
+@as_json
+def reset(as_json: bool) -> None:
+    """Delete everything and start anew, with new keys."""
+    _show(_stack().reset(), as_json)
+
+
+@local.command()
+@click.option("--role", default="kizu_worker", show_default=True, help="Postgres role of the bearer.")
+@click.option("--days", default=30, show_default=True, help="How long it is valid.")
+def token(role: str, days: int) -> None:
+    """Print a JWT for KIZU_WORKER_TOKEN, signed by the embedded Supabase."""
+    click.echo(mint_token(_stack().up(), role=role, ttl=days * 86400))
+
+
+def _stack() -> LocalStack:
+    return LocalStack(read_settings().kizu_home)
+
+
+def _show(info: StackInfo, as_json: bool) -> None:
+    fields: dict[str, Any] = {
+        "url": info.url,
+        "publishable_key": info.publishable_key,
+        "secret_key": info.secret_key,
+        "database_url": info.database_url,
+    }
+    if as_json:
+        print_json(fields)
+    else:
+        for name, value in fields.items():
+            click.echo(f"{name}: {value}")

@@ -1,0 +1,129 @@
+"""`kizu worker`: assemble the daemon from its parts and run it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from importlib.metadata import version
+from typing import Any
+
+import click
+
+from worker import health, log
+from worker.commands.target import read_target
+from worker.connection import Connection
+from worker.context import Context, files_for
+from worker.daemon import Daemon, poll_seconds
+from worker.errors import StartupError
+from worker.handler import Handler
+from worker.handlers import discover
+from worker.job import Job
+from worker.lane import Lane
+from worker.leases import Hold, LeaseKeeper
+from worker.realtime import RealtimeSupervisor
+from worker.record import Record
+from worker.runner import Runner
+from worker.settings import Settings
+from worker.supabase_queue import SupabaseQueue
+
+
+@click.command("worker")
+@click.option("--worker-id", help="Name of this worker; several workers need several names.")
+@click.option("--lanes", help="Slots per lane, e.g. image=8,video=1.")
+@click.option("--drain", is_flag=True, help="End when the queue is empty.")
+@click.option("--debug", is_flag=True, help="Log every step.")
+def serve(worker_id: str | None, lanes: str | None, drain: bool, debug: bool) -> None:
+    """Claim jobs and run them until stopped.
+
+    SIGTERM finishes what runs, within GRACE_SECONDS; a second one gives it back at once. Exit code 3 says
+    that jobs were given back unfinished.
+    """
+    given = {"worker_id": worker_id, "lanes": lanes, "log_level": "debug" if debug else None}
+    settings = read_target(**{name: value for name, value in given.items() if value is not None})
+    log.configure(settings.log_level, settings.log_format)
+    if asyncio.run(run_worker(settings, drain=drain)):
+        sys.exit(3)
+
+
+async def run_worker(
+    settings: Settings, *, drain: bool = False, handlers: dict[str, Handler[Any, Context]] | None = None
+) -> int:
+    """Serve until a signal, or until the queue is empty; answers how many jobs were given back unfinished.
+
+    Raises:
+        StartupError: a setting is wrong, or the project refuses this worker.
+    """
+    handlers = handlers or discover()
+    async with AsyncExitStack() as stack:
+        connection = await stack.enter_async_context(Connection(settings, patience=math.inf))
+        files = await stack.enter_async_context(files_for(connection, settings))
+        pixels = stack.enter_context(ThreadPoolExecutor(settings.decode_threads, "pixels"))
+        queue = SupabaseQueue(connection.rpc, settings.worker_id, settings.lease_seconds)
+        leases = LeaseKeeper(queue, settings.lease_seconds)
+
+        def context(job: Job, hold: Hold, record: Record) -> Context:
+            return Context(
+                job=job, files=files, settings=settings, pixels=pixels, record=record, progress=hold.report
+            )
+
+        lanes: list[Lane] = []
+
+        def ring() -> None:
+            for lane in lanes:
+                lane.ring()
+
+        runner = Runner(queue, handlers, leases, context)
+        wake = RealtimeSupervisor(connection, ring, mode=settings.wake)
+        poll = poll_seconds(wake, alone=settings.poll_interval, woken=settings.poll_interval_realtime)
+        lanes += [
+            Lane(name, slots, kinds, queue, runner.run, poll, until_empty=drain)
+            for name, slots, kinds in lanes_of(settings, handlers)
+        ]
+        daemon = Daemon(
+            queue,
+            lanes,
+            leases,
+            wake,
+            grace_seconds=settings.grace_seconds,
+            capabilities=capabilities(settings, handlers),
+        )
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, daemon.stop)
+        await stack.enter_async_context(health.answering(settings.worker_id, daemon.status))
+        return await daemon.serve()
+
+
+def lanes_of(
+    settings: Settings, handlers: dict[str, Handler[Any, Context]]
+) -> list[tuple[str, int, list[str]]]:
+    """The lanes that have both slots and handlers: name, slots, kinds.
+
+    Raises:
+        StartupError: no lane has both.
+    """
+    lanes = [
+        (name, slots, sorted(handler.kind for handler in handlers.values() if handler.lane == name))
+        for name, slots in settings.lanes.items()
+        if slots
+    ]
+    if not any(kinds for _, _, kinds in lanes):
+        known = ", ".join(sorted({handler.lane for handler in handlers.values()}))
+        raise StartupError(f"LANES: no lane with work to do; this worker has handlers for: {known}")
+    return [lane for lane in lanes if lane[2]]
+
+
+def capabilities(settings: Settings, handlers: dict[str, Handler[Any, Context]]) -> dict[str, Any]:
+    """What the `workers` table is told of this worker."""
+    return {
+        "version": version("kizu-worker"),
+        "kinds": {handler.kind: handler.version for handler in handlers.values()},
+        "slots": {name: slots for name, slots, _ in lanes_of(settings, handlers)},
+        "device": "cpu",
+        "cores": os.cpu_count(),
+    }

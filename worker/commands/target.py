@@ -1,0 +1,25 @@
+"""Which project a command talks to: the one in the environment, else the embedded one if it is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from worker.settings import Settings, read_settings
+
+
+def read_target(**overrides: Any) -> Settings:
+    """The settings; without SUPABASE_URL, those of the embedded Supabase under KIZU_HOME.
+
+    Raises:
+        StartupError: a setting is wrong, or no project is configured and none is embedded.
+    """
+    settings = read_settings(**overrides)
+    if settings.supabase_url is not None:
+        return settings
+    from worker.embedded import LocalStack  # only here: a worker for a real project needs none of it
+
+    info = LocalStack(settings.kizu_home).info()
+    keys: dict[str, Any] = {"supabase_url": info.url, "supabase_publishable_key": info.publishable_key}
+    if not settings.needs_publishable_key:
+        keys["supabase_secret_key"] = info.secret_key
+    return read_settings(**keys, **overrides)
