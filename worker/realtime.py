@@ -11,8 +11,8 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
 
 import structlog
 
@@ -21,6 +21,9 @@ from worker.identity import Identity
 from worker.subscription import Mode, Pace, Subscription, SubscriptionLost
 
 log = structlog.get_logger(__name__)
+
+Wake: TypeAlias = Literal["auto", "postgres_changes", "broadcast", "off"]
+"""The setting WAKE."""
 
 
 class Credentials(Protocol):
@@ -32,6 +35,8 @@ class Credentials(Protocol):
     def api_key(self) -> str: ...
     @property
     def token(self) -> str: ...
+    @property
+    def identity(self) -> Identity: ...
     async def ensure_fresh_token(self) -> None: ...
     async def renew_token(self, stale: str) -> bool: ...
 
@@ -49,7 +54,7 @@ class Patience:
         return jitter * min(self.longest, self.first * 2.0 ** min(failures, 30))
 
 
-def mode_of(wake: Literal["auto", "postgres_changes", "broadcast", "off"], identity: Identity) -> Mode | None:
+def mode_of(wake: Wake, identity: Identity) -> Mode | None:
     """How to listen; None for not at all. A worker token reads no job table and needs broadcast."""
     if wake == "off":
         return None
@@ -58,36 +63,43 @@ def mode_of(wake: Literal["auto", "postgres_changes", "broadcast", "off"], ident
     return wake
 
 
-@dataclass(slots=True, kw_only=True)
 class RealtimeSupervisor:
-    """`run` it as a task for as long as the worker lives; `ring` is called whenever there may be work."""
+    """Serve it as a task for as long as the worker lives; `ring` is called whenever there may be work."""
 
-    connection: Credentials
-    ring: Callable[[], None]
-    mode: Mode | None
-    pace: Pace = field(default_factory=Pace)
-    patience: Patience = field(default_factory=Patience)
-    subscriptions: int = field(default=0, init=False)
-    """How many were begun, for the metrics."""
-    _current: Subscription | None = field(default=None, init=False)
+    def __init__(
+        self,
+        connection: Credentials,
+        ring: Callable[[], None],
+        *,
+        mode: Wake,
+        pace: Pace | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self._connection = connection
+        self._ring = ring
+        self._mode = mode_of(mode, connection.identity)
+        self._pace = pace or Pace()
+        self._patience = patience or Patience()
+        self._current: Subscription | None = None
 
     @property
     def healthy(self) -> bool:
         """Whether an insert rings right now; if not, poll faster."""
         return self._current is not None and self._current.is_healthy
 
-    async def run(self) -> None:
-        """Subscribe again and again, until cancelled; returns at once when the mode is None."""
-        if self.mode is None:
+    async def serve(self) -> None:
+        """Subscribe again and again, until cancelled."""
+        if self._mode is None:
+            await asyncio.Event().wait()
             return
         failures = 0
         last_reason = ""
         while True:
             began = time.monotonic()
-            reason = await self._subscribe(self.mode)
-            if time.monotonic() - began >= self.patience.stable:
+            reason = await self._subscribe(self._mode)
+            if time.monotonic() - began >= self._patience.stable:
                 failures, last_reason = 0, ""
-            delay = self.patience.delay(failures, jitter=random.random())
+            delay = self._patience.delay(failures, jitter=random.random())
             level = log.debug if reason == last_reason else log.warning
             level("realtime lost", reason=reason, retry_in=round(delay, 1))
             failures, last_reason = failures + 1, reason
@@ -95,19 +107,18 @@ class RealtimeSupervisor:
 
     async def _subscribe(self, mode: Mode) -> str:
         """Hold one subscription for as long as it lasts; answers why it ended."""
-        token = self.connection.token
+        token = self._connection.token
         try:
-            await self.connection.ensure_fresh_token()
-            token = self.connection.token
+            await self._connection.ensure_fresh_token()
+            token = self._connection.token
             self._current = Subscription(
-                url=f"{self.connection.url}/realtime/v1",
-                api_key=self.connection.api_key,
-                token=lambda: self.connection.token,
+                url=f"{self._connection.url}/realtime/v1",
+                api_key=self._connection.api_key,
+                token=lambda: self._connection.token,
                 mode=mode,
-                ring=self.ring,
-                pace=self.pace,
+                ring=self._ring,
+                pace=self._pace,
             )
-            self.subscriptions += 1
             await self._current.last()
         except SubscriptionLost as error:
             return await self._examined(self._without_secrets(str(error)), token)
@@ -121,12 +132,12 @@ class RealtimeSupervisor:
         """If the server disliked the token, get another before the next try, whatever our clock says."""
         if any(word in reason.lower() for word in ("token", "jwt", "expired")):
             try:
-                await self.connection.renew_token(token)
+                await self._connection.renew_token(token)
             except (AuthFailed, DatabaseUnavailable) as error:
                 return f"{reason}; {error}"
         return reason
 
     def _without_secrets(self, text: str) -> str:
-        for secret in (self.connection.api_key, self.connection.token):
+        for secret in (self._connection.api_key, self._connection.token):
             text = text.replace(secret, "…")
         return text
