@@ -5,6 +5,7 @@ import { App } from "@supabase/lite";
 import { bridged } from "./bridges.ts";
 import { databaseUrl, GatewayConnection } from "./database.ts";
 import { callFunction, loadFunctions } from "./functions.ts";
+import { Realtime } from "./realtime/realtime.ts";
 import { apiUrl, readSettings, type Settings } from "./settings.ts";
 import { FileStorage } from "./storage.ts";
 import { verifiedClaims } from "./tokens.ts";
@@ -14,6 +15,13 @@ const connection = new GatewayConnection(settings);
 const app = await liteApp(settings, connection);
 await prepareDatabase(settings, app, connection);
 const functions = await loadFunctions(settings);
+const realtime = new Realtime({
+  databaseUrl: databaseUrl(settings, "postgres"),
+  sql: connection.driver,
+  jwtSecret: settings.jwtSecret,
+  keyClaims: async (key) => (await keyClaims(key))?.claims ?? null,
+});
+realtime.start();
 
 const server = Deno.serve(
   {
@@ -32,6 +40,7 @@ async function route(
   const path = new URL(request.url).pathname;
   if (path === "/health") return Response.json({ instance: settings.instance });
   if (path.startsWith("/functions/v1/")) return callFunction(functions, settings, request);
+  if (path === "/realtime/v1/websocket") return realtime.accept(request);
   const response = await app.fetch(request, { peerAddress: info.remoteAddr.hostname });
   return bridged(path, response);
 }
@@ -87,7 +96,8 @@ async function prepareDatabase(
 }
 
 async function stop(): Promise<void> {
-  await server.shutdown();
+  realtime.stop();
+  await Promise.race([server.shutdown(), new Promise((resolve) => setTimeout(resolve, 1000))]);
   await connection.close();
   Deno.exit(0);
 }
