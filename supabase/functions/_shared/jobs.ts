@@ -17,25 +17,27 @@ const ENVELOPE = new Set([
   "run_at",
 ]);
 const KIND = /^[a-z][a-z0-9_]{0,62}$/;
-const priority = integer(0, 32_767); // a smallint; the database refuses what overtakes the kind's default
+const priority = integer(0, 1000); // the database lets nobody overtake the kind's own
 
 /** The arguments of `enqueue_job`. Whose job it is follows from the caller's token alone. */
 export interface EnqueueArguments {
   p_kind: string;
-  p_asset_id: string;
+  p_asset_id: string | null;
   p_params: Record<string, unknown>;
   p_priority?: unknown;
   p_run_at?: string;
 }
 
 /**
- * One call per asset. Params stand under `params` or beside the envelope's own fields, which is where
- * existing apps put `operations`; a param given in both places is refused rather than guessed.
+ * One call per asset, or a single one for a kind that is about no asset. Params stand under `params`, or
+ * beside the envelope's own fields, which is where existing apps put `operations`; a param given in both
+ * places is refused rather than guessed.
  */
 export function enqueueCalls(body: unknown): EnqueueArguments[] {
   const request = record(body, "body");
   const kind = kindOf(request);
-  const assets = ids(request, "asset_id", "asset_ids", MOST_PER_REQUEST);
+  const about = isGiven(request.asset_id) || isGiven(request.asset_ids) || PARAMS.has(kind);
+  const assets = about ? ids(request, "asset_id", "asset_ids", MOST_PER_REQUEST) : [null];
   const shared = {
     p_params: paramsOf(request, kind),
     ...(isGiven(request.priority) && { p_priority: priority(request.priority, "priority") }),

@@ -58,6 +58,12 @@ Deno.test("a kind this function has no list for is left to the database, params 
   });
 });
 
+Deno.test("a kind that may be about no asset is asked for once", () => {
+  same(enqueueCalls({ kind: "made_tomorrow" }), [
+    { p_kind: "made_tomorrow", p_asset_id: null, p_params: {} },
+  ]);
+});
+
 Deno.test("a param named like a built-in property is only a param", () => {
   const body = JSON.parse(`{"kind":"made_tomorrow","asset_id":"${A}","params":{"__proto__":1}}`);
   same(JSON.stringify(enqueueCalls(body)[0].p_params), '{"__proto__":1}');
@@ -98,6 +104,7 @@ const REFUSED: [body: unknown, field: string][] = [
   [{ ...image, image_url: " " }, "image_url"],
   [{ ...image, image_url: "x".repeat(5000) }, "image_url"],
   [{ ...image, priority: -1 }, "priority"],
+  [{ ...image, priority: 1001 }, "priority"],
   [{ ...image, priority: 1.5 }, "priority"],
   [{ ...image, run_at: "tomorrow" }, "run_at"],
   [{ ...image, run_at: "2026-05-01T09:30:00" }, "run_at"],

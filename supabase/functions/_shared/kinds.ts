@@ -1,7 +1,8 @@
 /**
  * What each kind of job accepts in `params`, so that an app learns of a typing error at once instead
  * of from a failed job. It is a courtesy, not the gate: the database decides which kinds exist and the
- * worker's own schema what their params mean. A kind that is not listed here is passed on as given.
+ * worker's own schema what their params mean. A kind that is not listed here is passed on as given; the
+ * listed ones are each about one asset.
  */
 
 import { boolean, type Check, integer, oneOf, someOf, text } from "./checks.ts";

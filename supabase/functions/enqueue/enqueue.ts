@@ -3,7 +3,7 @@ import { RequestError } from "../_shared/errors.ts";
 import { type EnqueueArguments, enqueueCalls } from "../_shared/jobs.ts";
 import { forEach, type Verb } from "../_shared/queue.ts";
 
-type Enqueued = { id: string | null; asset_id: string; status: string };
+type Enqueued = { id: string | null; asset_id: string | null; status: string };
 
 /**
  * POST {kind, asset_id | asset_ids, params?, priority?, run_at?} → {jobs: [{id, asset_id, status}]} with
