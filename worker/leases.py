@@ -82,11 +82,14 @@ class Hold:
         try:
             await asyncio.wait([task])
             if task.cancelled():
-                raise Ended(self._ending) if self._ending else RuntimeError("the job cancelled itself")
+                raise self._reason()
             return task.result()
         finally:
             task.cancel()
             self._current = None
+
+    def _reason(self) -> Exception:
+        return Ended(self._ending) if self._ending else RuntimeError("the job cancelled itself")
 
     async def settle(self, work: Coroutine[Any, Any, T]) -> T:
         """Like `attempt`, but only losing the lease ends it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from worker.errors import StartupError
 from worker.settings import Settings, read_settings
 
 
@@ -18,7 +19,9 @@ def read_target(**overrides: Any) -> Settings:
         return settings
     from worker.embedded import LocalStack  # only here: a worker for a real project needs none of it
 
-    info = LocalStack(settings.kizu_home).info()
+    info = LocalStack(settings.kizu_home).status().info
+    if info is None:
+        raise StartupError("SUPABASE_URL is not set, and there is no embedded Supabase: `kizu local up`")
     keys: dict[str, Any] = {"supabase_url": info.url, "supabase_publishable_key": info.publishable_key}
     if not settings.needs_publishable_key:
         keys["supabase_secret_key"] = info.secret_key
