@@ -48,23 +48,4 @@ create table public.assets (
 create index assets_of_a_user_by_time on public.assets (user_id, coalesce(taken_at, created_at), id);
 create index assets_without_ai on public.assets (user_id, id) where ai_processed_at is null;
 
-alter table public.assets enable row level security;
-revoke all on public.assets from anon, authenticated;
-grant select, insert, update, delete on public.assets to authenticated;
-
-create policy owners_read_their_assets on public.assets
-  for select to authenticated
-  using ((select auth.uid()) = user_id);
-
-create policy owners_add_their_assets on public.assets
-  for insert to authenticated
-  with check ((select auth.uid()) = user_id);
-
-create policy owners_edit_their_assets on public.assets
-  for update to authenticated
-  using ((select auth.uid()) = user_id)
-  with check ((select auth.uid()) = user_id);
-
-create policy owners_remove_their_assets on public.assets
-  for delete to authenticated
-  using ((select auth.uid()) = user_id);
+select kizu.let_owners_edit('assets');

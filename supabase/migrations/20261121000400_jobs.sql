@@ -23,7 +23,7 @@ create table public.job_kinds (
 );
 
 alter table public.job_kinds enable row level security;
-revoke all on public.job_kinds from anon, authenticated, service_role;
+revoke all on public.job_kinds from public, anon, authenticated, service_role;
 grant select on public.job_kinds to service_role;
 
 create table public.jobs (
@@ -78,13 +78,7 @@ create table public.jobs (
     check (status <> 'failed' or error_code is not null)
 );
 
-alter table public.jobs enable row level security;
-revoke all on public.jobs from anon, authenticated, service_role;
-grant select on public.jobs to authenticated, service_role;
-
-create policy owners_read_their_jobs on public.jobs
-  for select to authenticated
-  using ((select auth.uid()) = user_id);
+select kizu.let_owners_read('jobs');
 
 -- A job, by the table it lives in and its id.
 create type kizu.job_ref as (

@@ -16,13 +16,7 @@ create table public.job_events (
 
 create index job_events_of_a_job on public.job_events (job_id, id);
 
-alter table public.job_events enable row level security;
-revoke all on public.job_events from anon, authenticated, service_role;
-grant select on public.job_events to authenticated, service_role;
-
-create policy owners_read_their_job_events on public.job_events
-  for select to authenticated
-  using ((select auth.uid()) = user_id);
+select kizu.let_owners_read('job_events');
 
 create function kizu.record_job_event()
 returns trigger

@@ -10,7 +10,8 @@ security definer
 set search_path = ''
 as $$
 begin
-  if to_regprocedure('realtime.send(jsonb, text, text, boolean)') is not null then
+  if exists (select from added where status = 'pending')
+     and to_regprocedure('realtime.send(jsonb, text, text, boolean)') is not null then
     perform realtime.send(jsonb_build_object('table', tg_table_name), 'wake', 'kizu:jobs', true);
   end if;
   return null;

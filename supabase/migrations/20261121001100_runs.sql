@@ -34,13 +34,7 @@ create table public.runs (
 create index runs_of_a_user on public.runs (user_id, ended_at);
 create index runs_of_an_asset on public.runs (asset_id) where asset_id is not null;
 
-alter table public.runs enable row level security;
-revoke all on public.runs from anon, authenticated, service_role;
-grant select on public.runs to authenticated, service_role;
-
-create policy owners_read_their_runs on public.runs
-  for select to authenticated
-  using ((select auth.uid()) = user_id);
+select kizu.let_owners_read('runs');
 
 -- The status a job is left in by an outcome.
 create function kizu.status_after(p_outcome text)

@@ -254,6 +254,7 @@ begin
                  'kind',         job.job_type,
                  'user_id',      job.user_id,
                  'asset_id',     job.asset_id,
+                 'asset',        jsonb_build_object('path', asset.path, 'web_uri', asset.web_uri),
                  'params',       job.params,
                  'attempt',      job.attempts,
                  'max_attempts', job.max_attempts,
@@ -266,6 +267,7 @@ begin
            )
       from public.jobs as job
       join pg_catalog.pg_class as job_table on job_table.oid = job.tableoid
+      left join public.assets as asset on asset.id = job.asset_id and asset.user_id = job.user_id
      where job.status = 'processing'
        and job.worker_id = p_worker
        and job.claim_id = p_claim_id

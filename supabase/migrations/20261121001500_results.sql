@@ -56,13 +56,7 @@ create index derived_assets_of_an_asset on public.derived_assets (asset_id, kind
 create index derived_assets_of_a_user on public.derived_assets (user_id);
 create index derived_assets_of_a_run on public.derived_assets (run_id);
 
-alter table public.derived_assets enable row level security;
-revoke all on public.derived_assets from anon, authenticated;
-grant select on public.derived_assets to authenticated;
-
-create policy owners_read_their_derived_assets on public.derived_assets
-  for select to authenticated
-  using ((select auth.uid()) = user_id);
+select kizu.let_owners_read('derived_assets');
 
 insert into public.result_tables (table_name, mode, columns, scope_columns)
 values ('derived_assets', 'replace',

@@ -1,4 +1,4 @@
--- Asking for work: idempotent while the same request is pending or running, and only for one's own assets.
+-- Asking for work: asked again, the same request is the same job; and only for one's own assets.
 
 -- The job of one kind, asset and params; with it enqueue_job and the upload trigger agree on what is
 -- the same request.
@@ -14,7 +14,8 @@ end;
 $$;
 
 -- Adds a job and answers {"id", "status": "enqueued"}; while the same kind, asset and params are pending
--- or running, answers with that job and "already_queued".
+-- or running, answers with that job and "already_queued"; once they have been completed for this asset,
+-- with "already_done", unless p_force asks for it all the same.
 --
 -- A signed-in user asks for their own assets only, never before the kind's own priority, and later only
 -- by full hundreds, because every level in use is one that claims have to look at.
@@ -26,7 +27,8 @@ create function public.enqueue_job(
   p_params   jsonb default '{}',
   p_priority smallint default null,
   p_run_at   timestamptz default null,
-  p_user_id  uuid default null
+  p_user_id  uuid default null,
+  p_force    boolean default false
 )
 returns jsonb
 language plpgsql
@@ -79,6 +81,21 @@ begin
   v_params := v_kind.default_params || v_params;
   v_key    := kizu.dedupe_key(p_kind, p_asset_id, v_params);
 
+  if p_asset_id is not null and not coalesce(p_force, false) then
+    select id
+      into v_id
+      from public.jobs
+     where asset_id = p_asset_id
+       and status = 'completed'
+       and dedupe_key = v_key
+     order by completed_at desc
+     limit 1;
+
+    if v_id is not null then
+      return jsonb_build_object('id', v_id, 'status', 'already_done');
+    end if;
+  end if;
+
   -- The twin may end between our insert and our look at it; then the insert succeeds the second time.
   loop
     execute format(
@@ -110,6 +127,6 @@ $$;
 
 revoke execute on function kizu.dedupe_key(text, uuid, jsonb) from public, anon, authenticated, service_role;
 
-revoke execute on function public.enqueue_job(text, uuid, jsonb, smallint, timestamptz, uuid) from public, anon;
-grant execute on function public.enqueue_job(text, uuid, jsonb, smallint, timestamptz, uuid)
+revoke execute on function public.enqueue_job(text, uuid, jsonb, smallint, timestamptz, uuid, boolean) from public, anon;
+grant execute on function public.enqueue_job(text, uuid, jsonb, smallint, timestamptz, uuid, boolean)
   to authenticated, service_role;

@@ -15,13 +15,7 @@ create table public.workers (
   constraint worker_id_is_short check (length(worker_id) between 1 and 200)
 );
 
-alter table public.workers enable row level security;
-revoke all on public.workers from anon, authenticated, service_role;
-grant select on public.workers to authenticated, service_role;
-
-create policy owners_read_their_workers on public.workers
-  for select to authenticated
-  using ((select auth.uid()) = owner);
+select kizu.let_owners_read('workers', 'owner');
 
 -- Notes that p_worker is here with these capabilities, or, with {"stopped": true}, that it has ended.
 -- A user announces workers of their own and cannot touch anybody else's, whatever the name.

@@ -1,0 +1,188 @@
+-- What an operator, or an owner, does to jobs: stop one, put failed ones back, delete old ones.
+
+-- Asks a job to stop. Answers `cancelled` (it will not run, or no longer does), `cancelling` (its worker
+-- hears of it with the next extend_leases), `already_finished`, or `not_found` (also: not the caller's).
+create function public.cancel_job(p_id uuid)
+returns text
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_scope  constant uuid := kizu.caller_scope();
+  v_now    constant timestamptz := kizu.now();
+  v_status text;
+begin
+  update public.jobs
+     set status = case status when 'pending' then 'cancelled' else status end,
+         cancel_requested_at = coalesce(cancel_requested_at, v_now),
+         completed_at = case status when 'pending' then v_now end
+   where id = p_id
+     and status in ('pending', 'processing')
+     and (v_scope is null or user_id = v_scope);
+
+  select status
+    into v_status
+    from public.jobs
+   where id = p_id
+     and (v_scope is null or user_id = v_scope);
+
+  return case v_status
+           when 'cancelled'  then 'cancelled'
+           when 'processing' then 'cancelling'
+           when 'completed'  then 'already_finished'
+           when 'failed'     then 'already_finished'
+           else 'not_found'
+         end;
+end;
+$$;
+
+-- Puts failed jobs back, or with p_dry_run only says which it would. The filter is an object with any of
+-- ids, kinds, codes (lists), user_id and limit (at most 1,000, the default 100); the oldest go first.
+-- Cancelled jobs are put back only when named in ids. A job whose twin is pending or running again, or
+-- that is not the newest of its twins, stays where it is.
+--
+-- Attempts and crashes start again; history and epoch stay. Answers {"dry_run", "ids", "count"}.
+create function public.retry_jobs(p_filter jsonb, p_dry_run boolean default true)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_scope   constant uuid := kizu.caller_scope();
+  v_now     constant timestamptz := kizu.now();
+  v_ids     uuid[];
+  v_kinds   text[];
+  v_codes   text[];
+  v_user    uuid;
+  v_limit   int;
+  v_unknown text;
+  v_chosen  kizu.job_ref[];
+begin
+  select min(key)
+    into v_unknown
+    from jsonb_object_keys(p_filter) as key
+   where key not in ('ids', 'kinds', 'codes', 'user_id', 'limit');
+  if v_unknown is not null then
+    raise sqlstate 'PT400' using message = 'bad_params', detail = format('filter: there is no %L', v_unknown);
+  end if;
+
+  if p_filter ? 'ids' then
+    v_ids := array(select jsonb_array_elements_text(p_filter -> 'ids')::uuid);
+  end if;
+  if p_filter ? 'kinds' then
+    v_kinds := array(select jsonb_array_elements_text(p_filter -> 'kinds'));
+  end if;
+  if p_filter ? 'codes' then
+    v_codes := array(select jsonb_array_elements_text(p_filter -> 'codes'));
+  end if;
+  v_user  := (p_filter ->> 'user_id')::uuid;
+  v_limit := least(greatest(coalesce((p_filter ->> 'limit')::int, 100), 0), 1000);
+
+  v_chosen := array(
+    with
+    candidates as materialized (
+      select tableoid, id, completed_at, dedupe_key
+        from public.jobs
+       where (status = 'failed' or (status = 'cancelled' and v_ids is not null))
+         and (v_ids is null or id = any (v_ids))
+         and (v_kinds is null or job_type = any (v_kinds))
+         and (v_codes is null or error_code = any (v_codes))
+         and (v_user is null or user_id = v_user)
+         and (v_scope is null or user_id = v_scope)
+    ),
+    newest as (
+      select distinct on (coalesce(dedupe_key, id::text)) tableoid, id, completed_at
+        from candidates
+       where not exists (
+               select from public.jobs as twin
+                where twin.dedupe_key = candidates.dedupe_key
+                  and twin.status in ('pending', 'processing')
+             )
+       order by coalesce(dedupe_key, id::text), completed_at desc, id
+    )
+    select (tableoid::regclass, id)::kizu.job_ref
+      from newest
+     order by completed_at, id
+     limit v_limit
+  );
+
+  if not p_dry_run then
+    with
+    locked as materialized (
+      select job.tableoid, job.id
+        from unnest(v_chosen) as chosen
+        join public.jobs as job
+          on job.tableoid = chosen.job_table
+         and job.id = chosen.id
+       where job.status in ('failed', 'cancelled')
+       order by job.id
+         for update of job
+    )
+    update public.jobs as job
+       set status = 'pending',
+           attempts = 0,
+           crashes = 0,
+           run_at = v_now,
+           progress = 0,
+           current_step = null,
+           error_code = null,
+           error_message = null,
+           result = null,
+           cancel_requested_at = null,
+           completed_at = null
+      from locked
+     where job.tableoid = locked.tableoid
+       and job.id = locked.id;
+  end if;
+
+  return jsonb_build_object(
+    'dry_run', p_dry_run,
+    'ids',     to_jsonb(array(select id from unnest(v_chosen))),
+    'count',   cardinality(v_chosen)
+  );
+end;
+$$;
+
+-- Deletes up to p_limit (at most 10,000) jobs that were completed or cancelled longer ago than
+-- p_older_than, with their events, and answers how many; call it until it answers 0. Failed jobs are the
+-- dead letters and stay until somebody has looked. The ledger (runs) stays too.
+create function public.prune_jobs(p_older_than interval, p_limit int default 1000)
+returns int
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_before constant timestamptz := kizu.now() - p_older_than;
+  v_pruned int;
+begin
+  with
+  old as materialized (
+    select tableoid, id
+      from public.jobs
+     where status in ('completed', 'cancelled')
+       and completed_at < v_before
+     order by completed_at
+     limit least(greatest(coalesce(p_limit, 0), 0), 10000)
+       for update skip locked
+  )
+  delete from public.jobs as job
+   using old
+   where job.tableoid = old.tableoid
+     and job.id = old.id;
+
+  get diagnostics v_pruned = row_count;
+  return v_pruned;
+end;
+$$;
+
+revoke execute on function public.cancel_job(uuid) from public, anon;
+grant execute on function public.cancel_job(uuid) to authenticated, service_role;
+
+revoke execute on function public.retry_jobs(jsonb, boolean) from public, anon;
+grant execute on function public.retry_jobs(jsonb, boolean) to authenticated, service_role;
+
+revoke execute on function public.prune_jobs(interval, int) from public, anon, authenticated;
+grant execute on function public.prune_jobs(interval, int) to service_role;
