@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from worker.commands.output import as_json, print_json
-from worker.embedded import LocalStack, StackInfo, mint_token
+from worker.errors import StartupError
 from worker.settings import read_settings
+
+if TYPE_CHECKING:
+    from worker.embedded import LocalStack, StackInfo
 
 
 @click.group()
@@ -57,10 +60,18 @@ def reset(as_json: bool) -> None:
 @click.option("--days", default=30, show_default=True, help="How long it is valid.")
 def token(role: str, days: int) -> None:
     """Print a JWT for KIZU_WORKER_TOKEN, signed by the embedded Supabase."""
-    click.echo(mint_token(_stack().up(), role=role, ttl=days * 86400))
+    stack = _stack()
+    from worker.embedded import mint_token
+
+    click.echo(mint_token(stack.up(), role=role, ttl=days * 86400))
 
 
 def _stack() -> LocalStack:
+    """The stack under KIZU_HOME. Imported only here: a worker's image has nothing of it installed."""
+    try:
+        from worker.embedded import LocalStack
+    except ModuleNotFoundError as error:
+        raise StartupError(f"{error.name} is missing: pip install 'kizu-worker[local]'") from error
     return LocalStack(read_settings().kizu_home)
 
 
