@@ -40,3 +40,27 @@ create trigger input_becomes_params
   before insert on public.image_processing_jobs
   for each row
   execute function kizu.read_image_input();
+
+-- An app that looks at the asset sees that its photo could not be read.
+create function kizu.show_image_failure()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  update public.assets
+     set image_processing_status = 'failed'
+   where id = new.asset_id
+     and user_id = new.user_id;
+  return null;
+end;
+$$;
+
+revoke execute on function kizu.show_image_failure() from public, anon, authenticated, service_role;
+
+create trigger failure_shows_on_the_asset
+  after update of status on public.image_processing_jobs
+  for each row
+  when (new.status = 'failed' and old.status <> 'failed')
+  execute function kizu.show_image_failure();

@@ -1,0 +1,187 @@
+"""Makes a photo fit for screens: a square thumbnail, a web version, and what the file says of itself.
+
+Upright size, time and place of the photo go into its asset row in the transaction that ends the job; time and
+place only where the row has none, because a person may have corrected them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import IO, Any, Final
+
+from pydantic import BaseModel, ConfigDict
+
+from models import errors as image_errors
+from models.exif import Capture, read_capture
+from models.imaging import THUMBNAIL_SIDE, WEB_SIDE, open_picture, thumbnail, web_version
+from worker.context import Context
+from worker.errors import JobError, NotAnImage, NotFound, TooLarge, Unreadable, UnsupportedFormat
+from worker.files import StoredFile
+from worker.handler import Handler
+from worker.job import Done, Replace, Update
+
+BUCKET: Final = "assets"
+JPEG: Final = "image/jpeg"
+NAMED: Final[Mapping[str, type[JobError]]] = {
+    error.code: error for error in (NotAnImage, TooLarge, Unreadable, UnsupportedFormat)
+}
+"""Our names for what `models` says of bytes that do not become a picture."""
+
+
+class Params(BaseModel):
+    """What apps put into `image_processing_jobs`."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    input_url: str | None = None
+    """Where the photo is, if not where its asset says: a storage key, a URL or a data URL."""
+    input_orientation: Any = None
+    """EXIF orientation 1 to 8, in place of the file's own; anything else is ignored, as apps rely on."""
+    needs_web_version: bool = False
+    generate_thumbnail: bool = True
+    generate_web_version: bool = True
+
+    @property
+    def wants_web_version(self) -> bool:
+        return self.needs_web_version and self.generate_web_version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """Everything one decoding gave: JPEG bytes by kind, the upright size in pixels, time and place."""
+
+    files: Mapping[str, bytes]
+    width: int
+    height: int
+    capture: Capture
+
+
+async def optimize(params: Params, context: Context) -> Done:
+    source = params.input_url or context.job.asset.get("path") or context.job.asset.get("web_uri")
+    if not source:
+        raise NotFound("the job names no file, and its asset has none")
+    context.progress(10, "downloading")
+    with context.record.stage("fetch"):
+        file = await context.files.fetch(source, context.job.user_id)
+    context.progress(20, "processing")
+    with context.record.stage("render"):
+        rendered = await context.in_pixels(render, file, params, context.settings.max_image_pixels)
+    context.progress(90, "uploading")
+    with context.record.stage("upload"):
+        stored = await _upload(context, rendered.files)
+    context.record.count("files", len(stored))
+    return answer(stored, rendered, context.settings.public_url)
+
+
+def render(file: IO[bytes], params: Params, max_pixels: int) -> Rendered:
+    """Decode once and make what is wanted; blocks. Closes the file.
+
+    Raises:
+        NotAnImage, TooLarge, Unreadable, UnsupportedFormat: no picture comes out of these bytes.
+    """
+    with file:
+        data = file.read()
+    try:
+        picture = open_picture(
+            data,
+            max_pixels=max_pixels,
+            short_side=THUMBNAIL_SIDE if params.generate_thumbnail else 1,
+            long_side=WEB_SIDE if params.wants_web_version else None,
+            orientation=params.input_orientation,
+        )
+        makers = {
+            "thumbnail": thumbnail if params.generate_thumbnail else None,
+            "web": web_version if params.wants_web_version else None,
+        }
+        files = {kind: make(picture) for kind, make in makers.items() if make}
+    except image_errors.ImageError as error:
+        raise NAMED[error.code](str(error)) from error
+    return Rendered(
+        files=files,
+        width=picture.width,
+        height=picture.height,
+        capture=read_capture(picture.metadata, now=datetime.now(UTC)),
+    )
+
+
+async def _upload(context: Context, files: Mapping[str, bytes]) -> dict[str, StoredFile]:
+    """Store every file under this attempt's own path; if one cannot be, the others are taken back."""
+    keys = {kind: context.key(f"{kind}.jpg") for kind in files}
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            uploads = {
+                kind: tasks.create_task(context.files.upload(BUCKET, keys[kind], data, JPEG))
+                for kind, data in files.items()
+            }
+    except BaseExceptionGroup as group:
+        await context.files.remove(BUCKET, list(keys.values()))
+        raise group.exceptions[0] from group
+    return {kind: upload.result() for kind, upload in uploads.items()}
+
+
+def answer(stored: Mapping[str, StoredFile], rendered: Rendered, public_url: str) -> Done:
+    """The rows and the result; pure."""
+    urls = {
+        kind: f"{public_url}/storage/v1/object/authenticated/{BUCKET}/{file.key}"
+        for kind, file in stored.items()
+    }
+    columns = {"thumbnail": "thumbnail", "web": "web_uri"}
+    capture = rendered.capture
+    return Done(
+        result={
+            "thumbnail_url": urls.get("thumbnail"),
+            "web_url": urls.get("web"),
+            "width": rendered.width,
+            "height": rendered.height,
+        },
+        writes=[
+            *(
+                Replace(table="derived_assets", scope={"kind": kind}, rows=[_row(file)])
+                for kind, file in stored.items()
+            ),
+            Update(
+                table="assets",
+                set={
+                    **{columns[kind]: url for kind, url in urls.items()},
+                    "width": rendered.width,
+                    "height": rendered.height,
+                    "image_processing_status": "completed",
+                },
+                fill={
+                    name: value
+                    for name, value in (
+                        ("taken_at", _instant(capture.taken_at)),
+                        ("taken_at_offset_minutes", capture.offset_minutes),
+                        ("latitude", capture.latitude),
+                        ("longitude", capture.longitude),
+                    )
+                    if value is not None
+                },
+            ),
+        ],
+    )
+
+
+def _row(file: StoredFile) -> dict[str, Any]:
+    return {
+        "bucket": file.bucket,
+        "key": file.key,
+        "bytes": file.bytes,
+        "mime_type": file.mime_type,
+        "sha256": file.sha256,
+    }
+
+
+def _instant(taken_at: datetime | None) -> str | None:
+    """As stored: where the zone is unknown, the wall clock counts as UTC and the offset column stays null."""
+    if taken_at is None:
+        return None
+    return (taken_at if taken_at.tzinfo else taken_at.replace(tzinfo=UTC)).isoformat()
+
+
+HANDLER = Handler(
+    kind="optimize_image", version="1", lane="image", params=Params, run=optimize, timeout_seconds=300.0
+)
