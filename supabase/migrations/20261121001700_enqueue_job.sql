@@ -14,8 +14,8 @@ end;
 $$;
 
 -- Adds a job and answers {"id", "status": "enqueued"}; while the same kind, asset and params are pending
--- or running, answers with that job and "already_queued"; once they have been completed for this asset,
--- with "already_done", unless p_force asks for it all the same.
+-- or running, answers with that job and "already_queued"; once they have ended for this asset,
+-- with "already_done" or "already_failed" (retry_jobs puts that one back), unless p_force asks for a new job.
 --
 -- A signed-in user asks for their own assets only, never before the kind's own priority, and later only
 -- by full hundreds, because every level in use is one that claims have to look at.
@@ -45,6 +45,7 @@ declare
   v_owner    uuid;
   v_key      text;
   v_id       uuid;
+  v_ended    text;
 begin
   select * into v_kind from public.job_kinds where kind = p_kind;
   if not found then
@@ -82,17 +83,17 @@ begin
   v_key    := kizu.dedupe_key(p_kind, p_asset_id, v_params);
 
   if p_asset_id is not null and not coalesce(p_force, false) then
-    select id
-      into v_id
+    select id, case status when 'completed' then 'already_done' else 'already_failed' end
+      into v_id, v_ended
       from public.jobs
      where asset_id = p_asset_id
-       and status = 'completed'
+       and status in ('completed', 'failed')
        and dedupe_key = v_key
      order by completed_at desc
      limit 1;
 
     if v_id is not null then
-      return jsonb_build_object('id', v_id, 'status', 'already_done');
+      return jsonb_build_object('id', v_id, 'status', v_ended);
     end if;
   end if;
 

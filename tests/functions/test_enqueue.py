@@ -39,6 +39,25 @@ def test_asking_again_answers_with_the_waiting_job(app: App) -> None:
     assert first["id"] == again["id"]
 
 
+@pytest.mark.parametrize(
+    ("status", "answer"), [("completed", "already_done"), ("failed", "already_failed")]
+)
+def test_what_has_ended_is_not_done_twice_unless_forced(
+    app: App, db: psycopg.Connection[Any], status: str, answer: str
+) -> None:
+    request = {"kind": "image_ai", "asset_id": app.add_asset(), "operations": ["ocr"]}
+    [job] = app.enqueue(**request).json()["jobs"]
+    db.execute(
+        "update jobs set status = %s, error_code = 'unreadable', completed_at = now() where id = %s",
+        [status, job["id"]],
+    )
+    [again] = app.enqueue(**request).json()["jobs"]
+    assert again == {**job, "status": answer}
+    [forced] = app.enqueue(**request, force=True).json()["jobs"]
+    assert forced["status"] == "enqueued"
+    assert forced["id"] != job["id"]
+
+
 def test_process_image_is_image_ai(app: App, db: psycopg.Connection[Any]) -> None:
     answer = app.enqueue(job_type="process_image", asset_id=app.add_asset(), operations=["hashes"])
     [job] = answer.json()["jobs"]

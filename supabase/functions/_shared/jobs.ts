@@ -1,6 +1,6 @@
 /** From a request's body to the calls of the queue's verbs. Pure: nothing here touches the network. */
 
-import { type Check, ids, integer, isGiven, moment, record } from "./checks.ts";
+import { boolean, type Check, ids, integer, isGiven, moment, record } from "./checks.ts";
 import { badParams, type RequestError } from "./errors.ts";
 import { ALIASES, PARAMS } from "./kinds.ts";
 
@@ -15,6 +15,7 @@ const ENVELOPE = new Set([
   "params",
   "priority",
   "run_at",
+  "force",
 ]);
 const KIND = /^[a-z][a-z0-9_]{0,62}$/;
 const priority = integer(0, 1000); // the database lets nobody overtake the kind's own
@@ -26,6 +27,7 @@ export interface EnqueueArguments {
   p_params: Record<string, unknown>;
   p_priority?: unknown;
   p_run_at?: string;
+  p_force?: unknown;
 }
 
 /**
@@ -42,6 +44,7 @@ export function enqueueCalls(body: unknown): EnqueueArguments[] {
     p_params: paramsOf(request, kind),
     ...(isGiven(request.priority) && { p_priority: priority(request.priority, "priority") }),
     ...(isGiven(request.run_at) && { p_run_at: moment(request.run_at, "run_at") }),
+    ...(isGiven(request.force) && { p_force: boolean(request.force, "force") }),
   };
   return assets.map((asset) => ({ p_kind: kind, p_asset_id: asset, ...shared }));
 }

@@ -142,3 +142,11 @@ function isBadParams(field: string): (error: unknown) => boolean {
     return true;
   };
 }
+
+Deno.test("a new job after the last one has ended must be asked for by force", () => {
+  same(enqueueCalls({ kind: "optimize_image", asset_id: A, force: true })[0].p_force, true);
+  throws(
+    () => enqueueCalls({ kind: "optimize_image", asset_id: A, force: "yes" }),
+    isBadParams("force"),
+  );
+});

@@ -6,8 +6,9 @@ import { forEach, type Verb } from "../_shared/queue.ts";
 type Enqueued = { id: string | null; asset_id: string | null; status: string };
 
 /**
- * POST {kind, asset_id | asset_ids, params?, priority?, run_at?} → {jobs: [{id, asset_id, status}]} with
- * status enqueued, already_queued or not_found. Safe to repeat: an active job is never doubled.
+ * POST {kind, asset_id | asset_ids, params?, priority?, run_at?, force?} → {jobs: [{id, asset_id, status}]}
+ * with status enqueued, already_queued, already_done, already_failed or not_found. Safe to repeat: the same
+ * request is the same job, unless `force` asks for a new one after it has ended.
  */
 export async function enqueue(body: unknown, call: Verb): Promise<{ jobs: Enqueued[] }> {
   const jobs = await forEach(enqueueCalls(body), (args) => enqueueOne(args, call));
