@@ -70,6 +70,8 @@ class Subscription:
             url, token=api_key, auto_reconnect=False, max_retries=1, hb_interval=NEVER, timeout=pace.join
         )
         self._pulse = _Pulse(self._client)
+        self._client.channels[PHOENIX_CHANNEL] = self._pulse
+        self._channel = self._make_channel()
 
     async def last(self) -> None:
         """Subscribe, and stay until the subscription is lost.
@@ -78,10 +80,9 @@ class Subscription:
             SubscriptionLost: always, unless cancelled; whatever was opened is closed again.
         """
         try:
-            self._client.channels[PHOENIX_CHANNEL] = self._pulse
             sent_token = self._token()
             await self._client.set_auth(sent_token)
-            await self._channel().subscribe(self._on_state)
+            await self._channel.subscribe(self._on_state)
             await self._watch(sent_token)
         except SubscriptionLost:
             raise
@@ -89,9 +90,13 @@ class Subscription:
             raise SubscriptionLost(f"{type(error).__name__}: {error}") from error
         finally:
             self.is_healthy = False
-            await _dispose(self._client, self._pace.goodbye)
+            disposing = asyncio.create_task(_dispose(self._client, self._channel, self._pace.goodbye))
+            try:
+                await asyncio.shield(disposing)
+            finally:
+                await disposing  # also when we are stopped in the middle of it
 
-    def _channel(self) -> AsyncRealtimeChannel:
+    def _make_channel(self) -> AsyncRealtimeChannel:
         is_broadcast = self._mode == "broadcast"
         channel = self._client.channel(
             WAKE_TOPIC if is_broadcast else "kizu-worker",
@@ -166,16 +171,16 @@ class _Pulse(AsyncRealtimeChannel):
         self._last_reply = time.monotonic()
 
 
-async def _dispose(client: AsyncRealtimeClient, goodbye: float) -> None:
-    """Close the socket within `goodbye` seconds, and stop every timer the library would leave running."""
-    for channel in client.channels.values():
-        channel.rejoin_timer.reset()
-        channel.join_push.destroy()
-        for push in channel.messages_waiting_for_ack.values():
-            push.destroy()
+async def _dispose(client: AsyncRealtimeClient, channel: AsyncRealtimeChannel, goodbye: float) -> None:
+    """Close the socket within `goodbye` seconds, then stop every timer the library would leave running."""
     socket = client._ws_connection  # close() forgets it, and would wait ten seconds for a half-open peer
     closing = asyncio.create_task(client.close())
     await asyncio.wait({closing}, timeout=goodbye)
     if socket is not None:
         socket.transport.abort()
     await closing
+    # Only now: what arrived during the goodbye may have started them.
+    channel.rejoin_timer.reset()
+    channel.join_push.destroy()
+    for push in channel.messages_waiting_for_ack.values():
+        push.destroy()
