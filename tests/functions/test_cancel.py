@@ -21,10 +21,17 @@ def test_own_waiting_job_is_cancelled_at_once(app: App, db: psycopg.Connection[A
     assert db.execute("select status from jobs where id = %s", [job]).fetchone() == ("cancelled",)
 
 
-def test_asking_again_says_it_is_over(app: App) -> None:
+def test_asking_again_answers_the_same(app: App) -> None:
     job = app.add_job()
     answers = [app.cancel(job_id=job).json()["jobs"][0]["status"] for _ in range(2)]
-    assert answers == ["cancelled", "already_finished"]
+    assert answers == ["cancelled", "cancelled"]
+
+
+def test_a_finished_job_stays_as_it_ended(app: App, db: psycopg.Connection[Any]) -> None:
+    job = app.add_job()
+    db.execute("update jobs set status = 'completed', completed_at = now() where id = %s", [job])
+    assert app.cancel(job_id=job).json()["jobs"] == [{"id": job, "status": "already_finished"}]
+    assert db.execute("select status from jobs where id = %s", [job]).fetchone() == ("completed",)
 
 
 def test_another_users_job_does_not_exist(
