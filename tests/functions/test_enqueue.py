@@ -39,9 +39,7 @@ def test_asking_again_answers_with_the_waiting_job(app: App) -> None:
     assert first["id"] == again["id"]
 
 
-@pytest.mark.parametrize(
-    ("status", "answer"), [("completed", "already_done"), ("failed", "already_failed")]
-)
+@pytest.mark.parametrize(("status", "answer"), [("completed", "already_done"), ("failed", "already_failed")])
 def test_what_has_ended_is_not_done_twice_unless_forced(
     app: App, db: psycopg.Connection[Any], status: str, answer: str
 ) -> None:
