@@ -2,16 +2,17 @@
 -- never edited, gone when the job is pruned.
 
 create table public.job_events (
-  id        bigint generated always as identity primary key,
-  job_id    uuid not null,
-  user_id   uuid not null,
-  at        timestamptz not null default kizu.now(),
-  status    text not null,
-  step      text,
-  progress  smallint not null,
-  attempt   int not null,
-  epoch     bigint not null,
-  worker_id text
+  id         bigint generated always as identity primary key,
+  job_id     uuid not null,
+  user_id    uuid not null,
+  at         timestamptz not null default kizu.now(),
+  status     text not null,
+  step       text,
+  progress   smallint not null,
+  attempt    int not null,
+  epoch      bigint not null,
+  worker_id  text,
+  error_code text
 );
 
 create index job_events_of_a_job on public.job_events (job_id, id);
@@ -25,9 +26,10 @@ security definer
 set search_path = ''
 as $$
 begin
-  insert into public.job_events (job_id, user_id, status, step, progress, attempt, epoch, worker_id)
+  insert into public.job_events (job_id, user_id, status, step, progress, attempt, epoch, worker_id,
+                                 error_code)
   values (new.id, new.user_id, new.status, new.current_step, new.progress, new.attempts, new.lease_epoch,
-          new.worker_id);
+          new.worker_id, new.error_code);
   return null;
 end;
 $$;

@@ -24,14 +24,14 @@ create table public.runs (
   error_code      text,
   error_message   text,
   started_at      timestamptz not null,
-  ended_at        timestamptz not null,
+  finished_at     timestamptz not null,
 
   constraint an_epoch_ends_once unique (job_id, epoch),
   constraint outcome_is_known
     check (outcome in ('done', 'retry', 'failed', 'released', 'cancelled', 'worker_lost'))
 );
 
-create index runs_of_a_user on public.runs (user_id, ended_at);
+create index runs_of_a_user on public.runs (user_id, finished_at);
 create index runs_of_an_asset on public.runs (asset_id) where asset_id is not null;
 
 select kizu.let_owners_read('runs');

@@ -62,7 +62,7 @@ begin
     returning job.tableoid, job.*
   )
   insert into public.runs (job_id, job_table, epoch, attempt, user_id, asset_id, kind, params, worker_id,
-                           outcome, error_code, error_message, started_at, ended_at)
+                           outcome, error_code, error_message, started_at, finished_at)
   select ended.id,
          job_table.relname,
          ended.lease_epoch,
@@ -137,7 +137,7 @@ begin
     returning job.tableoid, job.*
   )
   insert into public.runs (job_id, job_table, epoch, attempt, user_id, asset_id, kind, params, worker_id,
-                           outcome, started_at, ended_at)
+                           outcome, started_at, finished_at)
   select ended.id,
          job_table.relname,
          ended.lease_epoch,

@@ -235,7 +235,8 @@ begin
 end;
 $$;
 
--- What a claim holds, as its worker is told.
+-- What a claim holds, as its worker is told. Where the asset's file lies comes along, because a worker
+-- with the narrow role reads no table.
 create function kizu.jobs_under_claim(p_worker text, p_claim_id uuid, p_scope uuid)
 returns jsonb
 language plpgsql

@@ -164,7 +164,7 @@ begin
 
   insert into public.runs (job_id, job_table, epoch, attempt, user_id, asset_id, kind, params, worker_id,
                            handler, handler_version, models, timings, counts,
-                           outcome, error_code, error_message, started_at, ended_at)
+                           outcome, error_code, error_message, started_at, finished_at)
   values (v_id,
           p_item ->> 'table',
           v_epoch,
