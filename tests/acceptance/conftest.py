@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.acceptance.library import Library
+from worker.embedded import StackInfo
+
+
+@pytest.fixture
+def join(
+    stack: StackInfo, db: psycopg.Connection[Any], make_user: Callable[[], Any]
+) -> Callable[[], Library]:
+    """The library of somebody who has just signed up."""
+
+    def joined() -> Library:
+        user = make_user()
+        return Library(
+            user_id=user.user_id,
+            email=user.email,
+            password=user.password,
+            token=user.access_token,
+            stack=stack,
+            db=db,
+        )
+
+    return joined
+
+
+@pytest.fixture
+def library(join: Callable[[], Library]) -> Library:
+    return join()
+
+
+@pytest.fixture(autouse=True)
+def _empty_queue(db: psycopg.Connection[Any]) -> None:
+    """What earlier tests left pending would be found by this test's workers."""
+    db.execute("delete from jobs")
+
+
+@pytest.fixture
+def start_worker(stack: StackInfo, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start `kizu worker` as a process of its own; what still runs at the end is killed."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+        clean = {
+            name: value for name, value in os.environ.items() if not name.startswith(("SUPABASE", "KIZU"))
+        }
+        project = {"SUPABASE_URL": stack.url, "SUPABASE_SECRET_KEY": stack.secret_key}
+        with (tmp_path / f"worker-{len(started)}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "worker",
+                    "worker",
+                    "--worker-id",
+                    f"w-{uuid.uuid4().hex[:8]}",
+                    *arguments,
+                ],
+                env={**clean, **project, "LOG_FORMAT": "json", **environment},
+                stdout=log,
+                stderr=log,
+            )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+        process.wait()

@@ -1,0 +1,74 @@
+"""The daemon as a process: woken, drained, killed, and cut off from its server."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.acceptance.library import Library, jpeg, wait_for
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
+
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+def test_a_new_job_rings_at_once(library: Library, start_worker: Start) -> None:
+    start_worker(POLL_INTERVAL="60", POLL_INTERVAL_REALTIME="60")
+    first = library.add(jpeg())
+    wait_for(lambda: library.job(first)["status"] == "completed", "the worker to be up")
+    time.sleep(1)  # the backlog is gone, the worker is idle and subscribed
+    asset_id = library.add(jpeg())
+    wait_for(lambda: library.job(asset_id)["status"] == "completed", "a ring", seconds=20)
+
+
+def test_without_realtime_the_poll_finds_the_job(library: Library, start_worker: Start) -> None:
+    start_worker(WAKE="off", POLL_INTERVAL="1")
+    time.sleep(2)
+    asset_id = library.add(jpeg())
+    wait_for(lambda: library.job(asset_id)["status"] == "completed", "a poll", seconds=20)
+
+
+def test_sigterm_ends_an_idle_worker_with_zero(library: Library, start_worker: Start) -> None:
+    process = start_worker()
+    asset_id = library.add(jpeg())
+    wait_for(lambda: library.job(asset_id)["status"] == "completed", "the worker to be up")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=20) == 0
+
+
+def test_a_killed_workers_job_is_finished_by_another(library: Library, start_worker: Start) -> None:
+    assets = [library.add(jpeg(4000, 3000)) for _ in range(12)]
+    victim = start_worker(LEASE_SECONDS="2", LANES="image=8")
+    wait_for(lambda: any(library.job(asset_id)["status"] == "processing" for asset_id in assets), "a claim")
+    victim.kill()
+    start_worker(LEASE_SECONDS="2", POLL_INTERVAL="1", POLL_INTERVAL_REALTIME="1")
+    wait_for(lambda: {library.job(one)["status"] for one in assets} == {"completed"}, "the other worker")
+    doubled = library.db.execute(
+        "select job_id from runs where outcome = 'done' and user_id = %s group by job_id having count(*) > 1",
+        [library.user_id],
+    ).fetchall()
+    assert doubled == []
+
+
+def test_a_wrong_key_is_said_in_one_line(start_worker: Start, tmp_path: Any) -> None:
+    process = start_worker(SUPABASE_SECRET_KEY="sb_secret_wrong")
+    assert process.wait(timeout=30) == 2
+    said = (tmp_path / "worker-0.log").read_text()
+    assert "auth_failed" in said
+    assert "sb_secret_wrong" not in said
+    assert "Traceback" not in said
+
+
+def test_no_key_reaches_the_log(library: Library, start_worker: Start, tmp_path: Any) -> None:
+    process = start_worker("--debug", "--drain")
+    library.add(jpeg())
+    assert process.wait(timeout=30) == 0
+    said = (tmp_path / "worker-0.log").read_text()
+    assert library.stack.secret_key not in said
+    assert all(json.loads(line)["event"] for line in said.splitlines() if line.startswith("{"))
