@@ -100,6 +100,27 @@ for module in pkgutil.iter_modules(worker.handlers.__path__, "worker.handlers.")
     )
 
 
+def test_without_a_project_the_bare_image_asks_for_one(tmp_path: Path) -> None:
+    """The embedded Supabase is looked for next, and is not there to be imported."""
+    said = run_python(
+        """
+import os, sys
+sys.path.insert(0, os.getcwd())
+os.chdir(sys.argv[1])
+sys.modules["deno"] = None
+from worker.commands.target import read_target
+from worker.errors import StartupError
+os.environ.pop("SUPABASE_URL", None)
+try:
+    read_target()
+except StartupError as error:
+    print(error)
+""",
+        str(tmp_path),
+    )
+    assert said.startswith("SUPABASE_URL is not set")
+
+
 def test_no_file_names_a_package_registry(tracked: list[Path]) -> None:
     """A lock file with hosts in it installs only where those hosts can be reached."""
     assert files_with(REGISTRIES, tracked) == []

@@ -17,7 +17,10 @@ def read_target(**overrides: Any) -> Settings:
     settings = read_settings(**overrides)
     if settings.supabase_url is not None:
         return settings
-    from worker.embedded import LocalStack  # only here: a worker for a real project needs none of it
+    try:
+        from worker.embedded import LocalStack  # only here: a worker for a real project needs none of it
+    except ModuleNotFoundError:
+        raise StartupError("SUPABASE_URL is not set: expected the address of a Supabase project") from None
 
     info = LocalStack(settings.kizu_home).status().info
     if info is None:
