@@ -36,7 +36,8 @@ export function encodedOnce(value: unknown): string {
 export class GatewayConnection extends PostgresConnection {
   /** Requests run here; `driver` and `kysely` stay with the superuser, for Auth's and Storage's own rows. */
   readonly requests: Database;
-  readonly #requestPool: postgres.Sql;
+  /** The same requests' pool, for plain SQL as `authenticator`. */
+  readonly requestPool: postgres.Sql;
 
   constructor(settings: Settings) {
     const types = {
@@ -51,13 +52,13 @@ export class GatewayConnection extends PostgresConnection {
       url: databaseUrl(settings, "postgres"),
       postgresOptions: { max: SERVICE_CONNECTIONS, types, onnotice: () => {}, connect_timeout: 5 },
     });
-    this.#requestPool = postgres(databaseUrl(settings, "authenticator"), {
+    this.requestPool = postgres(databaseUrl(settings, "authenticator"), {
       ...(this.driver.options as unknown as object),
       max: REQUEST_CONNECTIONS,
       onnotice: () => {},
     });
     this.requests = new KyselyClient({
-      dialect: new PostgresJSDialect({ postgres: this.#requestPool }),
+      dialect: new PostgresJSDialect({ postgres: this.requestPool }),
     });
   }
 
@@ -85,7 +86,7 @@ export class GatewayConnection extends PostgresConnection {
   }
 
   override async close(): Promise<void> {
-    await Promise.all([this.#requestPool.end({ timeout: 2 }), this.driver.end({ timeout: 2 })]);
+    await Promise.all([this.requestPool.end({ timeout: 2 }), this.driver.end({ timeout: 2 })]);
   }
 }
 

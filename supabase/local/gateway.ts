@@ -7,7 +7,9 @@ import { databaseUrl, GatewayConnection } from "./database.ts";
 import { callFunction, loadFunctions } from "./functions.ts";
 import { Realtime } from "./realtime/realtime.ts";
 import { apiUrl, readSettings, type Settings } from "./settings.ts";
-import { FileStorage } from "./storage.ts";
+import { FileAdapter } from "./storage/adapter.ts";
+import { Objects } from "./storage/objects.ts";
+import { objectRoute } from "./storage/routes.ts";
 import { verifiedClaims } from "./tokens.ts";
 
 const settings = await readSettings(Deno.args[0]);
@@ -15,11 +17,20 @@ const connection = new GatewayConnection(settings);
 const app = await liteApp(settings, connection);
 await prepareDatabase(settings, app, connection);
 const functions = await loadFunctions(settings);
+const access = {
+  jwtSecret: settings.jwtSecret,
+  keyClaims: async (key: string) => (await keyClaims(key))?.claims ?? null,
+};
+const objects = new Objects(
+  settings.storage,
+  connection.driver,
+  connection.requestPool,
+  settings.jwtSecret,
+);
 const realtime = new Realtime({
   databaseUrl: databaseUrl(settings, "postgres"),
   sql: connection.driver,
-  jwtSecret: settings.jwtSecret,
-  keyClaims: async (key) => (await keyClaims(key))?.claims ?? null,
+  ...access,
 });
 realtime.start();
 
@@ -41,6 +52,8 @@ async function route(
   if (path === "/health") return Response.json({ instance: settings.instance });
   if (path.startsWith("/functions/v1/")) return callFunction(functions, settings, request);
   if (path === "/realtime/v1/websocket") return realtime.accept(request);
+  const stored = await objectRoute(objects, access, request);
+  if (stored) return stored;
   const response = await app.fetch(request, { peerAddress: info.remoteAddr.hostname });
   return bridged(path, response);
 }
@@ -62,7 +75,7 @@ async function liteApp(settings: Settings, connection: GatewayConnection) {
     studio: { enabled: false },
     options: { server: { apiKeys: { resolver: keyClaims } } },
   });
-  app._storageAdapter = new FileStorage(settings.storage, connection.driver);
+  app._storageAdapter = new FileAdapter(settings.storage);
   await app.init();
   return app;
 }

@@ -1,14 +1,9 @@
 // What a subscriber may see, asked of Postgres under the subscriber's own role and claims.
 
-import type { Sql, TransactionSql } from "postgres";
+import type { Sql } from "postgres";
+import { asCaller, asTrial, become } from "../caller.ts";
 import type { Claims } from "../tokens.ts";
 import type { Relation, Row } from "./pgoutput.ts";
-
-class Undo<T> extends Error {
-  constructor(readonly answer: T) {
-    super("undone on purpose");
-  }
-}
 
 export interface Sight {
   /** Which of the rows asked about may be selected, by their position. */
@@ -53,7 +48,7 @@ export class Policies {
     await this.#learn(relation);
     const keys = relation.columns.filter((column) => column.isKey);
     if (keys.length === 0) return { rows: new Set(), columns: new Set() };
-    return await this.#as(claims, {}, async (sql) => {
+    return await asCaller(this.#sql, claims, {}, async (sql) => {
       const table = `${quoted(relation.schema)}.${quoted(relation.table)}`;
       const [{ columns }] = await sql`
         select coalesce(array_agg(attname::text), '{}') as columns
@@ -84,31 +79,18 @@ export class Policies {
   async mayListen(claims: Claims, topic: string): Promise<boolean> {
     const id = crypto.randomUUID();
     try {
-      await this.#sql.begin(async (sql) => {
+      return await asTrial(this.#sql, async (sql) => {
         await sql`
           insert into realtime.messages (id, topic, extension, event, payload, private)
           values (${id}, ${topic}, 'broadcast', 'probe', '{}', true)`;
         await become(sql, claims, { "realtime.topic": topic });
         const found = await sql`select from realtime.messages where id = ${id}`;
-        throw new Undo(found.length === 1);
+        return found.length === 1;
       });
     } catch (error) {
-      if (error instanceof Undo) return error.answer as boolean;
       if ((error as { code?: string }).code === "42501") return false;
       throw error;
     }
-    return false;
-  }
-
-  async #as<T>(
-    claims: Claims,
-    settings: Record<string, string>,
-    run: (sql: TransactionSql) => Promise<T>,
-  ): Promise<T> {
-    return await this.#sql.begin("read only", async (sql) => {
-      await become(sql, claims, settings);
-      return await run(sql);
-    }) as T;
   }
 
   async #learn(relation: Relation): Promise<void> {
@@ -125,25 +107,6 @@ export class Policies {
       if (!this.#types.has(type)) this.#types.set(type, { name: "text", sqlName: "text" });
     }
   }
-}
-
-async function become(sql: TransactionSql, claims: Claims, settings: Record<string, string>) {
-  await sql`
-    select set_config(name, value, true)
-      from unnest(
-        ${[
-    ...Object.keys(settings),
-    "request.jwt.claims",
-    "request.jwt.claim.sub",
-    "role",
-  ]}::text[],
-        ${[
-    ...Object.values(settings),
-    JSON.stringify(claims),
-    claims.sub ?? "",
-    claims.role,
-  ]}::text[]
-      ) as setting(name, value)`;
 }
 
 function quoted(name: string): string {

@@ -1,0 +1,305 @@
+// Objects: a row in `storage.objects`, whose policies decide, and a file. A row is written after its
+// file and removed before it, so no row ever lacks its bytes; a crash in between leaves only a file.
+
+import { jwtVerify, SignJWT } from "jose";
+import type { Sql } from "postgres";
+import { asCaller, asTrial, become } from "../caller.ts";
+import type { Claims } from "../tokens.ts";
+import { bucketNotFound, duplicate, invalidKey, invalidToken, objectNotFound } from "./errors.ts";
+import { refused, tooLarge, wrongType } from "./errors.ts";
+import {
+  BodyTooLong,
+  objectPath,
+  removeFile,
+  type Stat,
+  statOf,
+  Turns,
+  writeAside,
+} from "./files.ts";
+
+/** What hosted Storage accepts in a name. */
+const KEY = /^(?:\w|[/!\-.*'() &$@=;:+,?])+$/;
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+export interface Upload {
+  contentType: string;
+  cacheControl: string;
+  upsert: boolean;
+  body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+  /** Asked for once the body has been read: in a form these may come after the file. */
+  details(): { cacheControl?: string; userMetadata?: unknown };
+}
+
+export interface StoredObject {
+  path: string;
+  stat: Stat;
+  contentType: string;
+  cacheControl: string;
+  row: Record<string, unknown>;
+}
+
+export interface Listing {
+  prefix: string;
+  limit: number;
+  offset: number;
+  search: string;
+  sortColumn: string;
+  sortOrder: string;
+}
+
+interface Bucket {
+  id: string;
+  public: boolean;
+  limit: string | null;
+  types: string[] | null;
+}
+
+export class Objects {
+  readonly #root: string;
+  /** Without policies: for what a caller has been allowed already. */
+  readonly #service: Sql;
+  /** As `authenticator`, to become the caller. */
+  readonly #requests: Sql;
+  readonly #secret: Uint8Array;
+  readonly #turns = new Turns();
+
+  constructor(root: string, service: Sql, requests: Sql, jwtSecret: string) {
+    this.#root = root;
+    this.#service = service;
+    this.#requests = requests;
+    this.#secret = new TextEncoder().encode(jwtSecret);
+  }
+
+  /** Answers the object's id. Raises before a byte is written when the caller may not. */
+  async upload(claims: Claims, bucketId: string, key: string, upload: Upload): Promise<string> {
+    if (!isKey(key)) throw invalidKey(key);
+    const bucket = await this.#bucket(bucketId);
+    if (!allows(bucket.types, upload.contentType)) throw wrongType(upload.contentType);
+    await this.#mayWrite(claims, bucketId, key, upload.upsert);
+    const path = objectPath(this.#root, bucketId, key);
+    const most = bucket.limit === null ? Infinity : Number(bucket.limit);
+    const aside = await writeAside(path, upload.body, most).catch((error) => {
+      throw error instanceof BodyTooLong ? tooLarge() : error;
+    });
+    try {
+      return await this.#turns.take(path, async () => {
+        if (!upload.upsert && await this.#exists(bucketId, key)) throw duplicate();
+        await aside.keep();
+        return await this.#record(claims, bucketId, key, upload, await statOf(path));
+      });
+    } catch (error) {
+      await aside.discard();
+      throw error;
+    }
+  }
+
+  /** What the caller may see of an object; in a public bucket, when `isPublic`, that is everything. */
+  async find(claims: Claims | null, bucketId: string, key: string): Promise<StoredObject> {
+    const ask = (sql: Sql) =>
+      sql`
+        select o.*
+          from storage.objects o
+         where o.bucket_id = ${bucketId}
+           and o.name = ${key}`;
+    const rows = claims === null
+      ? await ask(this.#service)
+      : await asCaller(this.#requests, claims, {}, (sql) => ask(sql as unknown as Sql));
+    if (rows.length === 0) throw objectNotFound();
+    return await this.#stored(rows[0]);
+  }
+
+  async findPublic(bucketId: string, key: string): Promise<StoredObject> {
+    const bucket = await this.#bucket(bucketId);
+    if (!bucket.public) throw bucketNotFound();
+    return await this.find(null, bucketId, key);
+  }
+
+  /** Folders first, each once, then the objects of the folder `prefix`. */
+  async list(
+    claims: Claims,
+    bucketId: string,
+    listing: Listing,
+  ): Promise<Record<string, unknown>[]> {
+    await this.#bucket(bucketId);
+    const folder = listing.prefix.replace(/^\/+|\/+$/g, "");
+    const start = folder === "" ? "" : `${folder}/`;
+    const columns = ["name", "created_at", "updated_at", "last_accessed_at"];
+    const column = columns.includes(listing.sortColumn) ? listing.sortColumn : "name";
+    const order = listing.sortOrder.toLowerCase() === "desc" ? "desc" : "asc";
+    return await asCaller(this.#requests, claims, {}, (sql) =>
+      sql.unsafe(
+        `with inside as (
+           select substr(name, length($2) + 1) as rest, id, created_at, updated_at, last_accessed_at, metadata
+             from storage.objects
+            where bucket_id = $1
+              and starts_with(name, $2 || $3)
+         ), entries as (
+           select 0 as rank, split_part(rest, '/', 1) as name, null::uuid as id,
+                  null::timestamptz as created_at, null::timestamptz as updated_at,
+                  null::timestamptz as last_accessed_at, null::jsonb as metadata
+             from inside
+            where strpos(rest, '/') > 0
+            group by split_part(rest, '/', 1)
+            union all
+           select 1, rest, id, created_at, updated_at, last_accessed_at, metadata
+             from inside
+            where strpos(rest, '/') = 0
+         )
+         select name, id, to_jsonb(updated_at) as updated_at, to_jsonb(created_at) as created_at,
+                to_jsonb(last_accessed_at) as last_accessed_at, metadata
+           from entries
+          order by rank, ${column} ${order}, name
+          limit $4
+         offset $5`,
+        [bucketId, start, listing.search, listing.limit, listing.offset],
+      )) as unknown as Record<string, unknown>[];
+  }
+
+  /** The rows the caller could delete; names that are not there or not theirs are passed over. */
+  async remove(
+    claims: Claims,
+    bucketId: string,
+    keys: string[],
+  ): Promise<Record<string, unknown>[]> {
+    await this.#bucket(bucketId);
+    const removed: Record<string, unknown>[] = [];
+    for (const key of [...new Set(keys)].sort()) {
+      const path = objectPath(this.#root, bucketId, key);
+      await this.#turns.take(path, async () => {
+        const rows = await asCaller(this.#requests, claims, {}, (sql) =>
+          sql`
+            delete from storage.objects
+             where bucket_id = ${bucketId}
+               and name = ${key}
+         returning *`);
+        if (rows.length > 0) await removeFile(path);
+        removed.push(...rows);
+      });
+    }
+    return removed;
+  }
+
+  /** A token that opens one object to whoever holds it, for as long as it says. */
+  async sign(claims: Claims, bucketId: string, key: string, seconds: number): Promise<string> {
+    await this.find(claims, bucketId, key);
+    return await new SignJWT({ url: `${bucketId}/${key}` })
+      .setProtectedHeader({ alg: "HS256" })
+      .setIssuedAt()
+      .setExpirationTime(Math.floor(Date.now() / 1000) + seconds)
+      .sign(this.#secret);
+  }
+
+  async findSigned(token: string, bucketId: string, key: string): Promise<StoredObject> {
+    const verified = await jwtVerify(token, this.#secret, { algorithms: ["HS256"] }).catch(() =>
+      null
+    );
+    if (verified?.payload.url !== `${bucketId}/${key}`) throw invalidToken();
+    return await this.find(null, bucketId, key);
+  }
+
+  async #bucket(id: string): Promise<Bucket> {
+    const [bucket] = await this.#service<Bucket[]>`
+      select id, public, file_size_limit::text as limit, allowed_mime_types as types
+        from storage.buckets
+       where id = ${id}`;
+    if (!bucket) throw bucketNotFound();
+    return bucket;
+  }
+
+  async #exists(bucketId: string, key: string): Promise<boolean> {
+    const found = await this.#service`
+      select from storage.objects where bucket_id = ${bucketId} and name = ${key}`;
+    return found.length > 0;
+  }
+
+  /** Asks the policies by trying: as the caller, and undone. */
+  async #mayWrite(claims: Claims, bucketId: string, key: string, upsert: boolean): Promise<void> {
+    const owner = claims.sub ?? null;
+    try {
+      await asTrial(this.#requests, async (sql) => {
+        await become(sql, claims);
+        await sql`
+          insert into storage.objects (bucket_id, name, owner, owner_id, version)
+          values (${bucketId}, ${key}, ${asUuid(owner)}, ${owner}, '1')
+          ${
+          upsert
+            ? sql`on conflict (bucket_id, name) do update set version = excluded.version`
+            : sql``
+        }`;
+      });
+    } catch (error) {
+      const code = (error as { code?: string }).code;
+      if (code === "23505") throw duplicate();
+      if (code === "42501") throw refused();
+      throw error;
+    }
+  }
+
+  async #record(
+    claims: Claims,
+    bucketId: string,
+    key: string,
+    upload: Upload,
+    stat: Stat,
+  ): Promise<string> {
+    const owner = claims.sub ?? null;
+    const { cacheControl, userMetadata } = upload.details();
+    const metadata = {
+      eTag: stat.eTag,
+      size: stat.size,
+      mimetype: upload.contentType,
+      cacheControl: cacheControl ?? upload.cacheControl,
+      lastModified: stat.changed.toISOString(),
+      contentLength: stat.size,
+      httpStatusCode: 200,
+    };
+    const [row] = await this.#service`
+      insert into storage.objects as o (bucket_id, name, owner, owner_id, version, metadata, user_metadata)
+      values (
+        ${bucketId}, ${key}, ${asUuid(owner)}, ${owner}, ${crypto.randomUUID()},
+        ${JSON.stringify(metadata)}::text::jsonb,
+        ${userMetadata === undefined ? null : JSON.stringify(userMetadata)}::text::jsonb
+      )
+      on conflict (bucket_id, name) do update
+         set owner = excluded.owner,
+             owner_id = excluded.owner_id,
+             version = excluded.version,
+             metadata = excluded.metadata,
+             user_metadata = coalesce(excluded.user_metadata, o.user_metadata),
+             updated_at = now()
+      returning o.id`;
+    return row.id;
+  }
+
+  async #stored(row: Record<string, unknown>): Promise<StoredObject> {
+    const path = objectPath(this.#root, String(row.bucket_id), String(row.name));
+    const metadata = row.metadata as { mimetype?: string; cacheControl?: string } | null;
+    const stat = await statOf(path).catch(() => {
+      throw objectNotFound();
+    });
+    return {
+      path,
+      stat,
+      row,
+      contentType: metadata?.mimetype ?? "application/octet-stream",
+      cacheControl: metadata?.cacheControl ?? "no-cache",
+    };
+  }
+}
+
+function isKey(key: string): boolean {
+  return KEY.test(key) && !key.startsWith("/") &&
+    !key.split("/").some((part) => part === "." || part === "..");
+}
+
+function allows(types: string[] | null, type: string): boolean {
+  if (types === null || types.length === 0) return true;
+  const plain = type.split(";")[0].trim().toLowerCase();
+  return types.some((one) =>
+    one === plain || (one.endsWith("/*") && plain.startsWith(one.slice(0, -1)))
+  );
+}
+
+function asUuid(owner: string | null): string | null {
+  return owner !== null && UUID.test(owner) ? owner : null;
+}

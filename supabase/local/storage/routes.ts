@@ -1,0 +1,296 @@
+// Storage over HTTP, for objects. Buckets, moving, copying and signed uploads are lite's own.
+
+import { type Claims, verifiedClaims } from "../tokens.ts";
+import { invalidRequest, objectNotFound, refused, StorageError } from "./errors.ts";
+import { bodyOf, piecesOf } from "./files.ts";
+import { boundaryOf, FormError, type Part, parts } from "./multipart.ts";
+import type { Objects, StoredObject, Upload } from "./objects.ts";
+import { parseRange } from "./range.ts";
+
+const PREFIX = "/storage/v1/object/";
+const DRAINED_BYTES = 64 * 1024 * 1024;
+const CORS = {
+  "access-control-allow-origin": "*",
+  "access-control-expose-headers": "content-range, content-length, etag, accept-ranges",
+};
+
+export interface Access {
+  jwtSecret: string;
+  keyClaims(key: string): Promise<Claims | null>;
+}
+
+/** The answer to a request about objects; null when it is about something else. */
+export async function objectRoute(
+  objects: Objects,
+  access: Access,
+  request: Request,
+): Promise<Response | null> {
+  const url = new URL(request.url);
+  if (!url.pathname.startsWith(PREFIX) || request.method === "OPTIONS") return null;
+  const path = url.pathname.slice(PREFIX.length).split("/").map(decoded);
+  if (["move", "copy"].includes(path[0]) || (path[0] === "upload" && path[1] === "sign")) {
+    return null;
+  }
+  try {
+    return await route(objects, access, request, url, path);
+  } catch (error) {
+    await drain(request);
+    if (error instanceof StorageError) return error.response(CORS);
+    if (error instanceof FormError) return invalidRequest(error.message).response(CORS);
+    console.error("storage failed:", error);
+    return new StorageError(500, "InternalError", "Internal server error").response(CORS);
+  }
+}
+
+async function route(
+  objects: Objects,
+  access: Access,
+  request: Request,
+  url: URL,
+  path: string[],
+): Promise<Response> {
+  const reads = request.method === "GET" || request.method === "HEAD";
+  const [first, second] = path;
+  const claims = () => callerOf(request, access);
+  if (reads && first === "public") {
+    return await sent(await objects.findPublic(second, rest(path, 2)), request, url);
+  }
+  if (reads && first === "sign") {
+    const token = url.searchParams.get("token") ?? "";
+    return await sent(await objects.findSigned(token, second, rest(path, 2)), request, url);
+  }
+  if (reads && first === "info") {
+    const at = second === "public" || second === "authenticated" ? 2 : 1;
+    const found = second === "public"
+      ? await objects.findPublic(path[at], rest(path, at + 1))
+      : await objects.find(await claims(), path[at], rest(path, at + 1));
+    return json(described(found));
+  }
+  if (reads) {
+    const at = first === "authenticated" ? 1 : 0;
+    return await sent(
+      await objects.find(await claims(), path[at], rest(path, at + 1)),
+      request,
+      url,
+    );
+  }
+  if (request.method === "POST" && first === "list") {
+    return json(await objects.list(await claims(), second, listingOf(await bodyFields(request))));
+  }
+  if (request.method === "POST" && first === "sign") {
+    return json(
+      await signed(objects, await claims(), second, rest(path, 2), await bodyFields(request)),
+    );
+  }
+  if (request.method === "DELETE") return await removed(objects, await claims(), request, path);
+  if (request.method === "POST" || request.method === "PUT") {
+    const key = rest(path, 1);
+    const upload = await uploadOf(request);
+    const id = await objects.upload(await claims(), first, key, upload);
+    return json({ Key: `${first}/${key}`, Id: id });
+  }
+  throw invalidRequest(`no such route: ${request.method} ${url.pathname}`);
+}
+
+/** Who asks: the bearer's token, else the key. A token that does not hold is refused, never ignored. */
+async function callerOf(request: Request, access: Access): Promise<Claims> {
+  const bearer = request.headers.get("authorization")?.replace(/^Bearer\s+/i, "");
+  const token = bearer || request.headers.get("apikey") || "";
+  const claims = token.split(".").length === 3
+    ? await verifiedClaims(token, access.jwtSecret)
+    : await access.keyClaims(token);
+  if (claims === null) throw new StorageError(403, "Unauthorized", "Invalid Compact JWS");
+  return claims;
+}
+
+async function sent(found: StoredObject, request: Request, url: URL): Promise<Response> {
+  const { stat } = found;
+  const headers = new Headers({
+    ...CORS,
+    "accept-ranges": "bytes",
+    "cache-control": found.cacheControl,
+    "content-type": found.contentType,
+    "etag": stat.eTag,
+    "last-modified": stat.changed.toUTCString(),
+    "x-robots-tag": "none",
+  });
+  const name = url.searchParams.get("download");
+  if (name !== null) {
+    const named = name === "" ? "" : `; filename*=UTF-8''${encodeURIComponent(name)}`;
+    headers.set("content-disposition", `attachment${named}`);
+  }
+  if (request.headers.get("if-none-match") === stat.eTag) {
+    return new Response(null, { status: 304, headers });
+  }
+  const range = parseRange(request.headers.get("range"), stat.size);
+  if (range === "unsatisfiable") {
+    headers.set("content-range", `bytes */${stat.size}`);
+    return new Response(null, { status: 416, headers });
+  }
+  const { start, length } = range ?? { start: 0, length: stat.size };
+  if (range) headers.set("content-range", `bytes ${start}-${start + length - 1}/${stat.size}`);
+  headers.set("content-length", String(length));
+  const body = request.method === "HEAD" ? null : await bodyOf(found.path, start, length);
+  return new Response(body, { status: range ? 206 : 200, headers });
+}
+
+async function uploadOf(request: Request): Promise<Upload> {
+  const headers = request.headers;
+  const contentType = headers.get("content-type") ?? "application/octet-stream";
+  const upsert = request.method === "PUT" || headers.get("x-upsert") === "true";
+  const cacheControl = headers.get("cache-control") ?? "no-cache";
+  const body = request.body === null ? [] : piecesOf(request.body);
+  const boundary = boundaryOf(contentType);
+  if (boundary === null) {
+    const details = { userMetadata: metadataHeader(headers.get("x-metadata")) };
+    return { contentType, cacheControl, upsert, body, details: () => details };
+  }
+  return await formUpload(parts(body, boundary), upsert);
+}
+
+/** The form's one file, with the fields before it and, once the file is read, those after it. */
+async function formUpload(form: AsyncGenerator<Part>, upsert: boolean): Promise<Upload> {
+  const fields = new Map<string, string>();
+  const readOn = async (): Promise<Part | null> => {
+    for (let next = await form.next(); !next.done; next = await form.next()) {
+      if (next.value.fileName !== null) return next.value;
+      fields.set(next.value.name, await text(next.value.body));
+    }
+    return null;
+  };
+  const file = await readOn();
+  if (file === null) throw invalidRequest("the form holds no file");
+  async function* toTheEnd(body: AsyncIterable<Uint8Array>) {
+    yield* body;
+    await readOn();
+  }
+  return {
+    contentType: file.contentType ?? "application/octet-stream",
+    cacheControl: "no-cache",
+    upsert,
+    body: toTheEnd(file.body),
+    details: () => {
+      const seconds = fields.get("cacheControl");
+      const metadata = fields.get("metadata");
+      return {
+        cacheControl: seconds === undefined ? undefined : `max-age=${seconds}`,
+        userMetadata: metadata === undefined ? undefined : JSON.parse(metadata),
+      };
+    },
+  };
+}
+
+async function text(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  let whole = "";
+  for await (const piece of body) whole += decoder.decode(piece, { stream: true });
+  return whole + decoder.decode();
+}
+
+function metadataHeader(value: string | null): unknown {
+  try {
+    return value === null ? undefined : JSON.parse(atob(value));
+  } catch {
+    throw invalidRequest("x-metadata is not JSON in base64");
+  }
+}
+
+async function signed(
+  objects: Objects,
+  claims: Claims,
+  bucket: string,
+  key: string,
+  fields: Record<string, unknown>,
+): Promise<unknown> {
+  const seconds = Number(fields.expiresIn);
+  if (!(seconds > 0)) throw invalidRequest("expiresIn must be a number of seconds above 0");
+  const link = async (one: string) =>
+    `/object/sign/${bucket}/${
+      one.split("/").map(encodeURIComponent).join("/")
+    }?token=${await objects
+      .sign(claims, bucket, one, seconds)}`;
+  if (key !== "") return { signedURL: await link(key) };
+  const paths = Array.isArray(fields.paths) ? fields.paths.map(String) : [];
+  return await Promise.all(paths.map(async (path) => {
+    try {
+      return { error: null, path, signedURL: await link(path) };
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      const reason = "Either the object does not exist or you do not have access to it";
+      return { error: reason, path, signedURL: null };
+    }
+  }));
+}
+
+async function removed(
+  objects: Objects,
+  claims: Claims,
+  request: Request,
+  path: string[],
+): Promise<Response> {
+  if (path.length === 1) {
+    const { prefixes } = await bodyFields(request);
+    if (!Array.isArray(prefixes)) throw invalidRequest("prefixes must be a list of names");
+    return json(await objects.remove(claims, path[0], prefixes.map(String)));
+  }
+  const gone = await objects.remove(claims, path[0], [rest(path, 1)]);
+  if (gone.length === 0) throw objectNotFound();
+  return json({ message: "Successfully deleted" });
+}
+
+function listingOf(fields: Record<string, unknown>) {
+  const sort = (fields.sortBy ?? {}) as { column?: string; order?: string };
+  return {
+    prefix: String(fields.prefix ?? ""),
+    limit: Number(fields.limit ?? 100),
+    offset: Number(fields.offset ?? 0),
+    search: String(fields.search ?? ""),
+    sortColumn: String(sort.column ?? "name"),
+    sortOrder: String(sort.order ?? "asc"),
+  };
+}
+
+function described({ row, stat, contentType, cacheControl }: StoredObject) {
+  return {
+    id: row.id,
+    name: row.name,
+    version: row.version,
+    bucket_id: row.bucket_id,
+    size: stat.size,
+    content_type: contentType,
+    cache_control: cacheControl,
+    etag: stat.eTag,
+    metadata: row.user_metadata ?? {},
+    last_modified: stat.changed.toISOString(),
+    created_at: row.created_at,
+  };
+}
+
+async function bodyFields(request: Request): Promise<Record<string, unknown>> {
+  const fields = await request.json().catch(() => null);
+  if (fields === null || typeof fields !== "object") throw invalidRequest("the body is not JSON");
+  return fields as Record<string, unknown>;
+}
+
+/** A client that is still sending hears no answer: what is left of a body is read away, within limits. */
+async function drain(request: Request): Promise<void> {
+  const left = Number(request.headers.get("content-length") ?? 0);
+  if (!request.body || request.bodyUsed || request.body.locked || left > DRAINED_BYTES) return;
+  await request.body.pipeTo(new WritableStream()).catch(() => {});
+}
+
+function rest(path: string[], from: number): string {
+  return path.slice(from).join("/");
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw refused();
+  }
+}
+
+function json(body: unknown): Response {
+  return Response.json(body, { headers: CORS });
+}
