@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-
 import httpx
 
 from worker.errors import ForbiddenUrl, NotFound, StorageUnavailable
@@ -18,23 +16,20 @@ TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 
 
 class OutsideHosts:
-    """A client without credentials, cookies, proxies or memory."""
+    """A bare transport: no credentials, cookies, proxies or redirects of its own.
+
+    Connections are pinned to checked addresses, so none is kept: the next host may share the address but not
+    the certificate.
+    """
 
     def __init__(self, *, resolve: Resolver, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._resolve = resolve
-        # Connections are pinned to checked addresses, so none may be kept for another host on the same one;
-        # a proxy would resolve names itself; a cookie of one user's file must not travel with another's.
-        self._http = httpx.AsyncClient(
-            transport=transport,
-            trust_env=False,
-            follow_redirects=False,
-            timeout=TIMEOUT,
-            limits=httpx.Limits(max_keepalive_connections=0),
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        self._transport = transport or httpx.AsyncHTTPTransport(
+            trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
         )
 
     async def aclose(self) -> None:
-        await self._http.aclose()
+        await self._transport.aclose()
 
     async def get(self, source: ExternalFile, spool: Spool) -> str | None:
         """Fill `spool`, or answer where the server redirects to; the caller decides whether to go there.
@@ -45,14 +40,14 @@ class OutsideHosts:
         addresses = await public_addresses(source.host, source.port, resolve=self._resolve)
         failure: Exception | None = None
         for address in addresses[:MAX_ADDRESSES]:
-            request = self._http.build_request(
+            request = httpx.Request(
                 "GET",
                 source.url.copy_with(host=address),
                 headers={**PLAIN, "Host": source.url.netloc.decode("ascii"), "User-Agent": "kizu-worker"},
-                extensions={"sni_hostname": source.host},
+                extensions={"sni_hostname": source.host, "timeout": TIMEOUT.as_dict()},
             )
             try:
-                response = await self._http.send(request, stream=True)
+                response = await self._transport.handle_async_request(request)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 failure = error
                 continue

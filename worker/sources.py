@@ -23,6 +23,7 @@ ACCESS_WORDS = ("public", "authenticated", "sign")
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9])?|[0-9a-f:]*:[0-9a-f:.]*")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -91,9 +92,9 @@ def _normal_host(entry: str) -> str:
         url = httpx.URL(f"//{entry}")
     except httpx.InvalidURL:
         url = httpx.URL()
-    if not url.host or url.userinfo or url.path not in ("", "/") or url.query:
-        raise StartupError(f"ALLOWED_HOSTS has {entry!r}: expected host names, as in photos.example.org")
     host = url.raw_host.decode("ascii")
+    if not _HOST.fullmatch(host) or url.userinfo or url.path not in ("", "/") or url.query:
+        raise StartupError(f"ALLOWED_HOSTS has {entry!r}: expected host names, as in photos.example.org")
     return host if url.port is None else f"{host}:{url.port}"
 
 
