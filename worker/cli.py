@@ -12,6 +12,7 @@ import sys
 
 import click
 
+from worker import log
 from worker.commands.doctor import doctor
 from worker.commands.health import health
 from worker.commands.ingest import ingest_command
@@ -25,6 +26,7 @@ from worker.errors import JobError, StartupError
 @click.version_option(package_name="kizu-worker")
 def kizu() -> None:
     """Private photo and video intelligence on Supabase, from your own machines."""
+    log.configure("warning", "auto")
 
 
 for command in (serve, local, ingest_command, jobs, doctor, health):

@@ -32,10 +32,9 @@ def configure(level: str, style: Literal["auto", "json", "console"]) -> None:
             structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, force=True)
     for noisy in ("httpx", "httpcore", "realtime", "websockets", "PIL"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
 

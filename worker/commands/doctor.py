@@ -71,7 +71,10 @@ async def examine() -> AsyncIterator[Finding]:
         async with Connection(settings, patience=5) as connection:
             who = connection.identity
             yield Finding("sign-in", "ok", f"{who.kind}{f' {who.user_id}' if who.user_id else ''}")
-            yield await _schema(connection, settings)
+            queue = await _queue(connection, settings)
+            yield queue
+            if queue.state == "failed":
+                return
             yield await _realtime(connection, settings)
             yield await _storage(connection, settings)
     except (StartupError, JobError) as error:
@@ -93,7 +96,7 @@ def _machine(settings: Settings) -> list[Finding]:
     return findings
 
 
-async def _schema(connection: Connection, settings: Settings) -> Finding:
+async def _queue(connection: Connection, settings: Settings) -> Finding:
     """Claiming nothing proves that the verbs are there, may be called, and are answered."""
     queue = SupabaseQueue(connection.rpc, settings.worker_id, settings.lease_seconds)
     try:

@@ -54,7 +54,7 @@ def list_jobs(status: str | None, kind: str | None, code: str | None, limit: int
     if as_json:
         print_json(rows)
     else:
-        print_table(rows, BRIEF.split(","))
+        print_table(rows, ["id", "job_type", "status", "attempts", "error_code", "created_at"])
 
 
 @jobs.command()

@@ -1,0 +1,164 @@
+"""`kizu` as a person or a program uses it, against a real stack."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.acceptance.library import Library, drain, jpeg, service
+from worker.cli import kizu
+from worker.errors import StartupError
+
+pytestmark = pytest.mark.stack
+
+Kizu = Callable[..., Result]
+
+
+@pytest.fixture
+def as_service(library: Library, monkeypatch: pytest.MonkeyPatch) -> Kizu:
+    """`kizu` with the project's secret key."""
+    return _kizu(monkeypatch, SUPABASE_URL=library.stack.url, SUPABASE_SECRET_KEY=library.stack.secret_key)
+
+
+@pytest.fixture
+def as_user(library: Library, monkeypatch: pytest.MonkeyPatch) -> Kizu:
+    """`kizu` with the account of the library's owner."""
+    return _kizu(
+        monkeypatch,
+        SUPABASE_URL=library.stack.url,
+        SUPABASE_PUBLISHABLE_KEY=library.stack.publishable_key,
+        KIZU_EMAIL=library.email,
+        KIZU_PASSWORD=library.password,
+    )
+
+
+def _kizu(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Kizu:
+    def run(*arguments: str) -> Result:
+        with monkeypatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            return CliRunner().invoke(kizu, arguments)
+
+    return run
+
+
+def told(result: Result) -> Any:
+    """The JSON that a successful command printed, and nothing beside it."""
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+async def _a_done_and_a_failed(library: Library) -> tuple[str, str]:
+    done, failed = library.add(jpeg()), library.add(b"this is a letter, not a photo")
+    await drain(service(library.stack))
+    return done, failed
+
+
+def test_jobs_are_listed_shown_and_counted(library: Library, as_service: Kizu) -> None:
+
+    done, failed = asyncio.run(_a_done_and_a_failed(library))
+    (listed,) = told(as_service("jobs", "list", "--status", "failed", "--json"))
+    assert (listed["id"], listed["error_code"]) == (str(library.job(failed)["id"]), "not_an_image")
+
+    shown = told(as_service("jobs", "show", str(library.job(done)["id"]), "--json"))
+    assert shown["status"] == "completed"
+    assert [event["status"] for event in shown["events"]] == ["completed", "processing"]
+    assert [run["outcome"] for run in shown["runs"]] == ["done"]
+
+    stats = told(as_service("jobs", "stats", "--json"))
+    counts = {
+        (row["kind"], row["status"], row.get("error_code")): row["count"]
+        for row in stats
+        if row["kind"] == "optimize_image"
+    }
+    assert counts == {
+        ("optimize_image", "completed", None): 1,
+        ("optimize_image", "failed", "not_an_image"): 1,
+    }
+    for arguments in (("list",), ("stats",), ("show", str(library.job(failed)["id"]))):
+        text = as_service("jobs", *arguments)
+        assert text.exit_code == 0
+        assert "not_an_image" in text.stdout
+
+
+def test_retrying_tells_first_and_acts_when_told(library: Library, as_service: Kizu) -> None:
+
+    _, failed = asyncio.run(_a_done_and_a_failed(library))
+    job_id = str(library.job(failed)["id"])
+    dry = told(as_service("jobs", "retry", "--code", "not_an_image", "--json"))
+    assert (dry["dry_run"], dry["ids"]) == (True, [job_id])
+    assert library.job(failed)["status"] == "failed"
+    real = told(as_service("jobs", "retry", job_id, "--yes", "--json"))
+    assert real["count"] == 1
+    assert library.job(failed)["status"] == "pending"
+    assert as_service("jobs", "retry").exit_code == 2, "retrying everything must be asked for by name"
+
+
+def test_a_user_cancels_their_own_job_and_nobody_elses(
+    library: Library, join: Callable[[], Library], as_user: Kizu
+) -> None:
+    other = join()
+    mine, theirs = library.add(jpeg()), other.add(jpeg())
+    (answer,) = told(as_user("jobs", "cancel", str(library.job(mine)["id"]), "--json"))
+    assert answer["status"] == "cancelled"
+    (answer,) = told(as_user("jobs", "cancel", str(other.job(theirs)["id"]), "--json"))
+    assert answer["status"] == "not_found"
+    assert other.job(theirs)["status"] == "pending"
+    assert as_user("jobs", "show", str(other.job(theirs)["id"])).exit_code == 1
+    assert {row["id"] for row in told(as_user("jobs", "list", "--json"))}.isdisjoint(
+        {str(other.job(theirs)["id"])}
+    )
+
+
+def test_a_folder_is_ingested_once(library: Library, as_user: Kizu, tmp_path: Path) -> None:
+    (tmp_path / "summer").mkdir()
+    for number in range(3):
+        (tmp_path / "summer" / f"{number}.jpg").write_bytes(jpeg(colour=("red", "green", "blue")[number]))
+    (tmp_path / "copy-of-0.JPG").write_bytes(jpeg(colour="red"))
+    (tmp_path / ".hidden.jpg").write_bytes(jpeg(colour="black"))
+    (tmp_path / "notes.txt").write_text("not a photo")
+    (tmp_path / "link.jpg").symlink_to(tmp_path / "summer" / "0.jpg")
+
+    first = told(as_user("ingest", str(tmp_path), "--json"))
+    assert first == {"files": 4, "uploaded": 3, "already_there": 1, "already_queued": 3}
+    again = told(as_user("ingest", str(tmp_path), "--json"))
+    assert again == {"files": 4, "already_there": 4, "already_queued": 3}
+    row = library.db.execute("select count(*) from assets where user_id = %s", [library.user_id]).fetchone()
+    assert row == (3,)
+    assert "4 files" in as_user("ingest", str(tmp_path)).stdout
+
+
+def test_ingesting_needs_a_user(as_service: Kizu, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(jpeg())
+    result = as_service("ingest", str(tmp_path))
+    assert isinstance(result.exception, StartupError)
+    assert "KIZU_EMAIL" in str(result.exception)
+
+
+@pytest.mark.parametrize("who", ["as_service", "as_user"])
+def test_the_doctor_finds_a_healthy_project(who: str, request: pytest.FixtureRequest) -> None:
+    findings = told(request.getfixturevalue(who)("doctor", "--json"))
+    states = {finding["subject"]: finding["state"] for finding in findings}
+    wanted = ("settings", "sign-in", "queue", "Realtime", "Storage")
+    assert {subject: states[subject] for subject in wanted} == dict.fromkeys(wanted, "ok")
+
+
+def test_the_doctor_says_what_is_wrong_with_a_key(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = _kizu(monkeypatch, SUPABASE_URL=library.stack.url, SUPABASE_SECRET_KEY="sb_secret_wrong")
+    result = wrong("doctor", "--json")
+    assert result.exit_code == 1
+    failed = [finding for finding in json.loads(result.stdout) if finding["state"] == "failed"]
+    assert "auth_failed" in failed[0]["text"]
+    assert "sb_secret_wrong" not in result.output
+
+
+def test_nobody_is_healthy_who_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = _kizu(monkeypatch)("health", "--worker-id", "nobody", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout) == {"worker_id": "nobody", "healthy": False}
