@@ -1,20 +1,19 @@
 -- Asking for work: asked again, the same request is the same job; and only for one's own assets.
 
--- The job of one kind, asset and params; with it enqueue_job and the upload trigger agree on what is
--- the same request.
-create function kizu.dedupe_key(p_kind text, p_asset_id uuid, p_params jsonb)
+-- One kind, about one asset (or, where there is none, for one user), with the same params: with this key
+-- enqueue_job and the upload trigger agree on what is the same request.
+create function kizu.dedupe_key(p_kind text, p_subject uuid, p_params jsonb)
 returns text
 language plpgsql
 immutable
 set search_path = ''
 as $$
 begin
-  return concat_ws(':', p_kind, coalesce(p_asset_id::text, ''), md5(p_params::text));
+  return concat_ws(':', p_kind, p_subject, md5(p_params::text));
 end;
 $$;
 
--- Adds a job and answers {"id", "status": "enqueued"}; while the same kind, asset and params are pending
--- or running, answers with that job and "already_queued"; once they have ended for this asset,
+-- Adds a job and answers {"id", "status": "enqueued"}; while the same request is pending or running, answers with that job and "already_queued"; once they have ended for this asset,
 -- with "already_done" or "already_failed" (retry_jobs puts that one back), unless p_force asks for a new job.
 --
 -- A signed-in user asks for their own assets only, never before the kind's own priority, and later only
@@ -80,7 +79,7 @@ begin
   v_priority := least(greatest(v_priority, 0), 1000);
 
   v_params := v_kind.default_params || v_params;
-  v_key    := kizu.dedupe_key(p_kind, p_asset_id, v_params);
+  v_key    := kizu.dedupe_key(p_kind, coalesce(p_asset_id, v_user), v_params);
 
   if p_asset_id is not null and not coalesce(p_force, false) then
     select id, case status when 'completed' then 'already_done' else 'already_failed' end
