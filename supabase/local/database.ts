@@ -1,17 +1,19 @@
 // Lite's connection, made to run each request the way PostgREST does: as `authenticator`, which may
 // become only the roles granted to it, with role and claims set in one statement.
 
+import type { AnyAST } from "@supabase/lite";
 import { PostgresConnection } from "@supabase/lite/postgres";
-import { type Kysely, sql } from "kysely";
-import { Kysely as KyselyClient } from "kysely";
+import { Kysely, sql } from "kysely";
 import { PostgresJSDialect } from "kysely-postgres-js";
 import postgres from "postgres";
+import { encodedArguments, encodedColumns, encodedOnce } from "./encoding.ts";
 import type { Settings } from "./settings.ts";
 
 type Vars = Parameters<PostgresConnection["withContext"]>[0];
 type ContextOptions = Parameters<PostgresConnection["withContext"]>[2];
 // deno-lint-ignore no-explicit-any -- lite's own schema parameter
 type Database = Kysely<any>;
+type Row = Record<string, unknown>;
 
 const REQUEST_CONNECTIONS = 16;
 const SERVICE_CONNECTIONS = 6;
@@ -26,11 +28,6 @@ class Undo<T> extends Error {
 export function databaseUrl(settings: Settings, role: "postgres" | "authenticator"): string {
   const password = role === "postgres" ? settings.databasePassword : settings.authenticatorPassword;
   return `postgres://${role}:${password}@127.0.0.1:${settings.databasePort}/postgres`;
-}
-
-/** A jsonb argument arrives already encoded from lite; encoding it again would make it a JSON string. */
-export function encodedOnce(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 export class GatewayConnection extends PostgresConnection {
@@ -57,7 +54,7 @@ export class GatewayConnection extends PostgresConnection {
       max: REQUEST_CONNECTIONS,
       onnotice: () => {},
     });
-    this.requests = new KyselyClient({
+    this.requests = new Kysely({
       dialect: new PostgresJSDialect({ postgres: this.requestPool }),
     });
   }
@@ -85,9 +82,39 @@ export class GatewayConnection extends PostgresConnection {
     }
   }
 
+  /** Runs before every REST request; here its values get their spelling. */
+  override async onPostgrestAST(ast: AnyAST): Promise<AnyAST> {
+    const known = await super.onPostgrestAST(ast);
+    const { columns, functions } = await this.introspect({ useCache: true });
+    const schema = known.schema ?? "public";
+    if ("values" in known && known.values) {
+      const types = new Map(
+        columns.filter((one) => one.table === known.from && one.schema === schema)
+          .map((one) => [one.name, one.pg_type]),
+      );
+      return { ...known, values: rows(known.values, types) } as AnyAST;
+    }
+    if (known.type === "rpc" && known.args && !Array.isArray(known.args)) {
+      const called = functions?.filter((one) =>
+        one.schema === schema && one.name === known.function
+      );
+      const types = new Map(
+        called?.flatMap((one) => one.arg_names.map((name, at) => [name, one.arg_types[at]])),
+      );
+      return { ...known, args: encodedArguments(known.args as Row, types) };
+    }
+    return known;
+  }
+
   override async close(): Promise<void> {
     await Promise.all([this.requestPool.end({ timeout: 2 }), this.driver.end({ timeout: 2 })]);
   }
+}
+
+function rows(values: object, types: ReadonlyMap<string, string | undefined>): object {
+  return Array.isArray(values)
+    ? values.map((row: Row) => encodedColumns(row, types))
+    : encodedColumns(values as Row, types);
 }
 
 /** Makes the transaction the caller's: role, claims and request, as PostgREST sets them. */

@@ -1,0 +1,40 @@
+// Values on their way into a query, in the one spelling Postgres understands for their type.
+//
+// Lite hands strings and booleans meant for a json column or argument on as they are, and arrays meant
+// for a vector as arrays; PostgREST takes them all.
+
+type Types = ReadonlyMap<string, string | undefined>;
+type Row = Record<string, unknown>;
+
+/** A function's named arguments: what is meant as json is encoded. */
+export function encodedArguments(given: Row, types: Types): Row {
+  return changed(given, types, (value) => JSON.stringify(value));
+}
+
+/** A row's columns: lite decodes a string meant as json once, so it is encoded twice. */
+export function encodedColumns(row: Row, types: Types): Row {
+  return changed(row, types, (value) => JSON.stringify(JSON.stringify(value)));
+}
+
+/** For the driver: a json value that is a string by now has been encoded already. */
+export function encodedOnce(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+function changed(row: Row, types: Types, asJson: (value: unknown) => string): Row {
+  const entries = Object.entries(row).map(([name, value]) => {
+    const type = plain(types.get(name));
+    const isScalar = typeof value === "string" || typeof value === "boolean";
+    if ((type === "json" || type === "jsonb") && isScalar) return [name, asJson(value)];
+    if ((type === "vector" || type === "halfvec") && Array.isArray(value)) {
+      return [name, JSON.stringify(value)];
+    }
+    return [name, value];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** `extensions.vector(3)` is a vector. */
+function plain(type: string | undefined): string | undefined {
+  return type?.replace(/\(.*\)$/, "").split(".").at(-1);
+}
