@@ -51,4 +51,4 @@ async def write_contact_sheet(folder: Path, files: Files, derived: Iterable[Mapp
 
 def _make_empty(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(mode=0o700, parents=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,7 +23,7 @@ def local() -> None:
 @as_json
 def up(as_json: bool) -> None:
     """Start it, or start again what has died; applies new migrations."""
-    _show(_stack().up(), as_json)
+    _print(_fields(_stack().up()), as_json)
 
 
 @local.command()
@@ -36,13 +35,15 @@ def down() -> None:
 @local.command()
 @as_json
 def status(as_json: bool) -> None:
-    """Say what is running; exit code 1 if anything is not."""
+    """Say what is running, and its address and keys; exit code 1 if anything is not."""
     state = _stack().status()
-    if as_json:
-        print_json(dataclasses.asdict(state))
-    else:
-        for name, value in dataclasses.asdict(state).items():
-            click.echo(f"{name}: {value}")
+    fields: dict[str, Any] = {
+        "running": state.running,
+        "database_running": state.database_running,
+        "gateway_running": state.gateway_running,
+        **(_fields(state.info) if state.info else {}),
+    }
+    _print(fields, as_json)
     if not state.running:
         raise SystemExit(1)
 
@@ -51,8 +52,8 @@ def status(as_json: bool) -> None:
 @click.confirmation_option(prompt="Delete all users, photos and results of the embedded Supabase?")
 @as_json
 def reset(as_json: bool) -> None:
-    """Delete everything and start anew, with new keys."""
-    _show(_stack().reset(), as_json)
+    """Delete everything and start anew, with the same ports and keys."""
+    _print(_fields(_stack().reset()), as_json)
 
 
 @local.command()
@@ -75,15 +76,18 @@ def _stack() -> LocalStack:
     return LocalStack(read_settings().kizu_home)
 
 
-def _show(info: StackInfo, as_json: bool) -> None:
-    fields: dict[str, Any] = {
+def _fields(info: StackInfo) -> dict[str, Any]:
+    return {
         "url": info.url,
         "publishable_key": info.publishable_key,
         "secret_key": info.secret_key,
         "database_url": info.database_url,
     }
+
+
+def _print(fields: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(fields)
-    else:
-        for name, value in fields.items():
-            click.echo(f"{name}: {value}")
+        return
+    for name, value in fields.items():
+        click.echo(f"{name}: {value}")
