@@ -19,7 +19,7 @@ from worker.identity import Identity
 from worker.realtime import Patience, RealtimeSupervisor, Wake, mode_of
 from worker.subscription import JOB_TABLES, Pace
 
-QUICK = Pace(heartbeat=0.05, silence=0.3, join=1, goodbye=0.3)
+QUICK = Pace(heartbeat=0.1, silence=0.8, join=1, goodbye=0.3)
 SOON = Patience(first=0.05, longest=0.1, stable=30)
 
 
@@ -200,9 +200,9 @@ async def test_half_open_socket_is_noticed_and_replaced() -> None:
 async def test_quiet_but_living_socket_is_kept() -> None:
     async with listening() as it:
         await it.healthy()
-        await asyncio.sleep(3 * QUICK.silence)
+        await asyncio.sleep(2 * QUICK.silence)
         assert it.supervisor.healthy
-        assert (len(it.server.joins), it.server.heartbeats > 10) == (1, True)
+        assert (len(it.server.joins), it.server.heartbeats > 5) == (1, True)
 
 
 async def test_expired_token_is_renewed_before_the_next_try() -> None:
