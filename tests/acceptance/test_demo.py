@@ -1,0 +1,91 @@
+"""`scripts/run`, after the installing: a folder goes in, and what is there is counted."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.library import jpeg
+from worker.embedded import LocalStack
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    home = tmp_path / "kizu"
+    yield home
+    LocalStack(home).down()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twenty photos, and one file that only says it is one."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(20):
+        (folder / f"{number:02d}.jpg").write_bytes(jpeg(1200 + number, 800))
+    (folder / "letter.jpg").write_text("Dear Sir or Madam")
+    return folder
+
+
+def demo(home: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SUPABASE")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "worker.demo", *arguments, "--no-open"],
+        env={**environment, "KIZU_HOME": str(home)},
+        stdout=subprocess.PIPE,
+    )
+
+
+def summary(home: Path, *arguments: str) -> dict[str, Any]:
+    run = demo(home, *arguments, "--json")
+    out, _ = run.communicate(timeout=300)
+    assert run.returncode == 0
+    (line,) = out.decode().splitlines()
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+def test_a_folder_is_taken_through_once(home: Path, folder: Path) -> None:
+    first = summary(home, str(folder))
+    assert first.pop("seconds") > 0
+    assert first.pop("url").startswith("http://127.0.0.1:")
+    assert first == {
+        "assets": 21,
+        "jobs": {"completed": 20, "failed": 1},
+        "errors": {"not_an_image": 1},
+    }
+    assert len(list((home / "contact-sheet").glob("*.jpg"))) == 20
+    again = summary(home, str(folder))
+    assert {name: again[name] for name in first} == first
+    run = demo(home, str(folder))
+    said, _ = run.communicate(timeout=300)
+    assert "not_an_image" in said.decode()
+
+
+def test_the_samples_show_every_format_and_a_failure(home: Path) -> None:
+    found = summary(home)
+    assert found["jobs"]["completed"] >= 11
+    assert found["errors"] == {"unreadable": 1}
+    assert list((home / "samples").glob("*.heic"))
+
+
+def test_what_was_killed_goes_on(home: Path, folder: Path) -> None:
+    run = demo(home, str(folder), "--json")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not list((home / "storage").rglob("thumbnail.jpg*")):
+        time.sleep(0.02)
+    run.send_signal(signal.SIGKILL)
+    run.communicate(timeout=60)
+    found = summary(home, str(folder))
+    assert found["jobs"] == {"completed": 20, "failed": 1}
