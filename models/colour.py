@@ -99,9 +99,9 @@ def _from_deep_grey(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
 
 def _range_of(image: Image.Image) -> tuple[float, float]:
     low, high = (float(value) for value in image.getextrema())  # type: ignore[arg-type]  # one band
-    if not (math.isfinite(low) and math.isfinite(high)) or low == high:
-        return 0.0, max(1.0, high) if math.isfinite(high) else 1.0
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return 0.0, 1.0
     for white in (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0):
         if low >= 0.0 and high <= white:
             return 0.0, white
-    return low, high
+    return low, max(high, low + 1.0)

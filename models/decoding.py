@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from PIL import Image, ImageFile
+from PIL import Image, ImageChops, ImageFile
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
@@ -32,9 +32,10 @@ from models.sniff import Format
 # An honest progressive JPEG has about ten scans, a file of several pictures a few times that. Thousands of
 # empty scans over a huge picture are an attack that costs minutes per megabyte.
 _MAX_JPEG_SCANS: Final = 100
-# A baseline JPEG that merely lost its end is worth showing; one that lost visible rows is not.
-_ENOUGH_ROWS: Final = 0.98
+# A JPEG that lost its last bytes is worth showing, one that lost visible rows is not.
+_MAX_MISSING_ROWS: Final = 0.02
 _END_OF_IMAGE: Final = b"\xff\xd9"
+_FILLINGS: Final = (bytes(254), bytes(range(1, 255)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,8 @@ def _decode_jpeg(data: bytes, max_pixels: int, orientation: int | None, scale: S
     try:
         _load_scaled(image, factor)
     except OSError:
-        if not _only_the_end_is_missing(image):
+        # What a progressive file has lost is not rows but detail everywhere.
+        if "progressive" in image.info or _rows_missing(data) > _MAX_MISSING_ROWS:
             raise
         image = JpegImageFile(io.BytesIO(data + _END_OF_IMAGE))
         _load_scaled(image, factor)
@@ -113,10 +115,17 @@ def _load_scaled(image: JpegImageFile, factor: int) -> None:
     image.load()
 
 
-def _only_the_end_is_missing(image: JpegImageFile) -> bool:
-    """Whether a failed decode got to the last rows; rows never reached are black."""
-    reached = image.im.getbbox()
-    return reached is not None and reached[3] >= image.height * _ENOUGH_ROWS
+def _rows_missing(data: bytes) -> float:
+    """The share of a truncated JPEG's rows that its data does not reach, told without decoding it in full.
+
+    The rows that were not reached are those that depend on what is put in place of the missing data; none,
+    if the file lost nothing but its end marker.
+    """
+    one, other = (JpegImageFile(io.BytesIO(data + filling + _END_OF_IMAGE)) for filling in _FILLINGS)
+    _load_scaled(one, 8)
+    _load_scaled(other, 8)
+    invented = ImageChops.difference(one, other).getbbox()
+    return 1 - invented[1] / one.height if invented else 0.0
 
 
 def _decode_plain(data: bytes, kind: Format, max_pixels: int, orientation: int | None) -> Decoded:

@@ -11,10 +11,12 @@ Memory: beside `data`, decoding takes at most 16 bytes per pixel of the full pic
 at most 4 bytes per pixel.
 """
 
-import io
+import os
+import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from PIL import Image
 
@@ -84,7 +86,7 @@ def open_picture(
     EXIF tag; anything else is ignored. In HEIF and AVIF a rotation declared by the container goes before
     both, since the standard says so and `orientation` speaks of the tag.
 
-    A JPEG cut off in its last 2% of rows is shown as it is; any other truncation is Unreadable.
+    A JPEG cut off within its last 2% of rows is shown as it is; any other truncation is Unreadable.
     Raises NotAnImage, UnsupportedFormat, Unreadable, TooLarge.
     """
     data = source if isinstance(source, bytes) else source.read_bytes()
@@ -157,6 +159,17 @@ def _render(picture: Picture, size: tuple[int, int], box: Box) -> Image.Image:
 
 
 def _jpeg(image: Image.Image, quality: int) -> bytes:
-    out = io.BytesIO()
-    image.save(out, "JPEG", quality=quality)
-    return out.getvalue()
+    # Into a real file, because encoding into memory keeps the interpreter lock: a web version would then
+    # stop every other thread, the event loop included, for 50 ms and more.
+    with _scratch_file() as out:
+        image.save(out, "JPEG", quality=quality)
+        out.seek(0)
+        return out.read()
+
+
+def _scratch_file() -> IO[bytes]:
+    """A file that no directory lists, in memory where the system has such a thing."""
+    if sys.platform == "linux":
+        return os.fdopen(os.memfd_create("picture"), "w+b")
+    else:  # noqa: RET505  # the type checker knows a platform check only by its two branches
+        return tempfile.TemporaryFile()
