@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from worker.errors import DatabaseUnavailable
+from worker.errors import DatabaseUnavailable, StartupError
 from worker.lane import Lane
 from worker.leases import Ending, LeaseKeeper
 from worker.queue import Queue
@@ -76,7 +76,7 @@ class Daemon:
         Raises:
             StartupError: the project refuses this worker.
         """
-        await self._announce()
+        await self._announce(refusable=True)
         background = [
             asyncio.create_task(self._leases.serve()),
             asyncio.create_task(self._wake.serve()),
@@ -112,7 +112,7 @@ class Daemon:
             await _cancel([hurry, drained])
         try:
             left = max(left, await self._queue.release_all())
-        except DatabaseUnavailable as error:
+        except (DatabaseUnavailable, StartupError) as error:
             log.warning("could not give back what may be left", reason=str(error))
         return left
 
@@ -125,12 +125,14 @@ class Daemon:
             await asyncio.sleep(ANNOUNCE_SECONDS * random.uniform(0.9, 1.0))
             await self._announce()
 
-    async def _announce(self, *, stopped: bool = False) -> None:
+    async def _announce(self, *, stopped: bool = False, refusable: bool = False) -> None:
         try:
             await self._queue.announce(
                 {**self._capabilities, **self.status(), "stopped": stopped, "beat_seconds": ANNOUNCE_SECONDS}
             )
-        except DatabaseUnavailable as error:
+        except (DatabaseUnavailable, StartupError) as error:
+            if refusable and isinstance(error, StartupError):
+                raise
             log.warning("announcement failed", reason=str(error))
 
 

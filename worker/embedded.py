@@ -67,7 +67,7 @@ class LocalStack:
     """One installation under `home`. Every method may be called at any time, from any process, twice."""
 
     def __init__(self, home: Path, *, project: Path = PROJECT, fsync: bool = True) -> None:
-        """`project` is the folder of `migrations/` and `local/`; without `fsync` a power cut may lose data."""
+        """`project` holds `migrations/` and `local/`; without `fsync` a power cut may lose data."""
         self.home = home.expanduser().resolve()
         self._project = project.resolve()
         self._config = self.home / "config.json"

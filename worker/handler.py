@@ -25,6 +25,8 @@ class Handler(Generic[P, C]):
     lane: str
     params: type[P]
     run: Callable[[P, C], Awaitable[Done]]
+    table: str = "ai_processing_jobs"
+    """Where jobs of this kind are inserted, and so where Realtime listens for them."""
     timeout_seconds: float = 600.0
 
     async def perform(self, job: Job, context: C) -> Done:

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from worker.errors import DatabaseUnavailable
+from worker.errors import DatabaseUnavailable, StartupError
 from worker.job import Job
 from worker.queue import Claim, Queue
 from worker.wake import Doorbell
@@ -26,6 +26,9 @@ GATHER_SECONDS = 0.05
 """With a backlog, how long a freed slot waits for others, so that one claim fills them together."""
 OUTAGE_CAP_SECONDS = 30.0
 """Longest pause between claims while the database cannot be reached."""
+REFUSALS = 10
+"""Claims refused in a row before the worker gives up, after some three minutes: a server that is restarting
+may refuse a good token or not know its own functions for a moment, but a revoked account stays refused."""
 
 
 class Run(Protocol):
@@ -107,8 +110,10 @@ class Lane:
         self._look = False
         try:
             claim = await self._claim(free)
-        except DatabaseUnavailable as error:
+        except (DatabaseUnavailable, StartupError) as error:
             self._failures += 1
+            if isinstance(error, StartupError) and self._failures >= REFUSALS:
+                raise
             self._look = True
             pause = random.uniform(0.5, 1.0) * min(OUTAGE_CAP_SECONDS, 2.0 ** min(self._failures, 10))
             log.warning("claim failed", lane=self.name, reason=str(error), pause=round(pause, 1))

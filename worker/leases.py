@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from worker.errors import DatabaseUnavailable
+from worker.errors import DatabaseUnavailable, StartupError
 from worker.job import Job
 from worker.queue import Heartbeat, Queue, Verdict
 
@@ -148,7 +148,7 @@ class LeaseKeeper:
             verdicts = await self._queue.extend(
                 [Heartbeat(job=hold.job, progress=hold.progress, step=hold.step) for hold in holds]
             )
-        except DatabaseUnavailable as error:  # the fence decides how long that may last
+        except (DatabaseUnavailable, StartupError) as error:  # the fence decides how long that may last
             log.warning("heartbeat failed", jobs=len(holds), reason=str(error))
             return
         for hold in holds:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
@@ -64,12 +64,16 @@ def mode_of(wake: Wake, identity: Identity) -> Mode | None:
 
 
 class RealtimeSupervisor:
-    """Serve it as a task for as long as the worker lives; `ring` is called whenever there may be work."""
+    """Serve it as a task for as long as the worker lives; `ring` is called whenever there may be work.
+
+    `tables` are the job tables whose inserts ring when listening by postgres_changes.
+    """
 
     def __init__(
         self,
         connection: Credentials,
         ring: Callable[[], None],
+        tables: Sequence[str],
         *,
         mode: Wake,
         pace: Pace | None = None,
@@ -77,6 +81,7 @@ class RealtimeSupervisor:
     ) -> None:
         self._connection = connection
         self._ring = ring
+        self._tables = tuple(tables)
         self._mode = mode_of(mode, connection.identity)
         self._pace = pace or Pace()
         self._patience = patience or Patience()
@@ -116,6 +121,7 @@ class RealtimeSupervisor:
                 api_key=self._connection.api_key,
                 token=lambda: self._connection.token,
                 mode=mode,
+                tables=self._tables,
                 ring=self._ring,
                 pace=self._pace,
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -17,7 +17,6 @@ log = structlog.get_logger(__name__)
 
 Mode: TypeAlias = Literal["postgres_changes", "broadcast"]
 
-JOB_TABLES = ("ai_processing_jobs", "image_processing_jobs", "video_transcoding_jobs")
 WAKE_TOPIC = "kizu:jobs"
 WAKE_EVENT = "wake"
 POSTGRES_IS_LISTENED_TO = "Subscribed to PostgreSQL"
@@ -56,12 +55,14 @@ class Subscription:
         api_key: str,
         token: Callable[[], str],
         mode: Mode,
+        tables: Sequence[str],
         ring: Callable[[], None],
         pace: Pace,
     ) -> None:
         self.is_healthy = False
         self._token = token
         self._mode = mode
+        self._tables = tables
         self._ring = ring
         self._pace = pace
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -110,7 +111,7 @@ class Subscription:
         )
         if is_broadcast:
             return channel.on_broadcast(WAKE_EVENT, self._on_event)
-        for table in JOB_TABLES:
+        for table in self._tables:
             channel.on_postgres_changes(
                 RealtimePostgresChangesListenEvent.Insert, self._on_event, table=table, schema="public"
             )

@@ -7,6 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from worker.daemon import Daemon, poll_seconds
+from worker.errors import AuthFailed
 from worker.handler import Handler
 from worker.job import Done
 from worker.lane import Lane
@@ -140,6 +141,18 @@ async def test_it_announces_itself_at_both_ends() -> None:
     bench = Bench(until_empty=True)
     await bench.daemon.serve()
     assert bench.queue.calls[0] == bench.queue.calls[-1] == "announce"
+
+
+async def test_a_worker_that_is_refused_does_not_start() -> None:
+    bench = Bench()
+
+    async def refuse(info: Any) -> None:
+        raise AuthFailed("the key is of another project")
+
+    bench.queue.announce = refuse  # type: ignore[method-assign]
+    with pytest.raises(AuthFailed, match="another project"):
+        await bench.daemon.serve()
+    assert "claim" not in bench.queue.calls
 
 
 @pytest.mark.parametrize(("healthy", "low", "high"), [(False, 4, 5), (True, 24, 30)])

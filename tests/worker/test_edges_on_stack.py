@@ -24,6 +24,7 @@ pytestmark = pytest.mark.stack
 
 Kind = Literal["service", "worker", "user"]
 EVERYONE: list[Kind] = ["service", "worker", "user"]
+JOB_TABLES = ("ai_processing_jobs", "image_processing_jobs", "video_transcoding_jobs")
 ATTENTIVE = Pace(heartbeat=0.1)
 A_SECOND = 1.05
 """Tokens issued within the same second are the same token."""
@@ -118,7 +119,7 @@ class Bell:
 async def listening(
     connection: Connection, ring: Callable[[], None], mode: Wake = "auto"
 ) -> AsyncIterator[RealtimeSupervisor]:
-    supervisor = RealtimeSupervisor(connection, ring, mode=mode, pace=ATTENTIVE)
+    supervisor = RealtimeSupervisor(connection, ring, JOB_TABLES, mode=mode, pace=ATTENTIVE)
     serving = asyncio.create_task(supervisor.serve())
     try:
         await until(lambda: supervisor.healthy)

@@ -4,8 +4,9 @@ from collections import Counter
 
 import pytest
 
+from worker.errors import AuthFailed
 from worker.job import Done, Job, Run
-from worker.lane import Lane
+from worker.lane import REFUSALS, Lane
 from worker.testing import MemoryQueue, MemoryTable
 
 KIND = "thumb"
@@ -157,3 +158,19 @@ async def test_an_outage_is_outlived(monkeypatch: pytest.MonkeyPatch) -> None:
     bench.queue.down = False
     await serving
     assert sum(bench.ran.values()) == 1
+
+
+async def test_a_refusal_is_ridden_out_for_a_while_and_then_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.lane.random.uniform", lambda low, high: 0.0001)
+    bench = Bench()
+    asked = 0
+
+    async def refuse(kinds, limit, claim_id):  # type: ignore[no-untyped-def]
+        nonlocal asked
+        asked += 1
+        raise AuthFailed
+
+    bench.queue.claim = refuse  # type: ignore[method-assign]
+    with pytest.raises(AuthFailed):
+        await bench.serve()
+    assert asked == REFUSALS

@@ -17,8 +17,9 @@ from websockets.utils import accept_key
 from tests.worker.phoenix import Phoenix, phoenix
 from worker.identity import Identity
 from worker.realtime import Patience, RealtimeSupervisor, Wake, mode_of
-from worker.subscription import JOB_TABLES, Pace
+from worker.subscription import Pace
 
+JOB_TABLES = ("ai_processing_jobs", "image_processing_jobs", "video_transcoding_jobs")
 QUICK = Pace(heartbeat=0.1, silence=0.8, join=1, goodbye=0.3)
 SOON = Patience(first=0.05, longest=0.1, stable=30)
 
@@ -72,7 +73,7 @@ async def listening(
         for name, value in script.items():
             setattr(server, name, value)
         badge, bell = Badge(server.url), Bell()
-        supervisor = RealtimeSupervisor(badge, bell.ring, mode=mode, pace=pace, patience=patience)
+        supervisor = RealtimeSupervisor(badge, bell.ring, JOB_TABLES, mode=mode, pace=pace, patience=patience)
         async with served(supervisor):
             yield Listening(server, badge, bell, supervisor)
 
@@ -127,7 +128,12 @@ async def test_is_not_healthy_before_postgres_is_listened_to() -> None:
         server.listening.clear()
         bell = Bell()
         supervisor = RealtimeSupervisor(
-            Badge(server.url), bell.ring, mode="postgres_changes", pace=Pace(heartbeat=5), patience=SOON
+            Badge(server.url),
+            bell.ring,
+            JOB_TABLES,
+            mode="postgres_changes",
+            pace=Pace(heartbeat=5),
+            patience=SOON,
         )
         async with served(supervisor):
             await until(lambda: bell.rings == 1)
@@ -250,7 +256,7 @@ async def test_server_that_never_answers_the_join_is_left() -> None:
     async with phoenix() as server:
         server._reply = _silence  # type: ignore[method-assign]  # the script "say nothing"
         supervisor = RealtimeSupervisor(
-            Badge(server.url), Bell().ring, mode="postgres_changes", pace=QUICK, patience=SOON
+            Badge(server.url), Bell().ring, JOB_TABLES, mode="postgres_changes", pace=QUICK, patience=SOON
         )
         async with served(supervisor):
             await until(lambda: len(server.joins) >= 2)
@@ -272,7 +278,7 @@ async def test_stops_within_two_seconds_although_the_peer_is_frozen(moment: floa
     port = server.sockets[0].getsockname()[1]
     slow = Pace(heartbeat=5, silence=60, join=1, goodbye=0.5)
     supervisor = RealtimeSupervisor(
-        Badge(f"http://127.0.0.1:{port}"), Bell().ring, mode="postgres_changes", pace=slow
+        Badge(f"http://127.0.0.1:{port}"), Bell().ring, JOB_TABLES, mode="postgres_changes", pace=slow
     )
     conversations = asyncio.all_tasks()
     async with served(supervisor):

@@ -111,8 +111,9 @@ async def _realtime(connection: Connection, settings: Settings) -> Finding:
     if settings.wake == "off":
         return Finding("Realtime", "warning", f"switched off; {polled}")
     subscribed = asyncio.Event()
+    tables = sorted({handler.table for handler in discover().values()})
     listening = asyncio.create_task(
-        RealtimeSupervisor(connection, subscribed.set, mode=settings.wake).serve()
+        RealtimeSupervisor(connection, subscribed.set, tables, mode=settings.wake).serve()
     )
     try:
         async with asyncio.timeout(REALTIME_SECONDS):

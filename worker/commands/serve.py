@@ -77,8 +77,9 @@ async def run_worker(
             for lane in lanes:
                 lane.ring()
 
+        tables = sorted({handler.table for handler in handlers.values()})
         runner = Runner(queue, handlers, leases, context)
-        wake = RealtimeSupervisor(connection, ring, mode=settings.wake)
+        wake = RealtimeSupervisor(connection, ring, tables, mode=settings.wake)
         poll = poll_seconds(wake, alone=settings.poll_interval, woken=settings.poll_interval_realtime)
         lanes += [
             Lane(name, slots, kinds, queue, runner.run, poll, until_empty=drain)

@@ -183,5 +183,11 @@ def _instant(taken_at: datetime | None) -> str | None:
 
 
 HANDLER = Handler(
-    kind="optimize_image", version="1", lane="image", params=Params, run=optimize, timeout_seconds=300.0
+    kind="optimize_image",
+    version="1",
+    lane="image",
+    table="image_processing_jobs",
+    params=Params,
+    run=optimize,
+    timeout_seconds=300.0,
 )
