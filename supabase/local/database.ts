@@ -6,7 +6,7 @@ import { PostgresConnection } from "@supabase/lite/postgres";
 import { Kysely, sql } from "kysely";
 import { PostgresJSDialect } from "kysely-postgres-js";
 import postgres from "postgres";
-import { encodedArguments, encodedColumns, encodedOnce } from "./encoding.ts";
+import { encodedArguments, encodedColumns, encodedOnce, isoTimestamp } from "./encoding.ts";
 import type { Settings } from "./settings.ts";
 
 type Vars = Parameters<PostgresConnection["withContext"]>[0];
@@ -30,6 +30,18 @@ export function databaseUrl(settings: Settings, role: "postgres" | "authenticato
   return `postgres://${role}:${password}@127.0.0.1:${settings.databasePort}/postgres`;
 }
 
+/** Where lite's spelling of a value is not PostgREST's. */
+const TYPES = {
+  jsonb: {
+    to: 3802,
+    from: [3802],
+    serialize: encodedOnce,
+    parse: (text: string) => JSON.parse(text),
+  },
+  timestamp: { to: 1114, from: [1114], serialize: String, parse: isoTimestamp },
+  timestamptz: { to: 1184, from: [1184], serialize: String, parse: isoTimestamp },
+};
+
 export class GatewayConnection extends PostgresConnection {
   /** Requests run here; `driver` and `kysely` stay with the superuser, for Auth's and Storage's own rows. */
   readonly requests: Database;
@@ -37,22 +49,17 @@ export class GatewayConnection extends PostgresConnection {
   readonly requestPool: postgres.Sql;
 
   constructor(settings: Settings) {
-    const types = {
-      jsonb: {
-        to: 3802,
-        from: [3802],
-        serialize: encodedOnce,
-        parse: (text: string) => JSON.parse(text),
-      },
-    };
+    const shared = { onnotice: () => {}, connect_timeout: 5 };
     super({
       url: databaseUrl(settings, "postgres"),
-      postgresOptions: { max: SERVICE_CONNECTIONS, types, onnotice: () => {}, connect_timeout: 5 },
+      postgresOptions: { max: SERVICE_CONNECTIONS, types: TYPES, ...shared },
     });
     this.requestPool = postgres(databaseUrl(settings, "authenticator"), {
-      ...(this.driver.options as unknown as object),
       max: REQUEST_CONNECTIONS,
-      onnotice: () => {},
+      // Lite's own types and ours, but no more of its options: they carry the superuser's name.
+      types: (this.driver.options as unknown as { types: typeof TYPES }).types,
+      connection: { TimeZone: "UTC" },
+      ...shared,
     });
     this.requests = new Kysely({
       dialect: new PostgresJSDialect({ postgres: this.requestPool }),

@@ -1,4 +1,4 @@
-// Values on their way into a query, in the one spelling Postgres understands for their type.
+// Values on their way into a query and out of it, in the spelling PostgREST has for their type.
 //
 // Lite hands strings and booleans meant for a json column or argument on as they are, and arrays meant
 // for a vector as arrays; PostgREST takes them all.
@@ -19,6 +19,11 @@ export function encodedColumns(row: Row, types: Types): Row {
 /** For the driver: a json value that is a string by now has been encoded already. */
 export function encodedOnce(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** `2026-11-20 11:03:43.341+00` as JSON has it: `2026-11-20T11:03:43.341+00:00`. */
+export function isoTimestamp(text: string): string {
+  return text.replace(/^(\d{4,}-\d\d-\d\d) /, "$1T").replace(/([+-]\d\d)$/, "$1:00");
 }
 
 function changed(row: Row, types: Types, asJson: (value: unknown) => string): Row {

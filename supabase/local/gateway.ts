@@ -2,7 +2,6 @@
 // and Realtime by ours. `kizu local up` starts it with the path of the installation's settings.
 
 import { App } from "@supabase/lite";
-import { bridged } from "./bridges.ts";
 import { databaseUrl, GatewayConnection } from "./database.ts";
 import { callFunction, loadFunctions } from "./functions.ts";
 import { Realtime } from "./realtime/realtime.ts";
@@ -54,8 +53,7 @@ async function route(
   if (path === "/realtime/v1/websocket") return realtime.accept(request);
   const stored = await objectRoute(objects, access, request);
   if (stored) return stored;
-  const response = await app.fetch(request, { peerAddress: info.remoteAddr.hostname });
-  return bridged(path, response);
+  return app.fetch(request, { peerAddress: info.remoteAddr.hostname });
 }
 
 async function liteApp(settings: Settings, connection: GatewayConnection) {

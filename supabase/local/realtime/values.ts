@@ -1,5 +1,7 @@
 // A column's text as the JSON value `to_json` would make of it.
 
+import { isoTimestamp } from "../encoding.ts";
+
 const NUMBERS = new Set(["int2", "int4", "int8", "float4", "float8", "numeric", "oid"]);
 
 /** `type` is the name in pg_type; an array's begins with an underscore. */
@@ -9,8 +11,7 @@ export function jsonValue(text: string | null, type: string): unknown {
   if (type === "bool") return text === "t";
   if (NUMBERS.has(type)) return Number.isFinite(Number(text)) ? Number(text) : text;
   if (type === "json" || type === "jsonb") return JSON.parse(text);
-  if (type === "timestamptz") return text.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00");
-  if (type === "timestamp") return text.replace(" ", "T");
+  if (type === "timestamptz" || type === "timestamp") return isoTimestamp(text);
   return text;
 }
 

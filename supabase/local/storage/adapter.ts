@@ -1,4 +1,4 @@
-// Lite's own view of the files, for what it still does itself: moving, copying, signed uploads.
+// Lite's own view of the files, for what it does itself: moving, copying, emptying a bucket.
 
 import type { App } from "@supabase/lite";
 import { bodyOf, objectPath, removeFile, statOf, writeAside } from "./files.ts";

@@ -1,7 +1,7 @@
 // Objects: a row in `storage.objects`, whose policies decide, and a file. A row is written after its
 // file and removed before it, so no row ever lacks its bytes; a crash in between leaves only a file.
 
-import { jwtVerify, SignJWT } from "jose";
+import { type JWTPayload, jwtVerify, SignJWT } from "jose";
 import type { Sql } from "postgres";
 import { asCaller, asTrial, become } from "../caller.ts";
 import type { Claims } from "../tokens.ts";
@@ -19,6 +19,7 @@ import {
 
 /** What hosted Storage accepts in a name. */
 const KEY = /^(?:\w|[/!\-.*'() &$@=;:+,?])+$/;
+const SIGNED_UPLOAD_SECONDS = 2 * 60 * 60;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export interface Upload {
@@ -182,19 +183,61 @@ export class Objects {
   /** A token that opens one object to whoever holds it, for as long as it says. */
   async sign(claims: Claims, bucketId: string, key: string, seconds: number): Promise<string> {
     await this.find(claims, bucketId, key);
-    return await new SignJWT({ url: `${bucketId}/${key}` })
+    return await this.#token({ url: `${bucketId}/${key}` }, seconds);
+  }
+
+  async findSigned(token: string, bucketId: string, key: string): Promise<StoredObject> {
+    await this.#opened(token, bucketId, key, false);
+    return await this.find(null, bucketId, key);
+  }
+
+  /** A token with which whoever holds it may store one object in the caller's name. */
+  async signUpload(
+    claims: Claims,
+    bucketId: string,
+    key: string,
+    upsert: boolean,
+  ): Promise<string> {
+    if (!isKey(key)) throw invalidKey(key);
+    await this.#bucket(bucketId);
+    await this.#mayWrite(claims, bucketId, key, upsert);
+    const content = { url: `${bucketId}/${key}`, upload: true, owner: claims.sub, upsert };
+    return await this.#token(content, SIGNED_UPLOAD_SECONDS);
+  }
+
+  async uploadSigned(
+    token: string,
+    bucketId: string,
+    key: string,
+    upload: Upload,
+  ): Promise<string> {
+    const { owner, upsert } = await this.#opened(token, bucketId, key, true);
+    const claims: Claims = { role: "service_role", sub: owner as string | undefined };
+    return await this.upload(claims, bucketId, key, { ...upload, upsert: upsert === true });
+  }
+
+  async #token(content: Record<string, unknown>, seconds: number): Promise<string> {
+    return await new SignJWT(content)
       .setProtectedHeader({ alg: "HS256" })
       .setIssuedAt()
       .setExpirationTime(Math.floor(Date.now() / 1000) + seconds)
       .sign(this.#secret);
   }
 
-  async findSigned(token: string, bucketId: string, key: string): Promise<StoredObject> {
+  async #opened(
+    token: string,
+    bucketId: string,
+    key: string,
+    upload: boolean,
+  ): Promise<JWTPayload> {
     const verified = await jwtVerify(token, this.#secret, { algorithms: ["HS256"] }).catch(() =>
       null
     );
-    if (verified?.payload.url !== `${bucketId}/${key}`) throw invalidToken();
-    return await this.find(null, bucketId, key);
+    const content = verified?.payload;
+    if (content?.url !== `${bucketId}/${key}` || (content.upload === true) !== upload) {
+      throw invalidToken();
+    }
+    return content;
   }
 
   async #bucket(id: string): Promise<Bucket> {

@@ -1,4 +1,4 @@
-// Storage over HTTP, for objects. Buckets, moving, copying and signed uploads are lite's own.
+// Storage over HTTP, for objects. Buckets, moving and copying are lite's own.
 
 import { type Claims, verifiedClaims } from "../tokens.ts";
 import { invalidRequest, objectNotFound, refused, StorageError } from "./errors.ts";
@@ -28,9 +28,7 @@ export async function objectRoute(
   const url = new URL(request.url);
   if (!url.pathname.startsWith(PREFIX) || request.method === "OPTIONS") return null;
   const path = url.pathname.slice(PREFIX.length).split("/").map(decoded);
-  if (["move", "copy"].includes(path[0]) || (path[0] === "upload" && path[1] === "sign")) {
-    return null;
-  }
+  if (path[0] === "move" || path[0] === "copy") return null;
   try {
     return await route(objects, access, request, url, path);
   } catch (error) {
@@ -81,6 +79,9 @@ async function route(
     return json(
       await signed(objects, await claims(), second, rest(path, 2), await bodyFields(request)),
     );
+  }
+  if (first === "upload" && second === "sign") {
+    return await signedUpload(objects, claims, request, url, path);
   }
   if (request.method === "DELETE") return await removed(objects, await claims(), request, path);
   if (request.method === "POST" || request.method === "PUT") {
@@ -204,11 +205,10 @@ async function signed(
 ): Promise<unknown> {
   const seconds = Number(fields.expiresIn);
   if (!(seconds > 0)) throw invalidRequest("expiresIn must be a number of seconds above 0");
-  const link = async (one: string) =>
-    `/object/sign/${bucket}/${
-      one.split("/").map(encodeURIComponent).join("/")
-    }?token=${await objects
-      .sign(claims, bucket, one, seconds)}`;
+  const link = async (one: string) => {
+    const token = await objects.sign(claims, bucket, one, seconds);
+    return `/object/sign/${linked(bucket, one)}?token=${token}`;
+  };
   if (key !== "") return { signedURL: await link(key) };
   const paths = Array.isArray(fields.paths) ? fields.paths.map(String) : [];
   return await Promise.all(paths.map(async (path) => {
@@ -220,6 +220,29 @@ async function signed(
       return { error: reason, path, signedURL: null };
     }
   }));
+}
+
+/** POST asks for a link to upload with, PUT is the upload through it. */
+async function signedUpload(
+  objects: Objects,
+  claims: () => Promise<Claims>,
+  request: Request,
+  url: URL,
+  path: string[],
+): Promise<Response> {
+  const [bucket, key] = [path[2], rest(path, 3)];
+  if (request.method === "PUT") {
+    const upload = await uploadOf(request);
+    await objects.uploadSigned(url.searchParams.get("token") ?? "", bucket, key, upload);
+    return json({ Key: `${bucket}/${key}` });
+  }
+  const upsert = request.headers.get("x-upsert") === "true";
+  const token = await objects.signUpload(await claims(), bucket, key, upsert);
+  return json({ url: `/object/upload/sign/${linked(bucket, key)}?token=${token}` });
+}
+
+function linked(bucket: string, key: string): string {
+  return [bucket, ...key.split("/")].map(encodeURIComponent).join("/");
 }
 
 async function removed(
