@@ -17,7 +17,8 @@ export interface EdgeFunction {
 export async function loadFunctions(settings: Settings): Promise<Map<string, EdgeFunction>> {
   const folder = join(settings.project, "functions");
   giveEnvironment(settings);
-  const open = await functionsWithoutJwt(join(settings.project, "config.toml"));
+  const config = await Deno.readTextFile(join(settings.project, "config.toml")).catch(() => "");
+  const open = functionsWithoutJwt(config);
   const functions = new Map<string, EdgeFunction>();
   for (const name of await functionNames(folder)) {
     const handler = await capturedHandler(join(folder, name, "index.ts"), name);
@@ -73,12 +74,11 @@ async function capturedHandler(path: string, name: string): Promise<Handler> {
   return captured ?? (() => answer(503, "BOOT_ERROR", `${name} never called Deno.serve`));
 }
 
-/** Names with `verify_jwt = false` in `config.toml`. */
-export async function functionsWithoutJwt(path: string): Promise<Set<string>> {
+/** Names with `verify_jwt = false` in a `config.toml`. */
+export function functionsWithoutJwt(config: string): Set<string> {
   const open = new Set<string>();
-  const text = await Deno.readTextFile(path).catch(() => "");
   let section = "";
-  for (const line of text.split("\n")) {
+  for (const line of config.split("\n")) {
     const header = /^\s*\[functions\.([\w-]+)\]/.exec(line);
     if (header) section = header[1];
     else if (/^\s*\[/.test(line)) section = "";

@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import httpx
 import pytest
 from postgrest.exceptions import APIError
 from storage3.exceptions import StorageApiError
@@ -19,13 +20,12 @@ pytestmark = pytest.mark.stack
 async def someone(project: Any, person: Callable[[], Any]) -> AsyncIterator[tuple[Any, AsyncClient]]:
     """A user and the asynchronous client they have signed in with."""
     one = person()
-    client = await create_async_client(
-        project.url, project.publishable_key, AsyncClientOptions(auto_refresh_token=False)
-    )
-    await client.auth.sign_in_with_password({"email": one.email, "password": one.password})
-    yield one, client
-    await client.auth.sign_out()
-    await client.realtime.close()
+    async with httpx.AsyncClient(timeout=60) as http:
+        options = AsyncClientOptions(httpx_client=http, auto_refresh_token=False)
+        client = await create_async_client(project.url, project.publishable_key, options)
+        await client.auth.sign_in_with_password({"email": one.email, "password": one.password})
+        yield one, client
+        await client.auth.sign_out()
 
 
 async def test_rows_and_functions_answer(someone: tuple[Any, AsyncClient]) -> None:

@@ -1,0 +1,70 @@
+import { deepStrictEqual as equal, rejects, strictEqual as same } from "node:assert";
+import { Buffer } from "node:buffer";
+import { boundaryOf, FormError, parts } from "./multipart.ts";
+
+const FILE = Buffer.from("\r\n--almost a boundary\r\n--b\r-- and so on \r\n", "latin1");
+
+function form(): Buffer {
+  return Buffer.concat([
+    Buffer.from('--bound\r\nContent-Disposition: form-data; name="cacheControl"\r\n\r\n3600\r\n'),
+    Buffer.from(
+      '--bound\r\nContent-Disposition: form-data; name="file"; filename="a b.jpg"\r\nContent-Type: image/jpeg\r\n\r\n',
+    ),
+    FILE,
+    Buffer.from(
+      '\r\n--bound\r\nContent-Disposition: form-data; name="metadata"\r\n\r\n{}\r\n--bound--\r\n',
+    ),
+  ]);
+}
+
+async function* inPieces(bytes: Buffer, size: number) {
+  for (let at = 0; at < bytes.length; at += size) {
+    const piece = Uint8Array.from(bytes.subarray(at, at + size));
+    yield piece;
+    piece.fill(0); // The buffer is used again, as a socket's is.
+    await Promise.resolve();
+  }
+}
+
+async function read(source: AsyncIterable<Uint8Array>) {
+  const found: [string, string | null, string | null, string][] = [];
+  for await (const part of parts(source, "bound")) {
+    const pieces: Buffer[] = [];
+    for await (const piece of part.body) pieces.push(Buffer.from(Uint8Array.from(piece)));
+    found.push([
+      part.name,
+      part.fileName,
+      part.contentType,
+      Buffer.concat(pieces).toString("latin1"),
+    ]);
+  }
+  return found;
+}
+
+Deno.test("a form is the same however it is cut", async () => {
+  for (const size of [1, 2, 3, 7, 16, 64, 1000]) {
+    equal(await read(inPieces(form(), size)), [
+      ["cacheControl", null, null, "3600"],
+      ["file", "a b.jpg", "image/jpeg", FILE.toString("latin1")],
+      ["metadata", null, null, "{}"],
+    ], `in pieces of ${size}`);
+  }
+});
+
+Deno.test("a part left unread does not shift the next", async () => {
+  const names: string[] = [];
+  for await (const part of parts(inPieces(form(), 5), "bound")) names.push(part.name);
+  equal(names, ["cacheControl", "file", "metadata"]);
+});
+
+Deno.test("a form that breaks off is an error", async () => {
+  for (const end of [3, 40, 120, 200]) {
+    await rejects(read(inPieces(form().subarray(0, end), 16)), FormError);
+  }
+});
+
+Deno.test("the boundary is found, quoted or not", () => {
+  same(boundaryOf('multipart/form-data; boundary="a b"'), "a b");
+  same(boundaryOf("multipart/form-data; charset=utf-8; boundary=abc"), "abc");
+  same(boundaryOf("image/jpeg"), null);
+});
