@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import psycopg
 from PIL import Image
+from psycopg.types.json import Jsonb
 
 from worker.commands.serve import run_worker
 from worker.embedded import StackInfo
@@ -63,7 +64,7 @@ class Library:
         self.db.execute("delete from image_processing_jobs where asset_id = %s", [asset_id])
         row = self.db.execute(
             "select enqueue_job('optimize_image', %s, %s, p_force => true) ->> 'id'",
-            [asset_id, psycopg.types.json.Jsonb(params)],
+            [asset_id, Jsonb(params)],
         ).fetchone()
         assert row
         return str(row[0])
