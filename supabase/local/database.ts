@@ -17,6 +17,8 @@ type Row = Record<string, unknown>;
 
 const REQUEST_CONNECTIONS = 16;
 const SERVICE_CONNECTIONS = 6;
+/** Between two tries to connect. The library would wait up to 20 s, long after Postgres is back. */
+const RECONNECT_SECONDS = 0.2;
 
 /** Undoes a transaction whose answer is wanted all the same (Storage asks policies this way). */
 class Undo<T> extends Error {
@@ -49,7 +51,11 @@ export class GatewayConnection extends PostgresConnection {
   readonly requestPool: postgres.Sql;
 
   constructor(settings: Settings) {
-    const shared = { onnotice: () => {}, connect_timeout: 5 };
+    const shared = {
+      onnotice: () => {},
+      connect_timeout: 5,
+      backoff: () => RECONNECT_SECONDS,
+    };
     super({
       url: databaseUrl(settings, "postgres"),
       postgresOptions: { max: SERVICE_CONNECTIONS, types: TYPES, ...shared },

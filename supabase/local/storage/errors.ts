@@ -1,26 +1,55 @@
-// Storage's errors: HTTP 400 whatever the reason, and the reason's own status in the body.
+// Storage's errors: HTTP 400 whatever the reason, and the reason's own status in the body, under an
+// old name (`error`) and a new one (`code`); each of the clients reads another of the two.
 
 export class StorageError extends Error {
-  constructor(readonly status: number, readonly code: string, message: string) {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    readonly error: string,
+    message: string,
+  ) {
     super(message);
   }
 
   response(headers: HeadersInit): Response {
-    const body = { statusCode: String(this.status), error: this.code, message: this.message };
-    return Response.json(body, { status: this.status >= 500 ? this.status : 400, headers });
+    const { status, code, error, message } = this;
+    const body = { statusCode: String(status), code, error, message };
+    return Response.json(body, { status: status >= 500 ? status : 400, headers });
   }
 }
 
-export const bucketNotFound = () => new StorageError(404, "Bucket not found", "Bucket not found");
-export const objectNotFound = () => new StorageError(404, "not_found", "Object not found");
-export const duplicate = () => new StorageError(409, "Duplicate", "The resource already exists");
+export const bucketNotFound = () =>
+  new StorageError(404, "NoSuchBucket", "Bucket not found", "Bucket not found");
+export const objectNotFound = () =>
+  new StorageError(404, "NoSuchKey", "not_found", "Object not found");
+export const duplicate = () =>
+  new StorageError(409, "ResourceAlreadyExists", "Duplicate", "The resource already exists");
 export const invalidKey = (key: string) =>
-  new StorageError(400, "InvalidKey", `Invalid key: ${key}`);
-export const invalidRequest = (message: string) => new StorageError(400, "InvalidRequest", message);
-export const invalidToken = () => new StorageError(403, "Unauthorized", "Invalid Compact JWS");
+  new StorageError(400, "InvalidKey", "InvalidKey", `Invalid key: ${key}`);
+export const invalidRequest = (message: string) =>
+  new StorageError(400, "InvalidRequest", "invalid_request", message);
+export const invalidToken = () =>
+  new StorageError(403, "AccessDenied", "Unauthorized", "Invalid Compact JWS");
 export const tooLarge = () =>
-  new StorageError(413, "Payload too large", "The object exceeded the maximum allowed size");
+  new StorageError(
+    413,
+    "EntityTooLarge",
+    "Payload too large",
+    "The object exceeded the maximum allowed size",
+  );
 export const wrongType = (type: string) =>
-  new StorageError(415, "invalid_mime_type", `mime type ${type} is not supported`);
+  new StorageError(
+    415,
+    "InvalidMimeType",
+    "invalid_mime_type",
+    `mime type ${type} is not supported`,
+  );
 export const refused = () =>
-  new StorageError(403, "Unauthorized", "new row violates row-level security policy");
+  new StorageError(
+    403,
+    "AccessDenied",
+    "Unauthorized",
+    "new row violates row-level security policy",
+  );
+export const internal = () =>
+  new StorageError(500, "InternalError", "InternalError", "Internal server error");

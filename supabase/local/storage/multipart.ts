@@ -22,7 +22,7 @@ export function boundaryOf(contentType: string): string | null {
   return found?.[1] ?? found?.[2] ?? null;
 }
 
-export async function* parts(
+export async function* partsOf(
   body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   boundary: string,
 ): AsyncGenerator<Part> {

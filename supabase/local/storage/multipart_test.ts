@@ -1,6 +1,6 @@
 import { deepStrictEqual as equal, rejects, strictEqual as same } from "node:assert";
 import { Buffer } from "node:buffer";
-import { boundaryOf, FormError, parts } from "./multipart.ts";
+import { boundaryOf, FormError, partsOf } from "./multipart.ts";
 
 const FILE = Buffer.from("\r\n--almost a boundary\r\n--b\r-- and so on \r\n", "latin1");
 
@@ -28,7 +28,7 @@ async function* inPieces(bytes: Buffer, size: number) {
 
 async function read(source: AsyncIterable<Uint8Array>) {
   const found: [string, string | null, string | null, string][] = [];
-  for await (const part of parts(source, "bound")) {
+  for await (const part of partsOf(source, "bound")) {
     const pieces: Buffer[] = [];
     for await (const piece of part.body) pieces.push(Buffer.from(Uint8Array.from(piece)));
     found.push([
@@ -53,7 +53,7 @@ Deno.test("a form is the same however it is cut", async () => {
 
 Deno.test("a part left unread does not shift the next", async () => {
   const names: string[] = [];
-  for await (const part of parts(inPieces(form(), 5), "bound")) names.push(part.name);
+  for await (const part of partsOf(inPieces(form(), 5), "bound")) names.push(part.name);
   equal(names, ["cacheControl", "file", "metadata"]);
 });
 

@@ -1,9 +1,16 @@
 // Storage over HTTP, for objects. Buckets, moving and copying are lite's own.
 
 import { type Claims, verifiedClaims } from "../tokens.ts";
-import { invalidRequest, objectNotFound, refused, StorageError } from "./errors.ts";
+import {
+  internal,
+  invalidKey,
+  invalidRequest,
+  invalidToken,
+  objectNotFound,
+  StorageError,
+} from "./errors.ts";
 import { bodyOf, piecesOf } from "./files.ts";
-import { boundaryOf, FormError, type Part, parts } from "./multipart.ts";
+import { boundaryOf, FormError, type Part, partsOf } from "./multipart.ts";
 import type { Objects, StoredObject, Upload } from "./objects.ts";
 import { parseRange } from "./range.ts";
 
@@ -27,16 +34,17 @@ export async function objectRoute(
 ): Promise<Response | null> {
   const url = new URL(request.url);
   if (!url.pathname.startsWith(PREFIX) || request.method === "OPTIONS") return null;
-  const path = url.pathname.slice(PREFIX.length).split("/").map(decoded);
-  if (path[0] === "move" || path[0] === "copy") return null;
+  const parts = url.pathname.slice(PREFIX.length).split("/");
+  if (parts[0] === "move" || parts[0] === "copy") return null;
   try {
+    const path = parts.map(decoded);
     return await route(objects, access, request, url, path);
   } catch (error) {
     await drain(request);
     if (error instanceof StorageError) return error.response(CORS);
     if (error instanceof FormError) return invalidRequest(error.message).response(CORS);
     console.error("storage failed:", error);
-    return new StorageError(500, "InternalError", "Internal server error").response(CORS);
+    return internal().response(CORS);
   }
 }
 
@@ -100,7 +108,7 @@ async function callerOf(request: Request, access: Access): Promise<Claims> {
   const claims = token.split(".").length === 3
     ? await verifiedClaims(token, access.jwtSecret)
     : await access.keyClaims(token);
-  if (claims === null) throw new StorageError(403, "Unauthorized", "Invalid Compact JWS");
+  if (claims === null) throw invalidToken();
   return claims;
 }
 
@@ -146,7 +154,7 @@ async function uploadOf(request: Request): Promise<Upload> {
     const details = { userMetadata: metadataHeader(headers.get("x-metadata")) };
     return { contentType, cacheControl, upsert, body, details: () => details };
   }
-  return await formUpload(parts(body, boundary), upsert);
+  return await formUpload(partsOf(body, boundary), upsert);
 }
 
 /** The form's one file, with the fields before it and, once the file is read, those after it. */
@@ -310,7 +318,7 @@ function decoded(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    throw refused();
+    throw invalidKey(part);
   }
 }
 
