@@ -119,7 +119,7 @@ class LocalStack:
         if found is None:
             if self._postgres.is_running():
                 self._stop()
-            found = draw_installation(self.home, self._project)
+            found = draw_installation()
             self._forget_data_without_password()
             write_installation(self._config, found)
         return found

@@ -29,6 +29,7 @@ class Gateway:
         self.log = home / "logs" / "gateway.log"
         self._pid = home / "gateway.pid"
         self._config = home / "config.json"
+        self._storage = home / "storage"
         self._program = project / "local"
         self._project = project
 
@@ -44,7 +45,7 @@ class Gateway:
         """Starts it and waits until it serves; False when another program holds its port."""
         self.stop()
         install_packages(self._program)
-        Path(installation.storage).mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._storage.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         pid = launch(
             self._command(installation),
@@ -75,7 +76,7 @@ class Gateway:
 
     def _command(self, installation: Installation) -> list[str]:
         """Reads only the project and its own files, writes only stored objects, talks only to loopback."""
-        reads = [self._config, self._project, installation.storage]
+        reads = [self._config, self._project, self._storage]
         return [
             deno.find_deno_bin(),
             "run",
@@ -85,12 +86,14 @@ class Gateway:
             f"--config={self._program / 'deno.json'}",
             "--frozen",
             f"--allow-net=127.0.0.1:{installation.api_port},127.0.0.1:{installation.database_port}",
-            f"--allow-read={','.join(str(path) for path in reads)}",
-            f"--allow-write={installation.storage}",
+            f"--allow-read={','.join(map(str, reads))}",
+            f"--allow-write={self._storage}",
             "--allow-env",
             "--allow-sys",
             str(self._program / "gateway.ts"),
             str(self._config),
+            str(self._project),
+            str(self._storage),
         ]
 
 

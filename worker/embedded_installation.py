@@ -1,4 +1,4 @@
-"""What one installation of the embedded Supabase has drawn for itself: ports, keys, secrets, folders.
+"""What one installation of the embedded Supabase has drawn for itself: ports, keys and secrets.
 
 Kept in `<home>/config.json`, readable by its owner only. A file that was cut short by a crash is set aside
 and drawn anew, except that the database's data can then no longer be opened; so it is written to a
@@ -30,8 +30,6 @@ class Installation:
     publishable_key: str
     secret_key: str = field(repr=False)
     jwt_secret: str = field(repr=False)
-    storage: str
-    project: str
 
     @property
     def url(self) -> str:
@@ -50,7 +48,7 @@ class Installation:
         )
 
 
-def draw_installation(home: Path, project: Path) -> Installation:
+def draw_installation() -> Installation:
     """A new installation on free ports, with fresh secrets."""
     api_port = free_port(API_PORT)
     return Installation(
@@ -62,8 +60,6 @@ def draw_installation(home: Path, project: Path) -> Installation:
         publishable_key=f"sb_publishable_{secrets.token_urlsafe(24)}",
         secret_key=f"sb_secret_{secrets.token_urlsafe(24)}",
         jwt_secret=secrets.token_hex(32),
-        storage=str(home / "storage"),
-        project=str(project),
     )
 
 

@@ -7,12 +7,14 @@ import { Kysely, sql } from "kysely";
 import { PostgresJSDialect } from "kysely-postgres-js";
 import postgres from "postgres";
 import { encodedArguments, encodedColumns, encodedOnce, isoTimestamp } from "./encoding.ts";
+import { noting } from "./outage.ts";
 import type { Settings } from "./settings.ts";
 
 type Vars = Parameters<PostgresConnection["withContext"]>[0];
 type ContextOptions = Parameters<PostgresConnection["withContext"]>[2];
 // deno-lint-ignore no-explicit-any -- lite's own schema parameter
 type Database = Kysely<any>;
+type Schema = Awaited<ReturnType<PostgresConnection["introspect"]>>;
 type Row = Record<string, unknown>;
 
 const REQUEST_CONNECTIONS = 16;
@@ -49,6 +51,8 @@ export class GatewayConnection extends PostgresConnection {
   readonly requests: Database;
   /** The same requests' pool, for plain SQL as `authenticator`. */
   readonly requestPool: postgres.Sql;
+  #reading: Promise<Schema> | undefined;
+  #changes = 0;
 
   constructor(settings: Settings) {
     const shared = {
@@ -81,18 +85,44 @@ export class GatewayConnection extends PostgresConnection {
       await enter(options.transaction, vars, options);
       return run(options.transaction);
     }
-    if (!vars && !options?.forceRollback) return run(this.kysely);
+    if (!vars && !options?.forceRollback) return noting(() => run(this.kysely));
     try {
-      return await this.requests.transaction().execute(async (transaction) => {
-        await enter(transaction, vars, options);
-        const answer = await run(transaction);
-        if (options?.forceRollback) throw new Undo(answer);
-        return answer;
-      });
+      return await noting(() =>
+        this.requests.transaction().execute(async (transaction) => {
+          await enter(transaction, vars, options);
+          const answer = await run(transaction);
+          if (options?.forceRollback) throw new Undo(answer);
+          return answer;
+        })
+      );
     } catch (error) {
       if (error instanceof Undo) return error.answer as T;
       throw error;
     }
+  }
+
+  /** Read once however many ask, and read again when it changed meanwhile. */
+  override introspect(options?: { useCache?: boolean }): Promise<Schema> {
+    if (options?.useCache && this.introspection) return Promise.resolve(this.introspection);
+    this.#reading ??= this.#read().finally(() => this.#reading = undefined);
+    return this.#reading;
+  }
+
+  override async clearSchemaCache(): Promise<void> {
+    this.#changes++;
+    await super.clearSchemaCache();
+  }
+
+  async #read(): Promise<Schema> {
+    for (let attempt = 0; attempt < 5; attempt++) {
+      const changes = this.#changes;
+      const found = await super.introspect();
+      if (found.functions !== undefined && changes === this.#changes) return found;
+      // Lite takes a database that does not answer for an empty one: this is where it shows.
+      await noting(() => this.driver`select`);
+      await super.clearSchemaCache();
+    }
+    throw new Error("the schema could not be read");
   }
 
   /** Runs before every REST request; here its values get their spelling. */

@@ -1,9 +1,10 @@
 // One process that speaks as a Supabase project does: REST, Auth and Storage by lite, edge functions
-// and Realtime by ours. `kizu local up` starts it with the path of the installation's settings.
+// and Realtime by ours. `kizu local up` starts it: gateway.ts CONFIG PROJECT STORAGE.
 
 import { App } from "@supabase/lite";
 import { databaseUrl, GatewayConnection } from "./database.ts";
 import { callFunction, loadFunctions } from "./functions.ts";
+import { answering } from "./outage.ts";
 import { Realtime } from "./realtime/realtime.ts";
 import { apiUrl, readSettings, type Settings } from "./settings.ts";
 import { FileAdapter } from "./storage/adapter.ts";
@@ -11,7 +12,7 @@ import { Objects } from "./storage/objects.ts";
 import { objectRoute } from "./storage/routes.ts";
 import { verifiedClaims } from "./tokens.ts";
 
-const settings = await readSettings(Deno.args[0]);
+const settings = await readSettings(Deno.args[0], Deno.args[1], Deno.args[2]);
 const connection = new GatewayConnection(settings);
 const app = await liteApp(settings, connection);
 await prepareDatabase(settings, app, connection);
@@ -53,7 +54,7 @@ async function route(
   if (path === "/realtime/v1/websocket") return realtime.accept(request);
   const stored = await objectRoute(objects, access, request);
   if (stored) return stored;
-  return app.fetch(request, { peerAddress: info.remoteAddr.hostname });
+  return answering(() => app.fetch(request, { peerAddress: info.remoteAddr.hostname }));
 }
 
 async function liteApp(settings: Settings, connection: GatewayConnection) {

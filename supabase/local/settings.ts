@@ -20,7 +20,12 @@ export function apiUrl(settings: Settings): string {
   return `http://127.0.0.1:${settings.apiPort}`;
 }
 
-export async function readSettings(path: string): Promise<Settings> {
+/** `path` is the installation's `config.json`; the folders may have moved since it was written. */
+export async function readSettings(
+  path: string,
+  project: string,
+  storage: string,
+): Promise<Settings> {
   const file = JSON.parse(await Deno.readTextFile(path));
   return {
     instance: file.instance,
@@ -31,7 +36,7 @@ export async function readSettings(path: string): Promise<Settings> {
     publishableKey: file.publishable_key,
     secretKey: file.secret_key,
     jwtSecret: file.jwt_secret,
-    storage: file.storage,
-    project: file.project,
+    project,
+    storage,
   };
 }

@@ -53,3 +53,10 @@ export const refused = () =>
   );
 export const internal = () =>
   new StorageError(500, "InternalError", "InternalError", "Internal server error");
+export const outage = () =>
+  new StorageError(
+    544,
+    "DatabaseTimeout",
+    "DatabaseTimeout",
+    "The connection to the database timed out",
+  );

@@ -1,5 +1,6 @@
 // Storage over HTTP, for objects. Buckets, moving and copying are lite's own.
 
+import { isOutage } from "../outage.ts";
 import { type Claims, verifiedClaims } from "../tokens.ts";
 import {
   internal,
@@ -7,6 +8,7 @@ import {
   invalidRequest,
   invalidToken,
   objectNotFound,
+  outage,
   StorageError,
 } from "./errors.ts";
 import { bodyOf, piecesOf } from "./files.ts";
@@ -43,6 +45,7 @@ export async function objectRoute(
     await drain(request);
     if (error instanceof StorageError) return error.response(CORS);
     if (error instanceof FormError) return invalidRequest(error.message).response(CORS);
+    if (isOutage(error)) return outage().response(CORS);
     console.error("storage failed:", error);
     return internal().response(CORS);
   }

@@ -1,0 +1,332 @@
+"""The embedded stack's life: started, killed, healed, migrated, reset; several side by side."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import psutil
+import psycopg
+import pytest
+
+from worker.embedded import PROJECT, LocalStack, StackInfo, mint_token
+from worker.embedded_installation import draw_installation, read_installation, write_installation
+from worker.embedded_migrations import find_migrations
+from worker.embedded_process import ProcessId, end, launch, write_process_id
+from worker.errors import StartupError
+
+NOTES = "create table public.notes (id int primary key, body text);"
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of the tests' own: the real gateway, one small migration, one function."""
+    project = tmp_path_factory.mktemp("project")
+    (project / "local").symlink_to(PROJECT / "local")
+    (project / "migrations").mkdir()
+    (project / "migrations" / "20260101000000_notes.sql").write_text(NOTES)
+    (project / "functions" / "hello").mkdir(parents=True)
+    (project / "functions" / "hello" / "index.ts").write_text(
+        'Deno.serve((request) => new Response(`hello ${Deno.env.get("SUPABASE_URL")} ${request.method}`));\n'
+    )
+    (project / "functions" / "broken").mkdir()
+    (project / "functions" / "broken" / "index.ts").write_text('throw new Error("never starts");\n')
+    (project / "config.toml").write_text("[functions.hello]\nverify_jwt = false\n")
+    return project
+
+
+@pytest.fixture
+def make_stack(tmp_path: Path, program: Path) -> Iterator[Callable[[str], LocalStack]]:
+    """Stacks in homes of their own, stopped afterwards."""
+    made: list[LocalStack] = []
+
+    def make(name: str = "home", project: Path = program) -> LocalStack:
+        made.append(LocalStack(tmp_path / name, project=project, fsync=False))
+        return made[-1]
+
+    yield make
+    for local in made:
+        local.down()
+
+
+def rest(info: StackInfo, path: str, **more: object) -> httpx.Response:
+    headers = {"apikey": info.secret_key, "prefer": "return=representation"}
+    method = "POST" if "json" in more else "GET"
+    return httpx.request(method, f"{info.url}/rest/v1/{path}", headers=headers, timeout=30, **more)  # type: ignore[arg-type]
+
+
+def kill(pid: int | None) -> None:
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.stack
+class TestStack:
+    """Each test has a stack of its own; one takes about two seconds to start."""
+
+    def test_up_twice_is_up_once(self, make_stack: Callable[..., LocalStack]) -> None:
+        local = make_stack()
+        assert not local.status().running
+        first = local.up()
+        before = local.status()
+        assert local.up() == first
+        assert local.status() == before
+        assert before.running
+        local.down()
+        local.down()
+        after = local.status()
+        assert (after.running, after.database_pid, after.gateway_pid) == (False, None, None)
+
+    def test_data_survives_whatever_is_killed(self, make_stack: Callable[..., LocalStack]) -> None:
+        local = make_stack()
+        info = local.up()
+        assert rest(info, "notes", json={"id": 1, "body": "kept"}).status_code == 201
+        for victims in (["database_pid"], ["gateway_pid"], ["database_pid", "gateway_pid"]):
+            status = local.status()
+            for victim in victims:
+                kill(getattr(status, victim))
+            assert not local.status().running
+            assert local.up() == info
+            assert local.status().running
+            assert rest(info, "notes").json() == [{"id": 1, "body": "kept"}]
+
+    def test_the_gateway_outlives_a_restart_of_postgres(self, make_stack: Callable[..., LocalStack]) -> None:
+        local = make_stack()
+        info = local.up()
+        gateway = local.status().gateway_pid
+        kill(local.status().database_pid)
+        assert rest(info, "notes").status_code >= 500
+        local.up()
+        assert local.status().gateway_pid == gateway
+        deadline = time.monotonic() + 10
+        while rest(info, "notes").status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def test_several_stand_side_by_side(self, make_stack: Callable[..., LocalStack]) -> None:
+        one, two = make_stack("one"), make_stack("two")
+        with ThreadPoolExecutor() as pool:
+            first, second = pool.map(LocalStack.up, (one, two))
+        assert first.url != second.url
+        assert first.jwt_secret != second.jwt_secret
+        rest(first, "notes", json={"id": 1, "body": "in the first"})
+        assert rest(second, "notes").json() == []
+        stranger = httpx.get(f"{second.url}/rest/v1/notes", headers={"apikey": first.secret_key})
+        assert stranger.status_code == 401
+        one.down()
+        assert two.status().running
+
+    def test_two_commands_at_once_start_one_stack(
+        self, tmp_path: Path, make_stack: Callable[..., LocalStack], program: Path
+    ) -> None:
+        local = make_stack()
+        code = (
+            "import sys; from pathlib import Path; from worker.embedded import LocalStack;"
+            "print(LocalStack(Path(sys.argv[1]), project=Path(sys.argv[2]), fsync=False).up().url)"
+        )
+        command = [sys.executable, "-c", code, str(local.home), str(program)]
+        running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+        urls = {process.communicate(timeout=60)[0].strip() for process in running}
+        assert [process.returncode for process in running] == [0, 0, 0]
+        assert urls == {local.up().url}
+
+    def test_the_stack_outlives_the_command_that_started_it(
+        self, make_stack: Callable[..., LocalStack], program: Path
+    ) -> None:
+        local = make_stack()
+        code = (
+            "import sys; from pathlib import Path; from worker.embedded import LocalStack;"
+            "LocalStack(Path(sys.argv[1]), project=Path(sys.argv[2]), fsync=False).up()"
+        )
+        subprocess.run([sys.executable, "-c", code, local.home, program], check=True, timeout=60)
+        assert local.status().running
+
+    def test_only_loopback_is_listened_on(self, make_stack: Callable[..., LocalStack]) -> None:
+        local = make_stack()
+        local.up()
+        status = local.status()
+        for pid in (status.database_pid, status.gateway_pid):
+            listening = [one for one in psutil.Process(pid).net_connections() if one.status == "LISTEN"]
+            assert [one.laddr.ip for one in listening] == ["127.0.0.1"]
+
+    def test_secrets_are_the_owners_alone(self, make_stack: Callable[..., LocalStack]) -> None:
+        local = make_stack()
+        info = local.up()
+        config = local.home / "config.json"
+        assert stat.S_IMODE(config.stat().st_mode) == 0o600
+        for secret in (info.secret_key, info.jwt_secret, info.database_url):
+            assert secret not in repr(info)
+            assert secret not in (local.home / "logs" / "gateway.log").read_text()
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            psycopg.connect(info.database_url.replace("postgres:", "postgres:x", 1))
+
+    def test_a_database_whose_password_is_lost_is_set_aside(
+        self, make_stack: Callable[..., LocalStack]
+    ) -> None:
+        local = make_stack()
+        info = local.up()
+        rest(info, "notes", json={"id": 1, "body": "kept aside"})
+        config = local.home / "config.json"
+        config.write_text(config.read_text()[:40])
+        again = local.up()
+        assert again.jwt_secret != info.jwt_secret
+        assert rest(again, "notes").json() == []
+        assert [path.name.split(".")[0] for path in local.home.glob("*.lost-*")].count("postgres") == 1
+
+    def test_a_cluster_that_was_cut_short_is_made_again(self, make_stack: Callable[..., LocalStack]) -> None:
+        local = make_stack()
+        (local.home / "postgres").mkdir(parents=True)
+        write_installation(local.home / "config.json", draw_installation())
+        (local.home / "postgres" / "half").write_text("a database that was never finished")
+        assert rest(local.up(), "notes").json() == []
+
+    def test_only_new_migrations_are_applied(
+        self, tmp_path: Path, make_stack: Callable[..., LocalStack]
+    ) -> None:
+        project = tmp_path / "project"
+        (project / "migrations").mkdir(parents=True)
+        (project / "local").symlink_to(PROJECT / "local")
+        (project / "migrations" / "20260101000000_notes.sql").write_text(NOTES)
+        local = make_stack("home", project)
+        info = local.up()
+        rest(info, "notes", json={"id": 1, "body": "x"})
+        added = project / "migrations" / "20260102000000_more.sql"
+        added.write_text("alter table public.notes add more int default 7;\nselect 1 / 0;\n")
+        with pytest.raises(StartupError, match="20260102000000_more"):
+            local.up()
+        added.write_text("alter table public.notes add more int default 7;\n")
+        assert local.up() == info
+        deadline = time.monotonic() + 5
+        while rest(info, "notes?select=more").json() != [{"more": 7}]:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        with psycopg.connect(info.database_url) as db:
+            ledger = db.execute("select version, name from supabase_migrations.schema_migrations order by 1")
+            assert ledger.fetchall() == [("20260101000000", "notes"), ("20260102000000", "more")]
+
+    def test_a_reset_forgets_everything_but_the_keys(self, make_stack: Callable[..., LocalStack]) -> None:
+        local = make_stack()
+        info = local.up()
+        rest(info, "notes", json={"id": 1, "body": "gone"})
+        headers = {"apikey": info.secret_key}
+        bucket = {"id": "b", "name": "b"}
+        httpx.post(f"{info.url}/storage/v1/bucket", headers=headers, json=bucket).raise_for_status()
+        file = f"{info.url}/storage/v1/object/b/x.bin"
+        httpx.post(file, headers=headers, content=b"x").raise_for_status()
+        assert (local.home / "storage" / "b" / "x.bin").read_bytes() == b"x"
+        assert local.reset() == info
+        assert rest(info, "notes").json() == []
+        assert not (local.home / "storage" / "b").exists()
+
+    def test_a_taken_port_is_left_to_its_owner(self, make_stack: Callable[..., LocalStack]) -> None:
+        one, two = make_stack("one"), make_stack("two")
+        info = one.up()
+        one.down()
+        installation = read_installation(one.home / "config.json")
+        assert installation is not None
+        two.home.mkdir()
+        squatter = draw_installation().on_ports(
+            api_port=installation.api_port, database_port=installation.database_port
+        )
+        write_installation(two.home / "config.json", squatter)
+        assert two.up().url == info.url
+        moved = one.up()
+        assert moved.url != info.url
+        assert moved.secret_key == info.secret_key
+        assert one.status().running
+        assert two.status().running
+
+    def test_functions_run_in_the_gateway(self, make_stack: Callable[..., LocalStack]) -> None:
+        info = make_stack().up()
+        answer = httpx.post(f"{info.url}/functions/v1/hello", headers={"apikey": info.publishable_key})
+        assert answer.text == f"hello {info.url} POST"
+        token = {"authorization": f"Bearer {mint_token(info, role='authenticated')}"}
+        assert httpx.post(f"{info.url}/functions/v1/broken").status_code == 401
+        assert httpx.post(f"{info.url}/functions/v1/broken", headers=token).status_code == 503
+
+    def test_the_gateway_reaches_nothing_but_its_own(
+        self, tmp_path: Path, make_stack: Callable[..., LocalStack]
+    ) -> None:
+        project = tmp_path / "project"
+        (project / "migrations").mkdir(parents=True)
+        (project / "local").symlink_to(PROJECT / "local")
+        (project / "functions" / "escape").mkdir(parents=True)
+        (project / "functions" / "escape" / "index.ts").write_text("""
+            const attempts: Record<string, () => Promise<unknown>> = {
+              net: async () => await fetch("http://192.0.2.1/"),
+              loopback: async () => await fetch("http://127.0.0.1:1025/"),
+              read: async () => await Deno.readTextFile("/etc/passwd"),
+              write: async () => await Deno.writeTextFile("/tmp/escaped", ""),
+              run: async () => await new Deno.Command("id").output(),
+            };
+            Deno.serve(async () => {
+              const found: Record<string, string> = {};
+              for (const [name, attempt] of Object.entries(attempts)) {
+                found[name] = await attempt().then(() => "done", (error) => error.name);
+              }
+              return Response.json(found);
+            });
+        """)
+        info = make_stack("home", project).up()
+        token = {"authorization": f"Bearer {mint_token(info, role='authenticated')}"}
+        found = httpx.post(f"{info.url}/functions/v1/escape", headers=token).json()
+        assert found == dict.fromkeys(("net", "loopback", "read", "write", "run"), "NotCapable")
+
+
+def test_a_pid_of_another_time_is_not_ours(tmp_path: Path) -> None:
+    bystander = subprocess.Popen(["sleep", "60"])
+    try:
+        identity = write_process_id(tmp_path / "pid", bystander.pid)
+        stale = ProcessId(identity.pid, identity.started - 100)
+        assert stale.process() is None
+        end(stale, grace_seconds=1)
+        assert bystander.poll() is None
+        end(identity, grace_seconds=5)
+        assert bystander.wait(5) == -signal.SIGTERM
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    command = ["/bin/sh", "-c", 'trap "" TERM; echo ready; while :; do sleep 0.05; done']
+    pid = launch(command, environment={"PATH": os.environ["PATH"]}, log=log, folder=tmp_path)
+    identity = write_process_id(tmp_path / "pid", pid)
+    deadline = time.monotonic() + 5
+    while "ready" not in log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    end(identity, grace_seconds=0.2)
+    assert identity.process() is None
+
+
+def test_half_a_configuration_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    whole = draw_installation()
+    write_installation(path, whole)
+    assert read_installation(path) == whole
+    for text in ("", "{", '{"instance": "x"}', json.dumps([1]), path.read_text()[:-3]):
+        path.write_text(text)
+        assert read_installation(path) is None
+
+
+def test_migrations_are_read_in_order_and_others_not_at_all(tmp_path: Path) -> None:
+    names = ["20260102000000_b.sql", "20260101000000_a_long_name.sql", "notes.sql", "2026_x.sql", "README.md"]
+    for name in names:
+        (tmp_path / name).touch()
+    found = [(one.version, one.name) for one in find_migrations(tmp_path)]
+    assert found == [("20260101000000", "a_long_name"), ("20260102000000", "b")]
