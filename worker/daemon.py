@@ -47,6 +47,7 @@ class Daemon:
         *,
         grace_seconds: float,
         capabilities: Mapping[str, Any],
+        requests: Callable[[], int],
     ) -> None:
         self._queue = queue
         self._lanes = lanes
@@ -54,6 +55,7 @@ class Daemon:
         self._wake = wake
         self._grace_seconds = grace_seconds
         self._capabilities = capabilities
+        self._requests = requests
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
 
@@ -68,6 +70,7 @@ class Daemon:
             "realtime": self._wake.healthy,
             "lanes": {lane.name: {"running": lane.running, "slots": lane.slots} for lane in self._lanes},
             "claimed": sum(lane.claimed for lane in self._lanes),
+            "requests": self._requests(),
         }
 
     async def serve(self) -> int:

@@ -54,6 +54,7 @@ class Bench:
             Silence(),
             grace_seconds=grace,
             capabilities={"kinds": sorted(handlers)},
+            requests=lambda: 7,
         )
 
 

@@ -92,6 +92,7 @@ async def run_worker(
             wake,
             grace_seconds=settings.grace_seconds,
             capabilities=capabilities(settings, handlers),
+            requests=lambda: connection.requests,
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
