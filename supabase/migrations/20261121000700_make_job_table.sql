@@ -43,12 +43,13 @@ begin
     create index %2$I on public.%1$I (job_type, user_id) where status = 'processing'
   $ddl$, p_name, p_name || '_running');
   execute format($ddl$
-    create index %2$I on public.%1$I (job_type, user_id, picked_up_at)
+    create index %2$I on public.%1$I (job_type, user_id, picked_up_at) where picked_up_at is not null
   $ddl$, p_name, p_name || '_last_served');
 
   -- release_jobs, and the replay of a claim whose answer was lost.
   execute format($ddl$
-    create index %2$I on public.%1$I (worker_id, claim_id) where status = 'processing'
+    create index %2$I on public.%1$I (worker_id, claim_id)
+      where status = 'processing' and worker_id is not null
   $ddl$, p_name, p_name || '_held_by_a_worker');
 
   -- enqueue_job: one active job per key.

@@ -9,9 +9,6 @@ create function kizu.rescue(p_kinds text[], p_scope uuid, p_limit int)
 returns int
 language plpgsql
 set search_path = ''
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off
-set jit = off
 as $$
 declare
   c_crashes_allowed constant int := 2;
@@ -105,9 +102,6 @@ returns int
 language plpgsql
 security definer
 set search_path = ''
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off
-set jit = off
 as $$
 declare
   v_scope    constant uuid := kizu.caller_scope();
@@ -157,6 +151,9 @@ begin
   return v_released;
 end;
 $$;
+
+select kizu.pin_plans('public.rescue_jobs(int)');
+select kizu.pin_plans('public.release_jobs(text)');
 
 revoke execute on function kizu.rescue(text[], uuid, int) from public, anon, authenticated, service_role;
 

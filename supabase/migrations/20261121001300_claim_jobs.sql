@@ -7,38 +7,37 @@
 --
 -- The cost does not grow with the backlog: users are walked by a loose index scan (one index descent
 -- each, at most 64 for a kind, from a random user on), and each brings only the head of their line.
---
--- The functions here pin their plans. With poor statistics the planner may prefer to read and sort the
--- whole backlog, and would keep that plan for as long as the connection lives.
 
 -- Up to p_limit users who have pending jobs of one kind and priority, from a random one on, around the circle.
 create function kizu.waiting_users(p_kind text, p_priority smallint, p_limit int)
 returns setof uuid
 language plpgsql
 set search_path = ''
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off
-set enable_bitmapscan = off
-set jit = off
+set enable_sort = off
+set enable_incremental_sort = off
 as $$
 declare
   c_before_everybody constant uuid := '00000000-0000-0000-0000-000000000000';
-  v_start   uuid := gen_random_uuid();
-  v_user    uuid := v_start;
-  v_wrapped boolean := false;
-  v_found   int := 0;
+  v_start    uuid := gen_random_uuid();
+  v_user     uuid := v_start;
+  v_priority smallint;
+  v_wrapped  boolean := false;
+  v_found    int := 0;
 begin
   while v_found < p_limit loop
-    select user_id
-      into v_user
+    -- Compared as a pair, so that only the index by priority and user gives this order.
+    select priority, user_id
+      into v_priority, v_user
       from public.jobs
      where status = 'pending'
        and job_type = p_kind
-       and priority = p_priority
-       and user_id > v_user
-     order by user_id
+       and (priority, user_id) > (p_priority, v_user)
+     order by priority, user_id
      limit 1;
 
+    if v_priority is distinct from p_priority then
+      v_user := null;
+    end if;
     if v_user is null and not v_wrapped then
       v_wrapped := true;
       v_user := c_before_everybody;
@@ -58,10 +57,8 @@ create function kizu.pick_by_turn(p_kinds text[], p_priority smallint, p_limit i
 returns setof kizu.job_ref
 language plpgsql
 set search_path = ''
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off
-set enable_bitmapscan = off
-set jit = off
+set enable_sort = off
+set enable_incremental_sort = off
 as $$
 begin
   return query
@@ -70,7 +67,15 @@ begin
     select kind,
            waiting.user_id,
            running.jobs as running,
-           served.at as served_at,
+           (
+             select picked_up_at
+               from public.jobs
+              where job_type = kind
+                and user_id = waiting.user_id
+                and picked_up_at is not null
+              order by picked_up_at desc
+              limit 1
+           ) as served_at,
            random() as dice
       from unnest(p_kinds) as kind
      cross join lateral kizu.waiting_users(kind, p_priority, 64) as waiting (user_id)
@@ -81,18 +86,13 @@ begin
                 and job_type = kind
                 and user_id = waiting.user_id
            ) as running
-     cross join lateral (
-             select max(picked_up_at) as at
-               from public.jobs
-              where job_type = kind
-                and user_id = waiting.user_id
-           ) as served
      order by running, served_at nulls first, dice
      limit 4 * p_limit
   ),
   candidates as materialized (
     select head.job_table,
            head.id,
+           head.status,
            lines.running + head.place as rank,
            lines.served_at,
            lines.dice
@@ -100,17 +100,17 @@ begin
      cross join lateral (
              select job.tableoid as job_table,
                     job.id,
+                    job.status,
                     row_number() over (order by job.run_at, job.id) as place
                from (
-                 -- Equality said as a range, so that only the index by user gives this order.
-                 select tableoid, id, run_at
+                 -- Compared as pairs, so that only the index by user gives this order.
+                 select tableoid, id, run_at, status
                    from public.jobs
                   where status = 'pending'
                     and job_type = lines.kind
                     and priority = p_priority
-                    and user_id >= lines.user_id
-                    and user_id <= lines.user_id
-                    and run_at <= p_now
+                    and (user_id, run_at) >= (lines.user_id, '-infinity')
+                    and (user_id, run_at) <= (lines.user_id, p_now)
                   order by user_id, run_at, id
                   limit p_limit
                ) as job
@@ -123,7 +123,7 @@ begin
     join public.jobs as job
       on job.tableoid = candidates.job_table
      and job.id = candidates.id
-   where job.status = 'pending'
+     and job.status = candidates.status  -- still, once it is locked
    order by candidates.rank, candidates.served_at nulls first, candidates.dice
    limit p_limit
      for update of job skip locked;
@@ -143,10 +143,8 @@ create function kizu.pick_in_line(
 returns setof kizu.job_ref
 language plpgsql
 set search_path = ''
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off
-set enable_bitmapscan = off
-set jit = off
+set enable_sort = off
+set enable_incremental_sort = off
 as $$
 begin
   if p_user is null then
@@ -168,9 +166,8 @@ begin
      where status = 'pending'
        and job_type = p_kind
        and priority = p_priority
-       and user_id >= p_user
-       and user_id <= p_user
-       and run_at <= p_now
+       and (user_id, run_at) >= (p_user, '-infinity')
+       and (user_id, run_at) <= (p_user, p_now)
      order by user_id, run_at, id
      limit p_limit
        for update skip locked;
@@ -183,10 +180,8 @@ create function kizu.next_due(p_kinds text[], p_user uuid)
 returns timestamptz
 language plpgsql
 set search_path = ''
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off
-set enable_bitmapscan = off
-set jit = off
+set enable_sort = off
+set enable_incremental_sort = off
 as $$
 declare
   v_kind     text;
@@ -223,8 +218,8 @@ begin
          where status = 'pending'
            and job_type = v_kind
            and priority = v_priority
-           and user_id >= p_user
-           and user_id <= p_user
+           and (user_id, run_at) >= (p_user, '-infinity')
+           and (user_id, run_at) <= (p_user, 'infinity')
          order by user_id, run_at
          limit 1;
       end if;
@@ -241,9 +236,6 @@ create function kizu.jobs_under_claim(p_worker text, p_claim_id uuid, p_scope uu
 returns jsonb
 language plpgsql
 set search_path = ''
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off
-set jit = off
 as $$
 begin
   return (
@@ -295,9 +287,6 @@ returns jsonb
 language plpgsql
 security definer
 set search_path = ''
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off
-set jit = off
 as $$
 declare
   v_scope    constant uuid := kizu.caller_scope();
@@ -396,6 +385,8 @@ revoke execute on function kizu.next_due(text[], uuid)
   from public, anon, authenticated, service_role;
 revoke execute on function kizu.jobs_under_claim(text, uuid, uuid)
   from public, anon, authenticated, service_role;
+
+select kizu.pin_plans('public.claim_jobs(text, text[], int, int, uuid)');
 
 revoke execute on function public.claim_jobs(text, text[], int, int, uuid) from public, anon;
 grant execute on function public.claim_jobs(text, text[], int, int, uuid)

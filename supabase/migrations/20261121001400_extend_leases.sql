@@ -9,11 +9,9 @@ returns jsonb
 language plpgsql
 security definer
 set search_path = ''
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off
-set jit = off
 as $$
 declare
+  c_processing constant text := 'processing';
   v_scope    constant uuid := kizu.caller_scope();
   v_until    constant timestamptz :=
     kizu.now() + make_interval(secs => least(greatest(coalesce(p_lease_seconds, 60), 1), 3600));
@@ -35,7 +33,7 @@ begin
       join public.jobs as job
         on job.tableoid = asked.job_table
        and job.id = asked.id
-     where job.status = 'processing'
+     where job.status = c_processing
        and job.worker_id = p_worker
        and job.lease_epoch = asked.epoch
        and (v_scope is null or job.user_id = v_scope)
@@ -75,6 +73,8 @@ begin
   return v_verdicts;
 end;
 $$;
+
+select kizu.pin_plans('public.extend_leases(text, int, jsonb)');
 
 revoke execute on function public.extend_leases(text, int, jsonb) from public, anon;
 grant execute on function public.extend_leases(text, int, jsonb) to authenticated, kizu_worker, service_role;

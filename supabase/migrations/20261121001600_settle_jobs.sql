@@ -103,11 +103,9 @@ create function kizu.settle(p_worker text, p_scope uuid, p_item jsonb, p_now tim
 returns jsonb
 language plpgsql
 set search_path = ''
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off
-set jit = off
 as $$
 declare
+  c_processing    constant text := 'processing';
   c_longest_delay constant int := 7 * 24 * 60 * 60;
   v_table   constant regclass := kizu.job_table(p_item ->> 'table');
   v_id      constant uuid := (p_item ->> 'id')::uuid;
@@ -127,7 +125,7 @@ begin
     from public.jobs
    where tableoid = v_table
      and id = v_id
-     and status = 'processing'
+     and status = c_processing
      and worker_id = p_worker
      and lease_epoch = v_epoch
      and (p_scope is null or user_id = p_scope)
@@ -232,10 +230,9 @@ create function kizu.lock_assets(p_worker text, p_settlements jsonb)
 returns void
 language plpgsql
 set search_path = ''
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off
-set jit = off
 as $$
+declare
+  c_processing constant text := 'processing';
 begin
   perform asset.id
      from public.assets as asset
@@ -245,7 +242,7 @@ begin
               join public.jobs as job
                 on job.id = (item ->> 'id')::uuid
                and job.lease_epoch = (item ->> 'epoch')::bigint
-             where job.status = 'processing'
+             where job.status = c_processing
                and job.worker_id = p_worker
           )
     order by asset.id
@@ -306,6 +303,8 @@ begin
   return v_answers;
 end;
 $$;
+
+select kizu.pin_plans('public.settle_jobs(text, jsonb)');
 
 revoke execute on function kizu.apply_write(jsonb, uuid, uuid, uuid)
   from public, anon, authenticated, service_role;

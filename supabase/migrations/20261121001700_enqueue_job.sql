@@ -13,8 +13,9 @@ begin
 end;
 $$;
 
--- Adds a job and answers {"id", "status": "enqueued"}; while the same request is pending or running, answers with that job and "already_queued"; once they have ended for this asset,
--- with "already_done" or "already_failed" (retry_jobs puts that one back), unless p_force asks for a new job.
+-- Adds a job and answers {"id", "status": "enqueued"}. While the same request is pending or running,
+-- answers with that job and "already_queued". Once it has ended for this asset, answers "already_done" or
+-- "already_failed" (retry_jobs puts that one back), unless p_force asks for a new job.
 --
 -- A signed-in user asks for their own assets only, never before the kind's own priority, and later only
 -- by full hundreds, because every level in use is one that claims have to look at.
@@ -88,6 +89,11 @@ begin
      where asset_id = p_asset_id
        and status in ('completed', 'failed')
        and dedupe_key = v_key
+       and not exists (
+             select from public.jobs
+              where dedupe_key = v_key
+                and status in ('pending', 'processing')
+           )
      order by completed_at desc
      limit 1;
 
@@ -127,6 +133,9 @@ $$;
 
 revoke execute on function kizu.dedupe_key(text, uuid, jsonb) from public, anon, authenticated, service_role;
 
-revoke execute on function public.enqueue_job(text, uuid, jsonb, smallint, timestamptz, uuid, boolean) from public, anon;
+select kizu.pin_plans('public.enqueue_job(text, uuid, jsonb, smallint, timestamptz, uuid, boolean)');
+
+revoke execute on function public.enqueue_job(text, uuid, jsonb, smallint, timestamptz, uuid, boolean)
+  from public, anon;
 grant execute on function public.enqueue_job(text, uuid, jsonb, smallint, timestamptz, uuid, boolean)
   to authenticated, service_role;

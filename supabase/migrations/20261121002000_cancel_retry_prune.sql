@@ -9,6 +9,7 @@ security definer
 set search_path = ''
 as $$
 declare
+  c_active constant text[] := array['pending', 'processing'];
   v_scope  constant uuid := kizu.caller_scope();
   v_now    constant timestamptz := kizu.now();
   v_status text;
@@ -18,7 +19,7 @@ begin
          cancel_requested_at = coalesce(cancel_requested_at, v_now),
          completed_at = case status when 'pending' then v_now end
    where id = p_id
-     and status in ('pending', 'processing')
+     and status = any (c_active)
      and (v_scope is null or user_id = v_scope);
 
   select status
@@ -177,6 +178,8 @@ begin
   return v_pruned;
 end;
 $$;
+
+select kizu.pin_plans('public.cancel_job(uuid)');
 
 revoke execute on function public.cancel_job(uuid) from public, anon;
 grant execute on function public.cancel_job(uuid) to authenticated, service_role;

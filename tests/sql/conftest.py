@@ -58,8 +58,9 @@ class Queue:
 
     def kind(self, table: str = "ai_processing_jobs", **columns: Any) -> str:
         columns = {"kind": f"t_{uuid.uuid4().hex}", "table_name": table, **columns}
+        names, places = ", ".join(columns), ", ".join(["%s"] * len(columns))
         self.db.execute(
-            f"insert into public.job_kinds ({', '.join(columns)}) values ({', '.join(['%s'] * len(columns))})",
+            f"insert into public.job_kinds ({names}) values ({places})",
             [Jsonb(value) if isinstance(value, dict) else value for value in columns.values()],
         )
         self.kinds.append(columns["kind"])

@@ -38,6 +38,23 @@ def test_a_running_job_counts_as_queued_and_a_finished_one_does_not(queue: Any) 
     assert queue.value(ENQUEUE, kind, None, Jsonb({}), user)["status"] == "enqueued"
 
 
+def test_a_request_that_has_ended_for_an_asset_is_not_made_twice_unless_forced(queue: Any) -> None:
+    user, kind = queue.user(), queue.kind()
+    asset = queue.asset(user)
+    first = queue.value(ENQUEUE, kind, asset, Jsonb({}), None)["id"]
+    queue.settle(queue.take(kind), {"kind": "failed", "code": "x"})
+    assert queue.value(ENQUEUE, kind, asset, Jsonb({}), None) == {"id": first, "status": "already_failed"}
+
+    forced = queue.value("select enqueue_job(%s, %s, p_force => true)", kind, asset)
+    assert forced["status"] == "enqueued"
+    again = queue.value(ENQUEUE, kind, asset, Jsonb({}), None)
+    assert again == {"id": forced["id"], "status": "already_queued"}
+
+    queue.settle(queue.take(kind))
+    again = queue.value(ENQUEUE, kind, asset, Jsonb({}), None)
+    assert again == {"id": forced["id"], "status": "already_done"}
+
+
 def test_users_do_not_share_a_request(queue: Any) -> None:
     kind = queue.kind()
     answers = [queue.value(ENQUEUE, kind, None, Jsonb({}), queue.user())["status"] for _ in range(2)]

@@ -1,0 +1,130 @@
+"""What the statements touch: a claim reads heads of lines, a heartbeat rewrites a row where it lies."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.stack
+
+READS = """
+    select coalesce(sum(seq_scan), 0)::int as seq_scans,
+           (coalesce(sum(idx_tup_fetch), 0))::int as rows_fetched,
+           (select coalesce(sum(idx_tup_read), 0)::int from pg_stat_user_indexes
+             where relid in (select inhrelid from pg_inherits where inhparent = 'public.jobs'::regclass))
+             as entries_read
+      from pg_stat_user_tables
+     where relid in (select inhrelid from pg_inherits where inhparent = 'public.jobs'::regclass)
+"""
+
+
+def reads(queue: Any) -> dict[str, int]:
+    queue.db.execute("select pg_stat_force_next_flush()")
+    queue.db.execute("select pg_stat_clear_snapshot()")
+    return dict(queue.rows(READS)[0])
+
+
+def cost(queue: Any, act: Any) -> dict[str, int]:
+    before = reads(queue)
+    act()
+    after = reads(queue)
+    return {name: after[name] - before[name] for name in after}
+
+
+@pytest.fixture(params=[50_000, pytest.param(500_000, marks=pytest.mark.slow)])
+def backlog(queue: Any, request: pytest.FixtureRequest) -> Any:
+    """Many pending and as many finished jobs of 20 users; the planner has not been told."""
+    kind, users = queue.kind(), [queue.user() for _ in range(20)]
+    queue.db.execute("alter table public.ai_processing_jobs disable trigger user")
+    for finished in ("false", "true"):
+        queue.db.execute(
+            "insert into ai_processing_jobs (user_id, job_type, status, completed_at, picked_up_at, run_at)"
+            f" select (%s::uuid[])[1 + n %% 20], %s, case when {finished} then 'completed' else 'pending' end,"
+            f"        case when {finished} then now() end, case when {finished} then now() end,"
+            "        now() - n * interval '1 ms' from generate_series(1, %s) as n",
+            (users, kind, request.param),
+        )
+    queue.db.execute("alter table public.ai_processing_jobs enable trigger user")
+    yield kind
+    queue.db.execute("truncate public.ai_processing_jobs")
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_a_claim_reads_heads_of_lines_and_never_the_backlog(queue: Any, backlog: str, analyzed: bool) -> None:
+    if analyzed:
+        queue.db.execute("analyze public.ai_processing_jobs")
+
+    touched = cost(queue, lambda: queue.claim(backlog, 1))
+
+    assert touched["seq_scans"] == 0
+    assert touched["entries_read"] < 500
+    assert touched["rows_fetched"] < 500
+
+    touched = cost(queue, lambda: queue.claim(backlog, 16))
+    assert touched["seq_scans"] == 0
+    assert touched["entries_read"] < 2_000
+
+
+def test_a_connection_from_before_the_backlog_reads_no_more(queue: Any, connect: Any) -> None:
+    """Its plans were made, and kept, when the tables were empty."""
+    kind, user = queue.kind(), queue.user()
+    for _ in range(7):
+        queue.claim(kind, 1)
+    queue.enqueue_many(kind, user, 20_000)
+
+    touched = cost(queue, lambda: queue.claim(kind, 4))
+
+    assert touched["seq_scans"] == 0
+    assert touched["entries_read"] < 1_000
+
+
+@pytest.mark.parametrize("verb", ["extend", "settle", "release", "cancel", "enqueue", "personal claim"])
+def test_the_other_verbs_read_only_their_jobs(queue: Any, backlog: str, verb: str) -> None:
+    stranger = queue.user()
+    queue.enqueue(backlog, stranger)
+    jobs = queue.claim(backlog, 4)["jobs"]
+
+    def personal_claim() -> None:
+        with queue.acting("authenticated", jobs[0]["user_id"]):
+            assert len(queue.claim(backlog, 2)["jobs"]) == 2
+
+    acts = {
+        "extend": lambda: queue.extend(jobs),
+        "settle": lambda: queue.settle(jobs[0]),
+        "release": lambda: queue.release(),
+        "cancel": lambda: queue.value("select cancel_job(%s)", jobs[0]["id"]),
+        "enqueue": lambda: queue.enqueue(backlog, stranger),
+        "personal claim": personal_claim,
+    }
+
+    touched = cost(queue, acts[verb])
+
+    assert touched["seq_scans"] == 0
+    assert touched["entries_read"] < 200
+
+
+def test_heartbeats_are_hot_updates(queue: Any) -> None:
+    kind, user, beats = queue.kind(), queue.user(), 20
+    queue.enqueue_many(kind, user, 100)
+    jobs = queue.claim(kind, 100)["jobs"]
+    stats = (
+        "select n_tup_upd as updates, n_tup_hot_upd as hot from pg_stat_user_tables"
+        " where relname = 'ai_processing_jobs'"
+    )
+
+    def now() -> dict[str, int]:
+        queue.db.execute("select pg_stat_force_next_flush()")
+        queue.db.execute("select pg_stat_clear_snapshot()")
+        return dict(queue.rows(stats)[0])
+
+    before = now()
+    for number in range(beats):
+        queue.extend([{**job, "progress": number, "step": f"step {number}"} for job in jobs])
+        time.sleep(0.001)
+    after = now()
+
+    updates, hot = (after[name] - before[name] for name in ("updates", "hot"))
+    assert updates == beats * len(jobs)
+    assert hot / updates > 0.9
