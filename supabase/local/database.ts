@@ -3,17 +3,15 @@
 
 import type { AnyAST } from "@supabase/lite";
 import { PostgresConnection } from "@supabase/lite/postgres";
-import { Kysely, sql } from "kysely";
-import { PostgresJSDialect } from "kysely-postgres-js";
+import { sql } from "kysely";
 import postgres from "postgres";
 import { encodedArguments, encodedColumns, encodedOnce, isoTimestamp } from "./encoding.ts";
 import { noting } from "./outage.ts";
+import { type Database, inTransaction } from "./request.ts";
 import type { Settings } from "./settings.ts";
 
 type Vars = Parameters<PostgresConnection["withContext"]>[0];
 type ContextOptions = Parameters<PostgresConnection["withContext"]>[2];
-// deno-lint-ignore no-explicit-any -- lite's own schema parameter
-type Database = Kysely<any>;
 type Schema = Awaited<ReturnType<PostgresConnection["introspect"]>>;
 type Row = Record<string, unknown>;
 
@@ -21,13 +19,6 @@ const REQUEST_CONNECTIONS = 16;
 const SERVICE_CONNECTIONS = 6;
 /** Between two tries to connect. The library would wait up to 20 s, long after Postgres is back. */
 const RECONNECT_SECONDS = 0.2;
-
-/** Undoes a transaction whose answer is wanted all the same (Storage asks policies this way). */
-class Undo<T> extends Error {
-  constructor(readonly answer: T) {
-    super("undone on purpose");
-  }
-}
 
 export function databaseUrl(settings: Settings, role: "postgres" | "authenticator"): string {
   const password = role === "postgres" ? settings.databasePassword : settings.authenticatorPassword;
@@ -48,8 +39,6 @@ const TYPES = {
 
 export class GatewayConnection extends PostgresConnection {
   /** Requests run here; `driver` and `kysely` stay with the superuser, for Auth's and Storage's own rows. */
-  readonly requests: Database;
-  /** The same requests' pool, for plain SQL as `authenticator`. */
   readonly requestPool: postgres.Sql;
   #reading: Promise<Schema> | undefined;
   #changes = 0;
@@ -71,9 +60,6 @@ export class GatewayConnection extends PostgresConnection {
       connection: { TimeZone: "UTC" },
       ...shared,
     });
-    this.requests = new Kysely({
-      dialect: new PostgresJSDialect({ postgres: this.requestPool }),
-    });
   }
 
   override async withContext<T>(
@@ -82,23 +68,20 @@ export class GatewayConnection extends PostgresConnection {
     options?: ContextOptions,
   ): Promise<T> {
     if (options?.transaction) {
-      await enter(options.transaction, vars, options);
+      for (const [name, value] of settingsOf(vars, options)) {
+        await sql`select set_config(${name}, ${value}, true)`.execute(options.transaction);
+      }
       return run(options.transaction);
     }
-    if (!vars && !options?.forceRollback) return noting(() => run(this.kysely));
-    try {
-      return await noting(() =>
-        this.requests.transaction().execute(async (transaction) => {
-          await enter(transaction, vars, options);
-          const answer = await run(transaction);
-          if (options?.forceRollback) throw new Undo(answer);
-          return answer;
-        })
-      );
-    } catch (error) {
-      if (error instanceof Undo) return error.answer as T;
-      throw error;
-    }
+    const undo = options?.forceRollback === true;
+    if (!vars && !undo) return noting(() => run(this.kysely));
+    const transaction = {
+      settings: settingsOf(vars, options),
+      // Calls of functions come in few shapes, and by the thousand.
+      prepared: options?.rpc ? `schema ${this.#changes}` : null,
+      undo,
+    };
+    return await noting(() => inTransaction(this.requestPool, transaction, run));
   }
 
   /** Read once however many ask, and read again when it changed meanwhile. */
@@ -160,34 +143,28 @@ function rows(values: object, types: ReadonlyMap<string, string | undefined>): o
     : encodedColumns(values as Row, types);
 }
 
-/** Makes the transaction the caller's: role, claims and request, as PostgREST sets them. */
-async function enter(
-  db: Database,
-  vars: Vars | undefined,
-  options?: ContextOptions,
-): Promise<void> {
-  if (!vars) return;
-  const auth = vars.auth as { role?: string; uid?: string | null; jwt?: unknown } | undefined;
+/** What makes a transaction the caller's: role, claims and request, as PostgREST sets them. */
+function settingsOf(vars: Vars | undefined, options?: ContextOptions): Map<string, string> {
+  if (!vars) return new Map();
+  const { auth, storage } = vars as {
+    auth?: { role?: string; jwt?: { sub?: string } | null };
+    storage?: { operation?: string | null };
+  };
   const role = auth?.role || "anon";
-  const storage = (vars as { storage?: { operation?: string | null } }).storage;
-  const settings: [string, string][] = [
+  const settings = new Map([
     ["request.jwt.claims", JSON.stringify(auth?.jwt ?? { role })],
-    ["request.jwt.claim.sub", auth?.uid ?? ""],
+    ["request.jwt.claim.sub", auth?.jwt?.sub ?? ""],
     ["request.jwt.claim.role", role],
     ["storage.operation", storage?.operation ?? ""],
-  ];
+  ]);
   const rpc = options?.rpc;
   if (rpc) {
-    settings.push(
-      ["request.method", rpc.method],
-      ["request.path", rpc.path],
-      ["request.headers", JSON.stringify(rpc.requestHeaders ?? {})],
-      ["response.status", ""],
-      ["response.headers", ""],
-    );
-    if (rpc.readOnly) settings.push(["transaction_read_only", "on"]);
+    settings.set("request.method", rpc.method);
+    settings.set("request.path", rpc.path);
+    settings.set("request.headers", JSON.stringify(rpc.requestHeaders ?? {}));
+    settings.set("response.status", "");
+    settings.set("response.headers", "");
+    if (rpc.readOnly) settings.set("transaction_read_only", "on");
   }
-  settings.push(["role", role]);
-  const calls = settings.map(([name, value]) => sql`set_config(${name}, ${value}, true)`);
-  await sql`select ${sql.join(calls)}`.execute(db);
+  return settings.set("role", role);
 }

@@ -1,16 +1,14 @@
 // One process that speaks as a Supabase project does: REST, Auth and Storage by lite, edge functions
 // and Realtime by ours. `kizu local up` starts it: gateway.ts CONFIG PROJECT STORAGE.
 
-import { App } from "@supabase/lite";
 import { databaseUrl, GatewayConnection } from "./database.ts";
 import { callFunction, loadFunctions } from "./functions.ts";
+import { keyClaims, type LiteApp, liteApp } from "./lite.ts";
 import { answering } from "./outage.ts";
 import { Realtime } from "./realtime/realtime.ts";
 import { apiUrl, readSettings, type Settings } from "./settings.ts";
-import { FileAdapter } from "./storage/adapter.ts";
 import { Objects } from "./storage/objects.ts";
 import { objectRoute } from "./storage/routes.ts";
-import { verifiedClaims } from "./tokens.ts";
 
 const settings = await readSettings(Deno.args[0], Deno.args[1], Deno.args[2]);
 const connection = new GatewayConnection(settings);
@@ -19,7 +17,7 @@ await prepareDatabase(settings, app, connection);
 const functions = await loadFunctions(settings);
 const access = {
   jwtSecret: settings.jwtSecret,
-  keyClaims: async (key: string) => (await keyClaims(key))?.claims ?? null,
+  keyClaims: (key: string) => keyClaims(key, settings),
 };
 const objects = new Objects(
   settings.storage,
@@ -57,46 +55,10 @@ async function route(
   return answering(() => app.fetch(request, { peerAddress: info.remoteAddr.hostname }));
 }
 
-async function liteApp(settings: Settings, connection: GatewayConnection) {
-  const app = new App({
-    connection,
-    api: { enabled: true, schemas: ["public"], max_rows: 1000, anonymous_enabled: false },
-    auth: {
-      enabled: true,
-      jwt_secret: settings.jwtSecret,
-      publishable_key: settings.publishableKey,
-      secret_key: settings.secretKey,
-      site_url: apiUrl(settings),
-      email: { enable_signup: true, enable_confirmations: false },
-    },
-    storage: { enabled: true, file_size_limit: "5GiB" },
-    db: { migrations: { enabled: false } },
-    studio: { enabled: false },
-    options: { server: { apiKeys: { resolver: keyClaims } } },
-  });
-  app._storageAdapter = new FileAdapter(settings.storage);
-  await app.init();
-  return app;
-}
-
-/** The two opaque keys, and the legacy ones: a token of our own secret with a fixed role. */
-async function keyClaims(key: string) {
-  if (key === settings.publishableKey) {
-    return { type: "publishable" as const, claims: { role: "anon" } };
-  }
-  if (key === settings.secretKey) {
-    return { type: "secret" as const, claims: { role: "service_role" } };
-  }
-  const claims = await verifiedClaims(key, settings.jwtSecret);
-  if (claims?.role === "anon") return { type: "publishable" as const, claims };
-  if (claims?.role === "service_role") return { type: "secret" as const, claims };
-  return null;
-}
-
 /** Auth's and Storage's tables, then ours, then an ear for `notify pgrst, 'reload schema'`. */
 async function prepareDatabase(
   settings: Settings,
-  app: Awaited<ReturnType<typeof liteApp>>,
+  app: LiteApp,
   connection: GatewayConnection,
 ) {
   await app.ensureSystemSchema();

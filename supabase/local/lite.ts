@@ -1,0 +1,62 @@
+// Lite, set up to answer as a hosted project does.
+
+import { App, type ServerOptions } from "@supabase/lite";
+import type { GatewayConnection } from "./database.ts";
+import { apiUrl, type Settings } from "./settings.ts";
+import { FileAdapter } from "./storage/adapter.ts";
+import { type Claims, verifiedClaims } from "./tokens.ts";
+
+type Middleware = NonNullable<ServerOptions["middlewares"]>[number];
+
+export type LiteApp = Awaited<ReturnType<typeof liteApp>>;
+
+export async function liteApp(settings: Settings, connection: GatewayConnection) {
+  const app = new App({
+    connection,
+    api: { enabled: true, schemas: ["public"], max_rows: 1000, anonymous_enabled: false },
+    auth: {
+      enabled: true,
+      jwt_secret: settings.jwtSecret,
+      publishable_key: settings.publishableKey,
+      secret_key: settings.secretKey,
+      site_url: apiUrl(settings),
+      email: { enable_signup: true, enable_confirmations: false },
+    },
+    storage: { enabled: true, file_size_limit: "5GiB" },
+    db: { migrations: { enabled: false } },
+    studio: { enabled: false },
+    options: {
+      server: {
+        apiKeys: { resolver: (key: string) => resolved(key, settings) },
+        middlewares: [restNeedsNoSession],
+      },
+    },
+  });
+  app._storageAdapter = new FileAdapter(settings.storage);
+  await app.init();
+  return app;
+}
+
+/** Whom a key stands for: the two opaque ones, and the legacy ones, tokens with a fixed role. */
+export async function keyClaims(key: string, settings: Settings): Promise<Claims | null> {
+  if (key === settings.publishableKey) return { role: "anon" };
+  if (key === settings.secretKey) return { role: "service_role" };
+  const claims = await verifiedClaims(key, settings.jwtSecret);
+  return claims?.role === "anon" || claims?.role === "service_role" ? claims : null;
+}
+
+async function resolved(key: string, settings: Settings) {
+  const claims = await keyClaims(key, settings);
+  if (claims === null) return null;
+  const type = claims.role === "service_role" ? "secret" as const : "publishable" as const;
+  return { type, claims };
+}
+
+/** REST believes a valid token, as PostgREST does; lite would look its user and session up each time. */
+const restNeedsNoSession: Middleware = async (context, next) => {
+  if (context.req.path.startsWith("/rest/v1/")) {
+    context.set("userId", "of the token");
+    context.set("sessionId", "of the token");
+  }
+  await next();
+};
