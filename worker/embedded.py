@@ -1,7 +1,7 @@
 """The embedded Supabase: a real Postgres and a Deno gateway on this machine's loopback, without Docker.
 
-`LocalStack(home).up()` starts what is not running, heals what is half dead, applies new migrations, and
-answers with everything a client needs. All state lies under `home`:
+`LocalStack(home).up()` starts what is not running or out of date, heals what is half dead, applies new
+migrations, and answers with everything a client needs. All state lies under `home`:
 
     config.json   ports and random secrets of this installation, mode 0600
     postgres/     the database
@@ -142,7 +142,7 @@ class LocalStack:
         return installation
 
     def _start_gateway(self, installation: Installation) -> Installation:
-        if self._gateway.is_running() and serves(installation):
+        if self._gateway.is_running() and self._gateway.is_current() and serves(installation):
             return installation
         self._gateway.stop()
         for _ in range(PORT_TRIES):

@@ -28,6 +28,7 @@ class Gateway:
     def __init__(self, home: Path, project: Path) -> None:
         self.log = home / "logs" / "gateway.log"
         self._pid = home / "gateway.pid"
+        self._version = home / "gateway.version"
         self._config = home / "config.json"
         self._storage = home / "storage"
         self._program = project / "local"
@@ -40,6 +41,10 @@ class Gateway:
         identity = read_process_id(self._pid)
         process = None if identity is None else identity.process()
         return None if process is None else process.pid
+
+    def is_current(self) -> bool:
+        """Whether it was started from the program and functions as they are now."""
+        return self._version.exists() and self._version.read_text() == self._program_version()
 
     def start(self, installation: Installation) -> bool:
         """Starts it and waits until it serves; False when another program holds its port."""
@@ -54,6 +59,7 @@ class Gateway:
             folder=self._program,
         )
         identity = write_process_id(self._pid, pid)
+        self._version.write_text(self._program_version())
         deadline = time.monotonic() + START_SECONDS
         while not serves(installation):
             if identity.process() is None:
@@ -73,6 +79,16 @@ class Gateway:
         if identity is not None:
             end(identity, grace_seconds=STOP_SECONDS)
             self._pid.unlink(missing_ok=True)
+
+    def _program_version(self) -> str:
+        digest = hashlib.sha256()
+        own = [path for path in self._program.iterdir() if path.name != "node_modules"]
+        for root in sorted([self._project / "config.toml", self._project / "functions", *own]):
+            for path in sorted([root, *root.rglob("*")]):
+                if not path.is_file():
+                    continue
+                digest.update(f"{path.name}\0".encode() + path.read_bytes())
+        return digest.hexdigest()
 
     def _command(self, installation: Installation) -> list[str]:
         """Reads only the project and its own files, writes only stored objects, talks only to loopback."""

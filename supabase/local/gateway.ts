@@ -2,6 +2,7 @@
 // and Realtime by ours. `kizu local up` starts it: gateway.ts CONFIG PROJECT STORAGE.
 
 import { databaseUrl, GatewayConnection } from "./database.ts";
+import postgres from "postgres";
 import { callFunction, loadFunctions } from "./functions.ts";
 import { keyClaims, type LiteApp, liteApp } from "./lite.ts";
 import { answering } from "./outage.ts";
@@ -28,7 +29,15 @@ const objects = new Objects(
 const realtime = new Realtime({
   databaseUrl: databaseUrl(settings, "postgres"),
   sql: connection.driver,
+  requests: connection.requestPool,
+  connected: () => void listenForReloads(),
   ...access,
+});
+let ear: postgres.Sql | undefined;
+// One client's trouble must not become everybody's.
+addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  console.error("nobody waited for this failure:", event.reason);
 });
 realtime.start();
 
@@ -55,7 +64,7 @@ async function route(
   return answering(() => app.fetch(request, { peerAddress: info.remoteAddr.hostname }));
 }
 
-/** Auth's and Storage's tables, then ours, then an ear for `notify pgrst, 'reload schema'`. */
+/** Auth's and Storage's tables, then ours. */
 async function prepareDatabase(
   settings: Settings,
   app: LiteApp,
@@ -65,13 +74,22 @@ async function prepareDatabase(
   const sql = connection.driver;
   await sql.unsafe(await Deno.readTextFile(new URL("./bootstrap.sql", import.meta.url))).simple();
   await sql.unsafe(`alter role authenticator password '${settings.authenticatorPassword}'`);
-  const forget = () => void connection.clearSchemaCache();
-  await sql.listen("pgrst", forget, forget);
+}
+
+/** Hears `notify pgrst, 'reload schema'`; anew after each outage, during which one may have been missed. */
+async function listenForReloads(): Promise<void> {
+  const forget = () => {
+    realtime.policies.forget();
+    void connection.clearSchemaCache();
+  };
+  await ear?.end({ timeout: 0 });
+  ear = postgres(databaseUrl(settings, "postgres"), { max: 1, onnotice: () => {} });
+  await ear.listen("pgrst", forget, forget);
 }
 
 async function stop(): Promise<void> {
   realtime.stop();
   await Promise.race([server.shutdown(), new Promise((resolve) => setTimeout(resolve, 1000))]);
-  await connection.close();
+  await Promise.all([ear?.end({ timeout: 0 }), connection.close()]);
   Deno.exit(0);
 }

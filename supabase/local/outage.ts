@@ -17,11 +17,30 @@ const BROKEN = new Set([
   "53300", // too many connections
 ]);
 
+const LOST = new Set([
+  "CONNECTION_CLOSED",
+  "CONNECTION_DESTROYED",
+  "CONNECTION_ENDED",
+  "ECONNRESET",
+  "EPIPE",
+  "57P01",
+  "57P02",
+]);
+
 const requests = new AsyncLocalStorage<{ outage: boolean }>();
 
 export function isOutage(error: unknown): boolean {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === "string" && (BROKEN.has(code) || code.startsWith("08"));
+}
+
+/**
+ * Whether the connection is gone. Then it has rolled back by itself and has left its pool: asked for anything
+ * more, even to be released, the library would answer nobody on it ever again, or end the process.
+ */
+export function losesConnection(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === "string" && LOST.has(code);
 }
 
 /** Notes an outage on the request being served, and lets the error go on. */

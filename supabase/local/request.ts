@@ -11,9 +11,13 @@ import {
   type QueryResult,
 } from "kysely";
 import type { ReservedSql, Sql } from "postgres";
+import { losesConnection } from "./outage.ts";
 
 // deno-lint-ignore no-explicit-any -- lite's own schema parameter
 export type Database = Kysely<any>;
+
+/** As long as PostgREST waits. */
+const RESERVE_MILLISECONDS = 10_000;
 
 export interface Transaction {
   /** Settings for the transaction; the role is the last, for after it nothing may be set. */
@@ -29,7 +33,8 @@ export async function inTransaction<T>(
   { settings, prepared, undo }: Transaction,
   work: (db: Database) => Promise<T>,
 ): Promise<T> {
-  const connection = await pool.reserve();
+  const connection = await reserved(pool);
+  let isLost = false;
   try {
     // Sent in this order and together: a query waits for its first `then`, unless it is told not to.
     await Promise.all([connection`begin`.execute(), enter(connection, settings).execute()]);
@@ -37,11 +42,29 @@ export async function inTransaction<T>(
     await (undo ? connection`rollback` : connection`commit`);
     return answer;
   } catch (error) {
-    // A broken connection has rolled back by itself.
-    await connection`rollback`.catch(() => {});
+    isLost = losesConnection(error);
+    if (!isLost) await connection`rollback`.catch(() => {});
     throw error;
   } finally {
-    connection.release();
+    if (!isLost) connection.release();
+  }
+}
+
+/** A connection of the pool. A wait that a lost connection left behind ends too: the library forgets it. */
+async function reserved(pool: Sql): Promise<ReservedSql> {
+  const waiting = pool.reserve();
+  let timer: number | undefined;
+  const tooLong = new Promise<never>((_, reject) => {
+    const error = Object.assign(new Error("no connection was free"), { code: "CONNECT_TIMEOUT" });
+    timer = setTimeout(() => reject(error), RESERVE_MILLISECONDS);
+  });
+  try {
+    return await Promise.race([waiting, tooLong]);
+  } catch (error) {
+    waiting.then((connection) => connection.release(), () => {});
+    throw error;
+  } finally {
+    clearTimeout(timer);
   }
 }
 

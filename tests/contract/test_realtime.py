@@ -103,6 +103,19 @@ async def test_the_publishable_key_alone_hears_nothing(project: Any, person: Cal
             await asyncio.wait_for(events.get(), QUIET)
 
 
+async def test_a_role_without_the_table_hears_nothing_and_disturbs_nobody(
+    project: Any, person: Callable[[], Any]
+) -> None:
+    someone = person()
+    worker = project.token("kizu_worker", str(uuid.uuid4()))
+    async with listening(project, token=worker) as nothing, listening(project, token=someone.token) as own:
+        asset = await upload(someone)
+        data = (await asyncio.wait_for(own.get(), SOON))["data"]
+        assert data["record"]["asset_id"] == asset
+        told = [] if nothing.empty() else [nothing.get_nowait()["data"]]
+        assert [one["record"] for one in told if one["record"]] == []
+
+
 @asynccontextmanager
 async def socket(project: Any, *, key: str | None = None, version: str = "1.0.0") -> AsyncIterator[Any]:
     address = project.url.replace("http", "ws", 1)

@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 import psycopg
 import pytest
+from websockets.sync.client import connect
 
 from worker.embedded import PROJECT, LocalStack, StackInfo, mint_token
 from worker.embedded_installation import draw_installation, read_installation, write_installation
@@ -24,7 +26,10 @@ from worker.embedded_migrations import find_migrations
 from worker.embedded_process import ProcessId, end, launch, write_process_id
 from worker.errors import StartupError
 
-NOTES = "create table public.notes (id int primary key, body text);"
+NOTES = """
+    create table public.notes (id int primary key, body text);
+    alter publication supabase_realtime add table public.notes;
+"""
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +78,47 @@ def kill(pid: int | None) -> None:
         time.sleep(0.01)
 
 
+def eventually(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+class Listener:
+    """A raw Realtime client that asks for every change of one table."""
+
+    def __init__(self, info: StackInfo, table: str) -> None:
+        address = info.url.replace("http", "ws", 1)
+        self._socket = connect(f"{address}/realtime/v1/websocket?apikey={info.secret_key}&vsn=1.0.0")
+        change = {"event": "*", "schema": "public", "table": table}
+        payload = {"config": {"postgres_changes": [change]}}
+        message = {
+            "topic": "realtime:x",
+            "event": "phx_join",
+            "payload": payload,
+            "ref": "1",
+            "join_ref": "1",
+        }
+        self._socket.send(json.dumps(message))
+
+    def __enter__(self) -> Listener:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def receive(self, event: str) -> dict[str, Any]:
+        while True:
+            message = json.loads(self._socket.recv(timeout=15))
+            if message["event"] == event:
+                payload: dict[str, Any] = message["payload"]
+                return payload
+
+    def system(self) -> dict[str, Any]:
+        return self.receive("system")
+
+
 @pytest.mark.stack
 class TestStack:
     """Each test has a stack of its own; one takes about two seconds to start."""
@@ -111,10 +157,25 @@ class TestStack:
         assert rest(info, "notes").status_code >= 500
         local.up()
         assert local.status().gateway_pid == gateway
-        deadline = time.monotonic() + 10
-        while rest(info, "notes").status_code != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        eventually(lambda: rest(info, "notes").status_code == 200)
+        with psycopg.connect(info.database_url, autocommit=True) as db:
+            db.execute("create table public.later (id int primary key)")
+        eventually(lambda: rest(info, "later").status_code == 200)
+
+    def test_realtime_comes_back_after_a_restart_of_postgres(
+        self, make_stack: Callable[..., LocalStack]
+    ) -> None:
+        local = make_stack()
+        info = local.up()
+        with Listener(info, "notes") as listener:
+            assert listener.system()["status"] == "ok"
+            kill(local.status().database_pid)
+            assert listener.system()["status"] == "error"
+            local.up()
+            assert listener.system()["message"] == "Subscribed to PostgreSQL"
+            rest(info, "notes", json={"id": 1, "body": "told"})
+            data = listener.receive("postgres_changes")["data"]
+            assert data["record"] == {"id": 1, "body": "told"}
 
     def test_several_stand_side_by_side(self, make_stack: Callable[..., LocalStack]) -> None:
         one, two = make_stack("one"), make_stack("two")
@@ -209,10 +270,7 @@ class TestStack:
             local.up()
         added.write_text("alter table public.notes add more int default 7;\n")
         assert local.up() == info
-        deadline = time.monotonic() + 5
-        while rest(info, "notes?select=more").json() != [{"more": 7}]:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        eventually(lambda: rest(info, "notes?select=more").json() == [{"more": 7}])
         with psycopg.connect(info.database_url) as db:
             ledger = db.execute("select version, name from supabase_migrations.schema_migrations order by 1")
             assert ledger.fetchall() == [("20260101000000", "notes"), ("20260102000000", "more")]
@@ -256,6 +314,21 @@ class TestStack:
         token = {"authorization": f"Bearer {mint_token(info, role='authenticated')}"}
         assert httpx.post(f"{info.url}/functions/v1/broken").status_code == 401
         assert httpx.post(f"{info.url}/functions/v1/broken", headers=token).status_code == 503
+
+    def test_a_changed_function_is_served_after_the_next_up(
+        self, tmp_path: Path, make_stack: Callable[..., LocalStack]
+    ) -> None:
+        project = tmp_path / "project"
+        (project / "migrations").mkdir(parents=True)
+        (project / "local").symlink_to(PROJECT / "local")
+        source = project / "functions" / "say" / "index.ts"
+        source.parent.mkdir(parents=True)
+        (project / "config.toml").write_text("[functions.say]\nverify_jwt = false\n")
+        local = make_stack("home", project)
+        for word in ("one", "two"):
+            source.write_text(f'Deno.serve(() => new Response("{word}"));\n')
+            info = local.up()
+            assert httpx.post(f"{info.url}/functions/v1/say").text == word
 
     def test_the_gateway_reaches_nothing_but_its_own(
         self, tmp_path: Path, make_stack: Callable[..., LocalStack]

@@ -32,9 +32,7 @@ export class Delivery {
     try {
       while (this.#waiting.length > 0) {
         const batch = this.#waiting.splice(0, LARGEST_BATCH);
-        await this.#deliver(batch).catch((error) =>
-          console.error("changes were not delivered:", error)
-        );
+        await this.#deliver(batch);
       }
     } finally {
       this.#busy = false;
@@ -51,7 +49,10 @@ export class Delivery {
       for (const channel of [...this.#channels()]) {
         const ids = wanting(channel.bindings, change);
         if (ids.length === 0) continue;
-        const data = await this.#dataFor(channel.claims, batch, at, sights);
+        const data = await this.#dataFor(channel.claims, batch, at, sights).catch((error) => {
+          console.error(`a change of ${change.relation.table} was not delivered:`, String(error));
+          return null;
+        });
         if (data) channel.send("postgres_changes", { ids, data });
       }
     }

@@ -5,6 +5,8 @@ import { asCaller, asTrial, become } from "../caller.ts";
 import type { Claims } from "../tokens.ts";
 import type { Relation, Row } from "./pgoutput.ts";
 
+const FORBIDDEN = "42501";
+
 export interface Sight {
   /** Which of the rows asked about may be selected, by their position. */
   rows: Set<number>;
@@ -14,11 +16,14 @@ export interface Sight {
 
 export class Policies {
   readonly #sql: Sql;
+  readonly #requests: Sql;
   #types = new Map<number, { name: string; sqlName: string }>();
   #bypassing = new Map<string, boolean>();
 
-  constructor(sql: Sql) {
+  /** `sql` is the superuser's, `requests` is `authenticator`'s: only its roles can be taken on there. */
+  constructor(sql: Sql, requests: Sql) {
     this.#sql = sql;
+    this.#requests = requests;
   }
 
   /** Forgets what it knows of roles and types; they may have been changed by a migration. */
@@ -37,18 +42,32 @@ export class Policies {
     const known = this.#bypassing.get(role);
     if (known !== undefined) return known;
     const [found] = await this.#sql`
-      select rolbypassrls or rolsuper as bypasses from pg_roles where rolname = ${role}`;
+      select rolbypassrls and pg_has_role('authenticator', oid, 'MEMBER') as bypasses
+        from pg_roles
+       where rolname = ${role}`;
     const bypasses: boolean = found?.bypasses ?? false;
     this.#bypassing.set(role, bypasses);
     return bypasses;
   }
 
-  /** Which of these rows, still in the table, the caller may select. Without a primary key: none. */
+  /**
+   * Which of these rows, still in the table, the caller may select. Without a primary key, or without
+   * a right to the table: none.
+   */
   async visible(claims: Claims, relation: Relation, rows: readonly Row[]): Promise<Sight> {
+    try {
+      return await this.#visible(claims, relation, rows);
+    } catch (error) {
+      if ((error as { code?: string }).code !== FORBIDDEN) throw error;
+      return { rows: new Set(), columns: new Set() };
+    }
+  }
+
+  async #visible(claims: Claims, relation: Relation, rows: readonly Row[]): Promise<Sight> {
     await this.#learn(relation);
     const keys = relation.columns.filter((column) => column.isKey);
     if (keys.length === 0) return { rows: new Set(), columns: new Set() };
-    return await asCaller(this.#sql, claims, {}, async (sql) => {
+    return await asCaller(this.#requests, claims, {}, async (sql) => {
       const table = `${quoted(relation.schema)}.${quoted(relation.table)}`;
       const [{ columns }] = await sql`
         select coalesce(array_agg(attname::text), '{}') as columns
@@ -83,12 +102,13 @@ export class Policies {
         await sql`
           insert into realtime.messages (id, topic, extension, event, payload, private)
           values (${id}, ${topic}, 'broadcast', 'probe', '{}', true)`;
+        await sql`set local session authorization authenticator`;
         await become(sql, claims, { "realtime.topic": topic });
         const found = await sql`select from realtime.messages where id = ${id}`;
         return found.length === 1;
       });
     } catch (error) {
-      if ((error as { code?: string }).code === "42501") return false;
+      if ((error as { code?: string }).code === FORBIDDEN) return false;
       throw error;
     }
   }

@@ -17,7 +17,11 @@ export interface Options {
   /** Superuser's address, with the right to replicate. */
   databaseUrl: string;
   sql: Sql;
+  /** As `authenticator`. */
+  requests: Sql;
   jwtSecret: string;
+  /** Called whenever the database has been reached, again or for the first time. */
+  connected(): void;
   keyClaims(key: string): Promise<Claims | null>;
 }
 
@@ -26,6 +30,7 @@ export class Realtime implements Listener, House {
   readonly keyClaims: (key: string) => Promise<Claims | null>;
   readonly policies: Policies;
   readonly #sql: Sql;
+  readonly #onConnected: () => void;
   readonly #sockets = new Set<ClientSocket>();
   readonly #replication: Replication;
   readonly #delivery: Delivery;
@@ -33,11 +38,12 @@ export class Realtime implements Listener, House {
   #lastId = 0;
   #pruning: ReturnType<typeof setInterval> | undefined;
 
-  constructor({ databaseUrl, sql, jwtSecret, keyClaims }: Options) {
+  constructor({ databaseUrl, sql, requests, jwtSecret, keyClaims, connected }: Options) {
     this.jwtSecret = jwtSecret;
     this.keyClaims = keyClaims;
-    this.policies = new Policies(sql);
+    this.policies = new Policies(sql, requests);
     this.#sql = sql;
+    this.#onConnected = connected;
     this.#delivery = new Delivery(this.policies, () => this.#channels());
     this.#replication = new Replication(databaseUrl, this);
   }
@@ -90,6 +96,7 @@ export class Realtime implements Listener, House {
   connected(): void {
     this.#reading = true;
     this.policies.forget();
+    this.#onConnected();
     for (const channel of this.#channels()) {
       if (channel.bindings.length > 0) void this.#welcome(channel);
     }
