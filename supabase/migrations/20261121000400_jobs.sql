@@ -27,7 +27,7 @@ revoke all on public.job_kinds from public, anon, authenticated, service_role;
 grant select on public.job_kinds to service_role;
 
 create table public.jobs (
-  id                  uuid not null default gen_random_uuid(),
+  id                  uuid primary key default gen_random_uuid(),
   user_id             uuid not null,
   asset_id            uuid,
   job_type            text not null,

@@ -1,10 +1,63 @@
 -- A new job table is one call: what inheritance does not pass on is made here, the same for every child.
 
+-- Indexes public.<p_name>, each index named after the question it answers.
+--
+-- lease_expires_at, progress and current_step are in none: that keeps heartbeats HOT updates.
+-- The parent has the same indexes, empty ones: without, every plan over it would hold a sequential scan,
+-- and pinned plans (kizu.pin_plans) could not be told apart from those that scan.
+create function kizu.index_job_table(p_name text)
+returns void
+language plpgsql
+set search_path = ''
+as $index$
+begin
+  -- claim_jobs: the line of each user, and the line of each priority over all users.
+  execute format($ddl$
+    create index %2$I on public.%1$I (job_type, priority, user_id, run_at, id) where status = 'pending'
+  $ddl$, p_name, p_name || '_line_of_a_user');
+  execute format($ddl$
+    create index %2$I on public.%1$I (job_type, priority, run_at, id) where status = 'pending'
+  $ddl$, p_name, p_name || '_line_of_a_priority');
+
+  -- claim_jobs: whose turn it is; rescue_jobs: what runs.
+  execute format($ddl$
+    create index %2$I on public.%1$I (job_type, user_id) where status = 'processing'
+  $ddl$, p_name, p_name || '_running');
+  execute format($ddl$
+    create index %2$I on public.%1$I (job_type, user_id, picked_up_at) where picked_up_at is not null
+  $ddl$, p_name, p_name || '_last_served');
+
+  -- release_jobs, and the replay of a claim whose answer was lost.
+  execute format($ddl$
+    create index %2$I on public.%1$I (worker_id, claim_id) where claim_id is not null
+  $ddl$, p_name, p_name || '_held_by_a_worker');
+
+  -- enqueue_job: one active job per key.
+  execute format($ddl$
+    create unique index %2$I on public.%1$I (dedupe_key) where status in ('pending', 'processing')
+  $ddl$, p_name, p_name || '_active_once');
+
+  -- An owner's list, and the jobs of an asset.
+  execute format($ddl$
+    create index %2$I on public.%1$I (user_id, created_at)
+  $ddl$, p_name, p_name || '_of_a_user');
+  execute format($ddl$
+    create index %2$I on public.%1$I (asset_id) where asset_id is not null
+  $ddl$, p_name, p_name || '_of_an_asset');
+
+  -- prune_jobs, retry_jobs.
+  execute format($ddl$
+    create index %2$I on public.%1$I (completed_at) where status in ('completed', 'cancelled')
+  $ddl$, p_name, p_name || '_prunable');
+  execute format($ddl$
+    create index %2$I on public.%1$I (completed_at) where status = 'failed'
+  $ddl$, p_name, p_name || '_failed');
+end;
+$index$;
+
 -- Makes public.<p_name>, a child of jobs whose rows are of kind p_kind unless they say otherwise, with
 -- its keys, indexes, row policy, triggers and place in the Realtime publication.
---
--- lease_expires_at, progress and current_step are in no index: that keeps heartbeats HOT updates.
--- The fill factor leaves them room on the page.
+-- The fill factor leaves heartbeats room on their page.
 create function kizu.make_job_table(p_name text, p_kind text)
 returns void
 language plpgsql
@@ -30,48 +83,7 @@ begin
 
   execute format('alter table public.%I alter column job_type set default %L', p_name, p_kind);
 
-  -- claim_jobs: the line of each user, and the line of each priority over all users.
-  execute format($ddl$
-    create index %2$I on public.%1$I (job_type, priority, user_id, run_at, id) where status = 'pending'
-  $ddl$, p_name, p_name || '_line_of_a_user');
-  execute format($ddl$
-    create index %2$I on public.%1$I (job_type, priority, run_at, id) where status = 'pending'
-  $ddl$, p_name, p_name || '_line_of_a_priority');
-
-  -- claim_jobs: whose turn it is; rescue_jobs: what runs.
-  execute format($ddl$
-    create index %2$I on public.%1$I (job_type, user_id) where status = 'processing'
-  $ddl$, p_name, p_name || '_running');
-  execute format($ddl$
-    create index %2$I on public.%1$I (job_type, user_id, picked_up_at) where picked_up_at is not null
-  $ddl$, p_name, p_name || '_last_served');
-
-  -- release_jobs, and the replay of a claim whose answer was lost.
-  execute format($ddl$
-    create index %2$I on public.%1$I (worker_id, claim_id)
-      where status = 'processing' and worker_id is not null
-  $ddl$, p_name, p_name || '_held_by_a_worker');
-
-  -- enqueue_job: one active job per key.
-  execute format($ddl$
-    create unique index %2$I on public.%1$I (dedupe_key) where status in ('pending', 'processing')
-  $ddl$, p_name, p_name || '_active_once');
-
-  -- An owner's list, and the jobs of an asset.
-  execute format($ddl$
-    create index %2$I on public.%1$I (user_id, created_at)
-  $ddl$, p_name, p_name || '_of_a_user');
-  execute format($ddl$
-    create index %2$I on public.%1$I (asset_id) where asset_id is not null
-  $ddl$, p_name, p_name || '_of_an_asset');
-
-  -- prune_jobs, retry_jobs.
-  execute format($ddl$
-    create index %2$I on public.%1$I (completed_at) where status in ('completed', 'cancelled')
-  $ddl$, p_name, p_name || '_prunable');
-  execute format($ddl$
-    create index %2$I on public.%1$I (completed_at) where status = 'failed'
-  $ddl$, p_name, p_name || '_failed');
+  perform kizu.index_job_table(p_name);
 
   -- Users ask through enqueue_job; older apps' edge functions insert with the service key.
   perform kizu.let_owners_read(p_name);
@@ -104,4 +116,7 @@ begin
 end;
 $make$;
 
+select kizu.index_job_table('jobs');
+
+revoke execute on function kizu.index_job_table(text) from public, anon, authenticated, service_role;
 revoke execute on function kizu.make_job_table(text, text) from public, anon, authenticated, service_role;

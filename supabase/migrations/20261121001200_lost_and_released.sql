@@ -112,8 +112,8 @@ begin
   held as materialized (
     select tableoid, id
       from public.jobs
-     where status = 'processing'
-       and worker_id = p_worker
+     where worker_id = p_worker
+       and claim_id is not null
        and (v_scope is null or user_id = v_scope)
      order by id
        for update

@@ -230,7 +230,7 @@ begin
 end;
 $$;
 
--- What a claim holds, as its worker is told. Where the asset's file lies comes along, because a worker
+-- What a claim holds (a job has a claim_id only while it is processing), as its worker is told. Where the asset's file lies comes along, because a worker
 -- with the narrow role reads no table.
 create function kizu.jobs_under_claim(p_worker text, p_claim_id uuid, p_scope uuid)
 returns jsonb
@@ -261,8 +261,7 @@ begin
       from public.jobs as job
       join pg_catalog.pg_class as job_table on job_table.oid = job.tableoid
       left join public.assets as asset on asset.id = job.asset_id and asset.user_id = job.user_id
-     where job.status = 'processing'
-       and job.worker_id = p_worker
+     where job.worker_id = p_worker
        and job.claim_id = p_claim_id
        and (p_scope is null or job.user_id = p_scope)
   );

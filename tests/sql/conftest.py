@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import psycopg
@@ -182,6 +182,15 @@ def queue(db: psycopg.Connection) -> Iterator[Queue]:
     yield queue
     db.execute("reset kizu.test_now")
     queue.close()
+
+
+@pytest.fixture(scope="session")
+def new_queue(stack: StackInfo) -> Iterator[Callable[[], Queue]]:
+    """Queues of their own connection, for fixtures that outlive a test; who makes one closes it."""
+    with ExitStack() as opened:
+        yield lambda: Queue(
+            opened.enter_context(psycopg.connect(stack.database_url, autocommit=True)),
+        )
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ INDEXES = {
     "line_of_a_user": "(job_type, priority, user_id, run_at, id) WHERE (status = 'pending'::text)",
     "line_of_a_priority": "(job_type, priority, run_at, id) WHERE (status = 'pending'::text)",
     "running": "(job_type, user_id) WHERE (status = 'processing'::text)",
-    "last_served": "(job_type, user_id, picked_up_at)",
-    "held_by_a_worker": "(worker_id, claim_id) WHERE (status = 'processing'::text)",
+    "last_served": "(job_type, user_id, picked_up_at) WHERE (picked_up_at IS NOT NULL)",
+    "held_by_a_worker": "(worker_id, claim_id) WHERE (claim_id IS NOT NULL)",
     "active_once": "(dedupe_key) WHERE (status = ANY (ARRAY['pending'::text, 'processing'::text]))",
     "of_a_user": "(user_id, created_at)",
     "of_an_asset": "(asset_id) WHERE (asset_id IS NOT NULL)",
@@ -45,7 +45,7 @@ def test_a_job_table_has_the_parents_columns(queue: Any, table: str) -> None:
     assert child[: len(parent)] == parent
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", ["jobs", *TABLES])
 def test_a_job_table_has_its_indexes(queue: Any, table: str) -> None:
     found = {
         row["indexname"].removeprefix(f"{table}_"): row["indexdef"].split(" USING btree ")[1]
@@ -58,7 +58,8 @@ def test_a_job_table_has_its_indexes(queue: Any, table: str) -> None:
 def test_a_heartbeat_touches_no_index(queue: Any, table: str) -> None:
     heartbeat = {"lease_expires_at", "progress", "current_step"}
     indexed = queue.rows(
-        "select distinct attname from pg_index join pg_attribute on attrelid = indrelid and attnum = any (indkey)"
+        "select distinct attname"
+        "  from pg_index join pg_attribute on attrelid = indrelid and attnum = any (indkey)"
         " where indrelid = ('public.' || %s)::regclass",
         table,
     )
@@ -75,7 +76,7 @@ def test_a_job_table_has_the_parents_rules_and_its_own_keys(queue: Any, table: s
     )
     parent = {row["conname"]: row["rule"] for row in queue.rows(query, "jobs")}
     child = {row["conname"]: row["rule"] for row in queue.rows(query, table)}
-    del parent["jobs_live_in_job_tables"]
+    del parent["jobs_live_in_job_tables"], parent["jobs_pkey"]
     assert parent.items() <= child.items()
     assert {
         f"{table}_pkey": "PRIMARY KEY (id)",
@@ -89,16 +90,15 @@ def test_a_job_table_has_the_parents_rules_and_its_own_keys(queue: Any, table: s
 @pytest.mark.parametrize("table", TABLES)
 def test_a_job_table_has_its_triggers_policy_and_place_in_the_publication(queue: Any, table: str) -> None:
     triggers = queue.rows(
-        "select tgname from pg_trigger where tgrelid = ('public.' || %s)::regclass and not tgisinternal"
-        " order by tgname",
+        "select tgname from pg_trigger where tgrelid = ('public.' || %s)::regclass and not tgisinternal",
         table,
     )
-    assert [row["tgname"] for row in triggers] == [
+    assert {row["tgname"] for row in triggers} >= {
         "input_becomes_params",
         "job_events_are_recorded",
         "job_events_go_with_the_job",
         "workers_are_woken",
-    ]
+    }
     policies = queue.rows("select policyname, cmd from pg_policies where tablename = %s", table)
     assert policies == [{"policyname": "owners_read", "cmd": "SELECT"}]
     assert queue.value("select reloptions from pg_class where relname = %s", table)[0] == "fillfactor=70"

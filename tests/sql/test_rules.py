@@ -43,11 +43,10 @@ FUNCTIONS = """
            p.pronamespace::regnamespace::text as schema,
            coalesce(p.proconfig, '{}') as settings,
            p.prosecdef as definer,
-           array(select grantee::regrole::text from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner)))
-                  where grantee <> 0 order by 1) as grantees,
-           exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) where grantee = 0)
-             as everybody
+           array(select grantee::regrole::text from aclexplode(acl.items) where grantee <> 0) as grantees,
+           exists (select from aclexplode(acl.items) where grantee = 0) as everybody
       from pg_proc as p
+     cross join lateral (select coalesce(p.proacl, acldefault('f', p.proowner)) as items) as acl
      where p.pronamespace in ('public'::regnamespace, 'kizu'::regnamespace)
        and not exists (select from pg_depend where objid = p.oid and deptype = 'e')
 """
@@ -108,7 +107,7 @@ def test_every_view_asks_with_the_readers_rights(queue: Any) -> None:
 def test_every_policy_names_its_role_and_checks_what_it_writes(queue: Any) -> None:
     policies = queue.rows(
         "select schemaname, tablename, policyname, cmd, roles::text[] as roles, with_check from pg_policies"
-        " where schemaname = 'public' or policyname like 'kizu%'"
+        " where schemaname = 'public' or starts_with(policyname, 'kizu_')"
     )
     assert len(policies) > 40
     assert {role for policy in policies for role in policy["roles"]} == {"authenticated", "kizu_worker"}

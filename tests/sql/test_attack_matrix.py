@@ -1,0 +1,396 @@
+"""Every table and every verb by everybody who may call and everything they may try: just this is allowed.
+
+A table or a function that is not listed here fails the test, so that nothing new is reachable by accident.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+pytestmark = pytest.mark.stack
+
+CALLERS = ("anon", "owner", "another", "kizu_worker", "personal_worker", "service_role")
+VERBS = ("select", "insert", "update", "delete")
+
+LIBRARY = {"owner": set(VERBS), "service_role": set(VERBS)}
+READ_ONLY = {"owner": {"select"}, "service_role": {"select"}}
+JOB_TABLE = {"owner": {"select"}, "service_role": set(VERBS)}
+RULES = {"service_role": {"select"}}
+
+# What each caller may do to a row that belongs to `owner`. Whoever is missing may do nothing.
+TABLES: dict[str, dict[str, set[str]]] = {
+    "ai_processing_jobs": JOB_TABLE,
+    "album_assets": LIBRARY,
+    "albums": LIBRARY,
+    "asset_hashes": READ_ONLY,
+    "assets": LIBRARY,
+    "contacts": LIBRARY,
+    "derived_assets": READ_ONLY,
+    "detected_objects": READ_ONLY,
+    "extracted_text": READ_ONLY,
+    "face_clusters": READ_ONLY,
+    "face_embeddings": READ_ONLY,
+    "image_descriptions": READ_ONLY,
+    "image_embeddings": READ_ONLY,
+    "image_processing_jobs": JOB_TABLE,
+    "image_text": READ_ONLY,
+    "job_events": READ_ONLY,
+    "job_kinds": RULES,
+    "jobs": READ_ONLY,
+    "moment_assets": LIBRARY,
+    "moments": LIBRARY,
+    "profiles": LIBRARY,
+    "result_tables": RULES,
+    "runs": READ_ONLY,
+    "video_transcoding_jobs": JOB_TABLE,
+    "workers": READ_ONLY,
+}
+
+EVERY_WORKER = {"kizu_worker", "owner", "another", "personal_worker", "service_role"}
+USERS = {"owner", "another", "personal_worker", "service_role"}
+
+# Who may call. What a call then reaches is told by test_attacks.py.
+FUNCTIONS: dict[str, set[str]] = {
+    "announce_worker": EVERY_WORKER,
+    "cancel_job": USERS,
+    "claim_jobs": EVERY_WORKER,
+    "enqueue_job": USERS,
+    "extend_leases": EVERY_WORKER,
+    "job_stats": USERS,
+    "prune_jobs": {"service_role"},
+    "release_jobs": EVERY_WORKER,
+    "rescue_jobs": {"kizu_worker", "service_role"},
+    "retry_jobs": USERS,
+    "settle_jobs": EVERY_WORKER,
+}
+
+CALLS: dict[str, tuple[str, list[Any]]] = {
+    "announce_worker": ("select announce_worker(%s)", ["w"]),
+    "cancel_job": ("select cancel_job(%s)", [uuid.uuid4()]),
+    "claim_jobs": ("select claim_jobs('w', array['none'], 1, 60)", []),
+    "enqueue_job": ("select enqueue_job('no_such_kind')", []),
+    "extend_leases": ("select extend_leases('w', 60, '[]')", []),
+    "job_stats": ("select job_stats()", []),
+    "prune_jobs": ("select prune_jobs(interval '100 years')", []),
+    "release_jobs": ("select release_jobs('no such worker')", []),
+    "rescue_jobs": ("select rescue_jobs(0)", []),
+    "retry_jobs": ("select retry_jobs(%s)", [Jsonb({"ids": []})]),
+    "settle_jobs": ("select settle_jobs('w', '[]')", []),
+}
+
+VECTOR = "[" + ",".join(["0.5"] * 512) + "]"
+
+
+class World:
+    """One row of `owner` in every table, and how to try the four verbs on it."""
+
+    def __init__(self, queue: Any) -> None:
+        self.queue = queue
+        self.owner, self.another = queue.user(), queue.user()
+        self.asset = queue.asset(self.owner)
+        self.job = queue.enqueue(queue.kind(), self.owner, self.asset)
+        self.album = queue.value(
+            "insert into albums (user_id, title) values (%s, 't') returning id", self.owner
+        )
+        self.moment = queue.value(
+            "insert into moments (user_id, title, grouping_type) values (%s, 't', 'event') returning id",
+            self.owner,
+        )
+        self.keys = {table: self._key(table) for table in TABLES}
+
+    def row(self, table: str) -> dict[str, Any]:
+        """A further row of `owner`, as an insert would name it."""
+        owner, asset = self.owner, self.asset
+        fact = {"user_id": owner, "asset_id": asset, "model_version": uuid.uuid4().hex}
+        return {
+            "ai_processing_jobs": {"user_id": owner, "job_type": "image_ai"},
+            "album_assets": {"user_id": owner, "album_id": self.album, "asset_id": asset},
+            "albums": {"user_id": owner, "title": "t"},
+            "asset_hashes": {"user_id": owner, "asset_id": asset, "sha256": "0" * 64},
+            "assets": {"user_id": owner, "path": f"{owner}/{uuid.uuid4()}.jpg", "media_type": "document"},
+            "contacts": {"user_id": owner, "display_name": "n"},
+            "derived_assets": {
+                "user_id": owner,
+                "asset_id": asset,
+                "kind": "web",
+                "bucket": "assets",
+                "key": f"{owner}/{uuid.uuid4()}",
+                "bytes": 1,
+                "mime_type": "image/jpeg",
+            },
+            "detected_objects": {**fact, "object_class": "cat", "confidence": 1, "bounding_box": Jsonb({})},
+            "extracted_text": {**fact, "extracted_text": "x"},
+            "face_clusters": {"user_id": owner},
+            "face_embeddings": {
+                **fact,
+                "embedding": VECTOR,
+                "bounding_box": Jsonb({}),
+                "face_index": uuid.uuid4().int % 100_000,
+            },
+            "image_descriptions": {**fact, "description": "d"},
+            "image_embeddings": {**fact, "embedding": VECTOR},
+            "image_processing_jobs": {"user_id": owner},
+            "image_text": {**fact, "extracted_text": "x"},
+            "job_events": {
+                "job_id": self.job,
+                "user_id": owner,
+                "status": "pending",
+                "progress": 0,
+                "attempt": 0,
+                "epoch": 0,
+            },
+            "job_kinds": {"kind": f"t_{uuid.uuid4().hex}", "table_name": "ai_processing_jobs"},
+            "jobs": {"user_id": owner, "job_type": "image_ai"},
+            "moment_assets": {"user_id": owner, "moment_id": self.moment, "asset_id": asset},
+            "moments": {"user_id": owner, "title": "t", "grouping_type": "event"},
+            "profiles": {"id": owner},
+            "result_tables": {"table_name": uuid.uuid4().hex, "mode": "update", "columns": []},
+            "runs": {
+                "job_id": uuid.uuid4(),
+                "job_table": "ai_processing_jobs",
+                "epoch": 1,
+                "attempt": 1,
+                "user_id": owner,
+                "kind": "image_ai",
+                "worker_id": "w",
+                "outcome": "done",
+                "started_at": "now",
+                "finished_at": "now",
+            },
+            "video_transcoding_jobs": {"user_id": owner},
+            "workers": {"owner": owner, "worker_id": uuid.uuid4().hex},
+        }[table]
+
+    def attempt(self, table: str, verb: str) -> bool:
+        """Whether the session's role gets to the owner's row: it is read, written, or gone."""
+        name = sql.Identifier("public", table)
+        column, key = self.keys[table]
+        written = column if table in ("job_kinds", "profiles", "result_tables", "workers") else "user_id"
+        where = sql.SQL("where {} = {}").format(sql.Identifier(column), sql.Literal(key))
+        statements = {
+            "select": sql.SQL("select from {} {}").format(name, where),
+            "update": sql.SQL("update {} set {} = {} {}").format(
+                name, sql.Identifier(written), sql.Identifier(written), where
+            ),
+            "delete": sql.SQL("delete from {} {}").format(name, where),
+        }
+        if verb != "insert":
+            return self.queue.db.execute(statements[verb]).rowcount > 0
+        row = self.row(table)
+        if table in ("profiles", "asset_hashes"):  # one per owner: the insert stands in for the one there is
+            self.queue.db.execute("reset role")
+            self.queue.db.execute(statements["delete"])
+            self.queue.db.execute("select set_config('role', %s, true)", (self.role,))
+        insert = sql.SQL("insert into {} ({}) values ({})").format(
+            name,
+            sql.SQL(", ").join(map(sql.Identifier, row)),
+            sql.SQL(", ").join(sql.Placeholder() * len(row)),
+        )
+        return self.queue.db.execute(insert, list(row.values())).rowcount > 0
+
+    def allowed(self, caller: str, table: str, verb: str) -> bool:
+        """Tries it in a transaction that is always rolled back."""
+        role, user = self.identity(caller)
+        self.role = role
+        try:
+            with self.queue.db.transaction(force_rollback=True), self.queue.acting(role, user):
+                return self.attempt(table, verb)
+        except psycopg.errors.InsufficientPrivilege:
+            return False
+
+    def identity(self, caller: str) -> tuple[str, str | None]:
+        return {
+            "anon": ("anon", None),
+            "owner": ("authenticated", self.owner),
+            "another": ("authenticated", self.another),
+            "kizu_worker": ("kizu_worker", None),
+            "personal_worker": ("authenticated", self.another),
+            "service_role": ("service_role", None),
+        }[caller]
+
+    def _key(self, table: str) -> tuple[str, Any]:
+        """A column and its value that find the owner's row, made where there is none yet."""
+        known = {
+            "albums": ("id", self.album),
+            "assets": ("id", self.asset),
+            "extracted_text": ("user_id", self.owner),  # the row of image_text
+            "job_kinds": ("kind", "image_ai"),
+            "jobs": ("id", self.job),
+            "moments": ("id", self.moment),
+            "result_tables": ("table_name", "assets"),
+        }
+        if table in known:
+            return known[table]
+        row = self.row(table)
+        names, places = ", ".join(row), ", ".join(["%s"] * len(row))
+        insert = f"insert into public.{table} ({names}) values ({places}) returning id"
+        return "id", self.queue.value(insert, *row.values())
+
+
+@pytest.fixture
+def world(queue: Any) -> World:
+    return World(queue)
+
+
+def test_the_matrix_lists_every_table_and_view(queue: Any) -> None:
+    found = queue.rows(
+        "select relname from pg_class where relnamespace = 'public'::regnamespace"
+        " and relkind in ('r', 'p', 'v', 'm', 'f')"
+    )
+    assert {row["relname"] for row in found} == set(TABLES)
+
+
+def test_the_matrix_lists_every_function(queue: Any) -> None:
+    found = queue.rows(
+        "select proname from pg_proc as p where pronamespace = 'public'::regnamespace"
+        " and not exists (select from pg_depend where objid = p.oid and deptype = 'e')"
+    )
+    assert sorted(row["proname"] for row in found) == sorted(FUNCTIONS)
+    assert set(CALLS) == set(FUNCTIONS)
+
+
+def test_rows_are_reached_by_exactly_these(world: World) -> None:
+    wrong = [
+        f"{caller} {'may' if may else 'may not'} {verb} {table}"
+        for table, rules in TABLES.items()
+        for caller in CALLERS
+        for verb in VERBS
+        if (may := world.allowed(caller, table, verb)) != (verb in rules.get(caller, set()))
+    ]
+    assert wrong == []
+
+
+def test_verbs_are_called_by_exactly_these(world: World) -> None:
+    wrong = []
+    for name, allowed in FUNCTIONS.items():
+        statement, arguments = CALLS[name]
+        for caller in CALLERS:
+            try:
+                with (
+                    world.queue.db.transaction(force_rollback=True),
+                    world.queue.acting(*world.identity(caller)),
+                ):
+                    world.queue.db.execute(statement, arguments)
+                may = True
+            except psycopg.errors.InsufficientPrivilege:
+                may = False
+            except psycopg.Error as error:  # called, and answered with an error of its own
+                may = (error.sqlstate or "").startswith("PT")
+            if may != (caller in allowed):
+                wrong.append(f"{caller} {'may' if may else 'may not'} call {name}")
+    assert wrong == []
+
+
+def test_nobody_has_a_right_that_the_matrix_does_not_give(queue: Any) -> None:
+    """The grants themselves, because row policies could hide one that is too wide."""
+    roles = {
+        "anon": "anon",
+        "authenticated": "owner",
+        "kizu_worker": "kizu_worker",
+        "service_role": "service_role",
+    }
+    rights = ("select", "insert", "update", "delete", "truncate", "references", "trigger")
+    wide = queue.rows(
+        "select role, table_name, privilege from unnest(%s::text[]) as role,"
+        " unnest(%s::text[]) as table_name, unnest(%s::text[]) as privilege"
+        " where has_table_privilege(role, 'public.' || table_name, privilege)",
+        list(roles),
+        list(TABLES),
+        list(rights),
+    )
+    assert [
+        row
+        for row in wide
+        if row["privilege"] not in TABLES[row["table_name"]].get(roles[row["role"]], set())
+    ] == []
+
+
+def test_internal_functions_cannot_be_called(queue: Any) -> None:
+    for role in ("anon", "authenticated", "kizu_worker"):
+        for function in ("kizu.now()", "kizu.caller_scope()", "kizu.rescue(null, null, 1)"):
+            with (
+                pytest.raises(psycopg.errors.InsufficientPrivilege),
+                queue.acting(role, "00000000-0000-0000-0000-000000000001"),
+            ):
+                queue.db.execute(f"select {function}")
+
+
+def test_a_signed_in_role_without_a_user_is_refused(queue: Any) -> None:
+    with (
+        pytest.raises(psycopg.errors.InsufficientPrivilege, match="signed-in user"),
+        queue.acting("authenticated"),
+    ):
+        queue.claim("image_ai")
+
+
+FOLDERS = ("assets", "thumbnails", "avatars", "face-thumbnails")
+
+
+@pytest.mark.parametrize("bucket", [*FOLDERS, "somebody-elses"])
+def test_files_are_reached_by_exactly_these(queue: Any, bucket: str) -> None:
+    owner, another = queue.user(), queue.user()
+    original, derived = f"{owner}/originals/x.jpg", f"{owner}/processed/a/1.1/web.jpg"
+    mine = bucket in FOLDERS
+    queue.db.execute(
+        "insert into storage.buckets (id, name) values (%s, %s) on conflict do nothing", (bucket, bucket)
+    )
+    expected = {
+        ("anon", None): {original: set(), derived: set()},
+        ("authenticated", owner): {original: set(VERBS), derived: set(VERBS)},
+        ("authenticated", another): {original: set(), derived: set()},
+        ("kizu_worker", None): {original: {"select"}, derived: set(VERBS)},
+    }
+    wrong = []
+    try:
+        for (role, user), paths in expected.items():
+            for path, rights in paths.items():
+                for verb in VERBS:
+                    may = _reaches_file(queue, role, user, bucket, path, verb)
+                    if may != (mine and verb in rights):
+                        wrong.append(f"{role} {'may' if may else 'may not'} {verb} {path}")
+    finally:
+        queue.db.execute("delete from storage.buckets where id = 'somebody-elses'")
+    assert wrong == []
+
+
+def _reaches_file(queue: Any, role: str, user: str | None, bucket: str, path: str, verb: str) -> bool:
+    insert = "insert into storage.objects (bucket_id, name) values (%s, %s)"
+    statements = {
+        "select": "select from storage.objects where bucket_id = %s and name = %s",
+        "insert": insert,
+        "update": "update storage.objects set name = name where bucket_id = %s and name = %s",
+        "delete": "delete from storage.objects where bucket_id = %s and name = %s",
+    }
+    try:
+        with queue.db.transaction(force_rollback=True):
+            if verb != "insert":
+                queue.db.execute(insert, (bucket, path))
+            with queue.acting(role, user):
+                return queue.db.execute(statements[verb], (bucket, path)).rowcount > 0
+    except psycopg.errors.InsufficientPrivilege:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("role", "topic", "hears"),
+    [
+        ("kizu_worker", "kizu:jobs", True),
+        ("kizu_worker", "other", False),
+        ("authenticated", "kizu:jobs", False),
+        ("anon", "kizu:jobs", False),
+    ],
+)
+def test_the_bell_is_heard_by_the_narrow_role_only(queue: Any, role: str, topic: str, hears: bool) -> None:
+    user = queue.user()
+    with queue.db.transaction(force_rollback=True):
+        queue.db.execute("select realtime.send('{}', 'wake', %s, true)", (topic,))
+        with queue.acting(role, user):
+            queue.db.execute("select set_config('realtime.topic', %s, true)", (topic,))
+            heard = queue.value("select count(*) from realtime.messages where topic = %s", topic)
+    assert (heard > 0) == hears
