@@ -99,6 +99,7 @@ class Gateway:
             "--no-prompt",
             "--cached-only",
             "--no-remote",
+            "--node-modules-dir=manual",  # as `install_packages` left it, also when it is another user's
             f"--config={self._program / 'deno.json'}",
             "--frozen",
             f"--allow-net=127.0.0.1:{installation.api_port},127.0.0.1:{installation.database_port}",
