@@ -183,7 +183,7 @@ class World:
         if verb != "insert":
             return self.queue.db.execute(statements[verb]).rowcount > 0
         row = self.row(table)
-        if table in ("profiles", "asset_hashes"):  # one per owner: the insert stands in for the one there is
+        if table in ("profiles", "asset_hashes", "moment_assets"):  # there is one, and there can be only one
             self.queue.db.execute("reset role")
             self.queue.db.execute(statements["delete"])
             self.queue.db.execute("select set_config('role', %s, true)", (self.role,))

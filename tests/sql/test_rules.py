@@ -32,8 +32,6 @@ def test_no_two_migrations_share_a_version() -> None:
 )
 def test_a_migration_that_says_so_is_repeatable(queue: Any, path: Path) -> None:
     with queue.db.transaction():
-        if "let_owners" in path.read_text():
-            queue.db.execute("set local search_path = public")
         for _ in range(2):
             queue.db.execute(path.read_text().encode())
 
