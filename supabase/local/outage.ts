@@ -23,8 +23,6 @@ const LOST = new Set([
   "CONNECTION_ENDED",
   "ECONNRESET",
   "EPIPE",
-  "57P01",
-  "57P02",
 ]);
 
 const requests = new AsyncLocalStorage<{ outage: boolean }>();
@@ -34,13 +32,10 @@ export function isOutage(error: unknown): boolean {
   return typeof code === "string" && (BROKEN.has(code) || code.startsWith("08"));
 }
 
-/**
- * Whether the connection is gone. Then it has rolled back by itself and has left its pool: asked for anything
- * more, even to be released, the library would answer nobody on it ever again, or end the process.
- */
+/** Whether the error says that the connection is gone, or is about to be. */
 export function losesConnection(error: unknown): boolean {
-  const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === "string" && LOST.has(code);
+  const { code, severity_local: severity } = (error ?? {}) as Record<string, unknown>;
+  return severity === "FATAL" || typeof code === "string" && LOST.has(code);
 }
 
 /** Notes an outage on the request being served, and lets the error go on. */

@@ -1,4 +1,4 @@
-// One REST request's transaction: begun and made the caller's in a single trip to the database.
+// One REST request's transaction: made the caller's, and ended with the request.
 
 import {
   CompiledQuery,
@@ -10,14 +10,11 @@ import {
   PostgresQueryCompiler,
   type QueryResult,
 } from "kysely";
-import type { ReservedSql, Sql } from "postgres";
+import type { Sql, TransactionSql } from "postgres";
 import { losesConnection } from "./outage.ts";
 
 // deno-lint-ignore no-explicit-any -- lite's own schema parameter
 export type Database = Kysely<any>;
-
-/** As long as PostgREST waits. */
-const RESERVE_MILLISECONDS = 10_000;
 
 export interface Transaction {
   /** Settings for the transaction; the role is the last, for after it nothing may be set. */
@@ -28,47 +25,41 @@ export interface Transaction {
   undo: boolean;
 }
 
+/** Ends a transaction whose work is to be undone, and carries its answer. */
+class Undo<T> extends Error {
+  constructor(readonly answer: T) {
+    super("undone on purpose");
+  }
+}
+
+// Not with `reserve`: a reservation that fails to connect is answered later, with a connection that then
+// belongs to nobody, until the pool has none left.
 export async function inTransaction<T>(
   pool: Sql,
   { settings, prepared, undo }: Transaction,
   work: (db: Database) => Promise<T>,
 ): Promise<T> {
-  const connection = await reserved(pool);
-  let isLost = false;
   try {
-    // Sent in this order and together: a query waits for its first `then`, unless it is told not to.
-    await Promise.all([connection`begin`.execute(), enter(connection, settings).execute()]);
-    const answer = await work(databaseOn(connection, prepared));
-    await (undo ? connection`rollback` : connection`commit`);
-    return answer;
+    return await pool.begin(async (connection) => {
+      try {
+        await enter(connection, settings);
+        const answer = await work(databaseOn(connection, prepared));
+        if (undo) throw new Undo(answer);
+        return answer;
+      } catch (error) {
+        // The library would now send `rollback` into the closed socket, which ends the process or leaves
+        // the connection mute for ever. So the work stays here, and `begin` rejects because of the close.
+        if (losesConnection(error)) await new Promise(() => {});
+        throw error;
+      }
+    }) as T;
   } catch (error) {
-    isLost = losesConnection(error);
-    if (!isLost) await connection`rollback`.catch(() => {});
+    if (error instanceof Undo) return error.answer as T;
     throw error;
-  } finally {
-    if (!isLost) connection.release();
   }
 }
 
-/** A connection of the pool. A wait that a lost connection left behind ends too: the library forgets it. */
-async function reserved(pool: Sql): Promise<ReservedSql> {
-  const waiting = pool.reserve();
-  let timer: number | undefined;
-  const tooLong = new Promise<never>((_, reject) => {
-    const error = Object.assign(new Error("no connection was free"), { code: "CONNECT_TIMEOUT" });
-    timer = setTimeout(() => reject(error), RESERVE_MILLISECONDS);
-  });
-  try {
-    return await Promise.race([waiting, tooLong]);
-  } catch (error) {
-    waiting.then((connection) => connection.release(), () => {});
-    throw error;
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function enter(connection: ReservedSql, settings: ReadonlyMap<string, string>) {
+function enter(connection: TransactionSql, settings: ReadonlyMap<string, string>) {
   return connection`
     select set_config(name, value, true)
       from unnest(${[...settings.keys()]}::text[], ${[...settings.values()]}::text[])
@@ -77,7 +68,7 @@ function enter(connection: ReservedSql, settings: ReadonlyMap<string, string>) {
 }
 
 /** Kysely on a connection that is ours already: nothing to acquire, nothing to begin. */
-function databaseOn(connection: ReservedSql, prepared: string | null): Database {
+function databaseOn(connection: TransactionSql, prepared: string | null): Database {
   const only: DatabaseConnection = {
     async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
       const text = prepared === null ? query.sql : `/* ${prepared} */ ${query.sql}`;
