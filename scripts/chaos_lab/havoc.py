@@ -1,0 +1,80 @@
+"""Who is killed, stopped and restarted, and when."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from collections import Counter
+
+import psutil
+
+from scripts.chaos_lab.fleet import Fleet
+from scripts.chaos_lab.plan import Plan
+from worker.embedded import LocalStack, StackInfo
+from worker.embedded_postgres import Postgres
+
+
+class Havoc:
+    """Serve it as a task; cancel it to let the workers finish."""
+
+    def __init__(self, fleet: Fleet, plan: Plan, dice: random.Random) -> None:
+        self.done: Counter[str] = Counter()
+        self._fleet = fleet
+        self._plan = plan
+        self._dice = dice
+
+    async def serve(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._kill())
+            tasks.create_task(self._stop())
+            tasks.create_task(self._drain())
+
+    async def _kill(self) -> None:
+        while True:
+            await asyncio.sleep(self._plan.kill_every)
+            if targets := self._fleet.targets:
+                self._fleet.send(self._dice.choice(targets), signal.SIGKILL)
+                self.done["kills"] += 1
+
+    async def _stop(self) -> None:
+        """Stop a worker for longer than its lease: it comes back as a writer whose jobs are another's."""
+        while True:
+            await asyncio.sleep(self._plan.stop_every)
+            if not (targets := self._fleet.targets):
+                continue
+            name = self._dice.choice(targets)
+            self._fleet.untouchable.add(name)
+            self._fleet.send(name, signal.SIGSTOP)
+            self.done["stops"] += 1
+            try:
+                await asyncio.sleep(self._plan.lease * self._dice.uniform(1.2, 2))
+            finally:
+                self._fleet.send(name, signal.SIGCONT)
+            await asyncio.sleep(self._plan.kill_every)  # long enough to say what it still believes
+            self._fleet.untouchable.discard(name)
+
+    async def _drain(self) -> None:
+        while True:
+            await asyncio.sleep(self._plan.drain_every)
+            if targets := self._fleet.targets:
+                name = self._dice.choice(targets)
+                self._fleet.untouchable.add(name)  # until its successor starts
+                self._fleet.send(name, signal.SIGTERM)
+                self.done["drains"] += 1
+
+
+def kill_database(stack: LocalStack) -> StackInfo:
+    """SIGKILL to Postgres in the middle of everything, then up again. Blocks."""
+    pid = stack.status().database_pid
+    if pid is not None:
+        process = psutil.Process(pid)
+        process.kill()
+        psutil.wait_procs([process], timeout=10)
+    return stack.up()
+
+
+def restart_database(stack: LocalStack) -> StackInfo:
+    """An orderly restart of Postgres alone. Blocks."""
+    Postgres(stack.home).stop()
+    return stack.up()

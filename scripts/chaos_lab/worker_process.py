@@ -1,0 +1,40 @@
+"""What runs in a worker's process: the real daemon, with the chaos handler."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from multiprocessing import connection
+from typing import Any
+
+from scripts.chaos_lab.handler import handlers
+from worker import log
+from worker.commands.serve import run_worker
+from worker.settings import Settings
+
+
+def serve(settings: Mapping[str, Any], log_file: str) -> None:
+    """Work until stopped; exits with 3 when jobs were given back unfinished, as `kizu worker` does."""
+    _write_to(log_file)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    log.configure("info", "json")
+    if asyncio.run(run_worker(Settings(_env_file=None, **settings), handlers=handlers())):
+        sys.exit(3)
+
+
+def _write_to(log_file: str) -> None:
+    file = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+
+
+def _end_with_parent() -> None:
+    """Nobody else would end us when the program itself is killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    connection.wait([parent.sentinel])
+    os._exit(1)
