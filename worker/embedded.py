@@ -134,12 +134,19 @@ class LocalStack:
     def _start_postgres(self, installation: Installation) -> Installation:
         if self._postgres.is_running():
             return installation
-        if not is_free(installation.database_port):
-            installation = installation.on_ports(database_port=free_port())
-            write_installation(self._config, installation)
-            self._gateway.stop()
-        self._postgres.start(installation)
-        return installation
+        for _ in range(PORT_TRIES):
+            if not is_free(installation.database_port):
+                installation = installation.on_ports(database_port=free_port())
+                write_installation(self._config, installation)
+                self._gateway.stop()
+            try:
+                self._postgres.start(installation)
+            except StartupError:
+                if is_free(installation.database_port):
+                    raise
+            else:
+                return installation
+        raise StartupError(f"No free port was found for Postgres in {PORT_TRIES} tries.")
 
     def _start_gateway(self, installation: Installation) -> Installation:
         if self._gateway.is_running() and self._gateway.is_current() and serves(installation):

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -162,6 +165,38 @@ class TestStack:
             db.execute("create table public.later (id int primary key)")
         eventually(lambda: rest(info, "later").status_code == 200)
 
+    def test_requests_under_way_when_postgres_dies_are_answered(
+        self, make_stack: Callable[..., LocalStack]
+    ) -> None:
+        """The library under the gateway would leave their connections mute for ever, or end the process."""
+        local = make_stack()
+        info = local.up()
+        gateway = local.status().gateway_pid
+        is_over = threading.Event()
+
+        def ask() -> tuple[set[int], float]:
+            """The statuses seen, and the longest wait in seconds."""
+            seen, longest = set(), 0.0
+            while not is_over.is_set():
+                began = time.monotonic()
+                seen.add(rest(info, "notes").status_code)
+                longest = max(longest, time.monotonic() - began)
+            return seen, longest
+
+        with ThreadPoolExecutor(12) as threads:
+            asking = [threads.submit(ask) for _ in range(12)]
+            time.sleep(1)
+            kill(local.status().database_pid)
+            local.up()
+            time.sleep(2)
+            is_over.set()
+        for seen, longest in (one.result() for one in asking):
+            assert seen <= {200, 503}
+            assert longest < 10
+        assert local.status().gateway_pid == gateway
+        with ThreadPoolExecutor(32) as threads:
+            assert {one.status_code for one in threads.map(lambda _: rest(info, "notes"), range(64))} == {200}
+
     def test_realtime_comes_back_after_a_restart_of_postgres(
         self, make_stack: Callable[..., LocalStack]
     ) -> None:
@@ -306,6 +341,25 @@ class TestStack:
         assert moved.secret_key == info.secret_key
         assert one.status().running
         assert two.status().running
+
+    def test_a_port_lost_while_the_cluster_is_made_is_left_to_its_owner(
+        self, make_stack: Callable[..., LocalStack]
+    ) -> None:
+        local = make_stack()
+
+        def squat() -> int:
+            eventually((local.home / "postgres").exists)
+            installation = read_installation(local.home / "config.json")
+            assert installation is not None
+            squatter.bind(("127.0.0.1", installation.database_port))
+            squatter.listen()
+            return installation.database_port
+
+        with socket.socket() as squatter, ThreadPoolExecutor(1) as threads:
+            squatting = threads.submit(squat)
+            info = local.up()
+            assert urlsplit(info.database_url).port != squatting.result()
+        assert local.status().running
 
     def test_functions_run_in_the_gateway(self, make_stack: Callable[..., LocalStack]) -> None:
         info = make_stack().up()
