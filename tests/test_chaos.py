@@ -54,8 +54,9 @@ FORGERIES = [
         "a job was done in two runs",
         (
             "insert into public.runs (job_id, job_table, epoch, attempt, user_id, kind, worker_id, outcome,"
-            " started_at, finished_at) select job_id, job_table, epoch + 1, attempt, user_id, kind, worker_id,"
-            " outcome, started_at, finished_at from public.runs where outcome = 'done'"
+            " started_at, finished_at)"
+            " select job_id, job_table, epoch + 1, attempt, user_id, kind, worker_id, outcome,"
+            " started_at, finished_at from public.runs where outcome = 'done'"
         ),
     ),
     (
