@@ -105,13 +105,11 @@ class Files:
         try:
             async with asyncio.timeout(self._fetch_timeout):
                 await self._fill(spool, self._read(source, user_id), user_id)
+                return await spool.take()
         except TimeoutError:
-            spool.file.close()
             raise TimedOut(f"The file did not arrive within {self._fetch_timeout:g} s") from None
-        except BaseException:
-            spool.file.close()
-            raise
-        return spool.file
+        finally:
+            spool.close()
 
     async def upload(self, bucket: str, key: str, data: bytes, content_type: str) -> StoredFile:
         """Store `data` in one request; again under the same key replaces it, so this may be repeated.
@@ -211,7 +209,6 @@ async def _decode(source: InlineFile, spool: Spool) -> None:
     except (binascii.Error, ValueError):
         raise BadParams("The data URL is not valid base64") from None
     await spool.write(data)
-    spool.file.seek(0)
 
 
 async def _start_of(response: httpx.Response) -> bytes:

@@ -89,9 +89,9 @@ async def fetched(name: str, port: int, trusted: Path) -> bytes:
     spool = Spool(1000)
     try:
         await hosts.get(ExternalFile(httpx.URL(f"https://{name}:{port}/a"), name, port), spool)
-        return spool.file.read()
+        return (await spool.take()).read()
     finally:
-        spool.file.close()
+        spool.close()
         await hosts.aclose()
 
 
