@@ -10,6 +10,7 @@ import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from PIL import Image, ImageChops, ImageFile
@@ -32,6 +33,7 @@ from models.sniff import Format
 # An honest progressive JPEG has about ten scans, a file of several pictures a few times that. Thousands of
 # empty scans over a huge picture are an attack that costs minutes per megabyte.
 _MAX_JPEG_SCANS: Final = 100
+_SCAN: Final = re.compile(rb"\xff\xda")
 # A JPEG that lost its last bytes is worth showing, one that lost visible rows is not.
 _MAX_MISSING_ROWS: Final = 0.02
 _END_OF_IMAGE: Final = b"\xff\xd9"
@@ -84,7 +86,8 @@ def decode(data: bytes, kind: Format, *, max_pixels: int, orientation: int | Non
 
 
 def _decode_jpeg(data: bytes, max_pixels: int, orientation: int | None, scale: Scale) -> Decoded:
-    if data.count(b"\xff\xda") > _MAX_JPEG_SCANS:
+    # Not with `count`, which takes three times as long and keeps the interpreter lock meanwhile.
+    if sum(1 for _ in islice(_SCAN.finditer(data), _MAX_JPEG_SCANS + 1)) > _MAX_JPEG_SCANS:
         raise Unreadable(f"the JPEG has more than {_MAX_JPEG_SCANS} scans")
     image = JpegImageFile(io.BytesIO(data))
     width, height = _within(image, max_pixels)
