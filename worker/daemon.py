@@ -19,7 +19,7 @@ log = structlog.get_logger()
 ANNOUNCE_SECONDS = 30.0
 """Between two signs of life in the `workers` table; three missed ones make a worker stale."""
 SETTLE_SECONDS = 5.0
-"""After the grace period, how long giving back the unfinished jobs may take."""
+"""How long a claim under way may hold up the stop, and, after the grace period, giving back what is left."""
 
 
 class Wake(Protocol):
@@ -86,21 +86,22 @@ class Daemon:
             asyncio.create_task(self._keep_announcing()),
         ]
         lanes = [asyncio.create_task(lane.serve()) for lane in self._lanes]
+        emptied = asyncio.gather(*lanes)
         stopped = asyncio.create_task(self._stop.wait())
         try:
             log.info("worker started", **self._capabilities)
-            await _first_of(stopped, asyncio.gather(*lanes), *background)
-            return await self._drain()
+            await _first_of(stopped, emptied, *background)
+            return await self._drain(lanes)
         finally:
-            await _cancel([stopped, *lanes, *background])
+            await _cancel([stopped, emptied, *lanes, *background])
             await self._announce(stopped=True)
             log.info("worker stopped")
 
-    async def _drain(self) -> int:
+    async def _drain(self, lanes: Sequence[asyncio.Task[None]]) -> int:
         """Let the running jobs finish within the grace period; give back the rest."""
         for lane in self._lanes:
             lane.stop()
-        drained = asyncio.create_task(self._drained())
+        drained = asyncio.create_task(self._drained(lanes))
         hurry = asyncio.create_task(self._hurry.wait())
         try:
             await asyncio.wait(
@@ -119,7 +120,9 @@ class Daemon:
             log.warning("could not give back what may be left", reason=str(error))
         return left
 
-    async def _drained(self) -> None:
+    async def _drained(self, lanes: Sequence[asyncio.Task[None]]) -> None:
+        """Wait for claims that are under way, whose jobs nobody would know otherwise, and for what runs."""
+        await asyncio.wait(lanes, timeout=SETTLE_SECONDS)
         for lane in self._lanes:
             await lane.drained()
 

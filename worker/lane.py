@@ -106,6 +106,8 @@ class Lane:
             return self._poll_seconds()
         if self._backlog and self.slots - self.running < math.ceil(self.slots / 2):
             await asyncio.sleep(GATHER_SECONDS)
+            if self._stopping:
+                return self._poll_seconds()
         free = self.slots - self.running
         self._look = False
         try:

@@ -1,5 +1,7 @@
 import asyncio
+import gc
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
@@ -12,6 +14,7 @@ from worker.handler import Handler
 from worker.job import Done
 from worker.lane import Lane
 from worker.leases import Hold, LeaseKeeper
+from worker.queue import Claim
 from worker.runner import Runner
 from worker.testing import MemoryQueue, MemoryTable
 
@@ -58,6 +61,20 @@ class Bench:
         )
 
 
+def sent_late(claim: Callable[..., Awaitable[Claim]], *, seconds: float) -> Callable[..., Awaitable[Claim]]:
+    """The claim takes effect some seconds after it was made, whether anybody still waits or not."""
+
+    async def send(*asked: Any) -> Claim:
+        await asyncio.sleep(seconds)
+        return await claim(*asked)
+
+    async def claim_late(*asked: Any) -> Claim:
+        sending = asyncio.create_task(send(*asked))
+        return await asyncio.shield(sending)
+
+    return claim_late
+
+
 async def test_stopping_finishes_what_runs_and_claims_nothing_more() -> None:
     bench = Bench(slots=1)
     rows = [bench.table.add("image", params={"seconds": 0.1}) for _ in range(3)]
@@ -101,6 +118,32 @@ async def test_a_claim_whose_answer_never_came_is_given_back_at_the_end() -> Non
     bench.daemon.stop()
     await asyncio.wait_for(serving, 2)
     assert row.status == "pending"
+
+
+async def test_a_claim_that_reaches_the_server_after_the_stop_leaves_nothing_held() -> None:
+    bench = Bench(slots=1)
+    bench.queue.claim = sent_late(bench.queue.claim, seconds=0.2)  # type: ignore[method-assign]
+    row = bench.table.add("image")
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    serving = asyncio.create_task(bench.daemon.serve())
+    await asyncio.sleep(0.05)
+    bench.daemon.stop()
+    await asyncio.wait_for(serving, 2)
+    await asyncio.sleep(0.3)
+    gc.collect()
+    assert row.status in ("completed", "pending")
+    assert complaints == []
+
+
+async def test_an_outage_holds_up_the_stop_for_seconds_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.daemon.SETTLE_SECONDS", 0.1)
+    bench = Bench(grace=30)
+    bench.queue.claim = sent_late(bench.queue.claim, seconds=30)  # type: ignore[method-assign]
+    serving = asyncio.create_task(bench.daemon.serve())
+    await asyncio.sleep(0.05)
+    bench.daemon.stop()
+    await asyncio.wait_for(serving, 2)
 
 
 async def test_draining_ends_when_all_lanes_are_empty() -> None:
