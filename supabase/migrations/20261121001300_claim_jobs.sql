@@ -230,8 +230,8 @@ begin
 end;
 $$;
 
--- What a claim holds (a job has a claim_id only while it is processing), as its worker is told. Where the asset's file lies comes along, because a worker
--- with the narrow role reads no table.
+-- What a claim holds, as its worker is told; a job has a claim_id only while it is processing. Where the
+-- asset's file lies comes along, because a worker with the narrow role reads no table.
 create function kizu.jobs_under_claim(p_worker text, p_claim_id uuid, p_scope uuid)
 returns jsonb
 language plpgsql
@@ -291,6 +291,7 @@ declare
   v_scope    constant uuid := kizu.caller_scope();
   v_now      constant timestamptz := kizu.now();
   v_lease    constant interval := make_interval(secs => least(greatest(coalesce(p_lease_seconds, 60), 1), 3600));
+  v_kinds    constant text[] := array(select distinct kind from unnest(p_kinds) as kind);
   v_wanted   int := least(greatest(coalesce(p_limit, 0), 0), 100);
   v_rescued  int := 0;
   v_priority smallint := -1;
@@ -309,12 +310,12 @@ begin
   v_jobs := kizu.jobs_under_claim(p_worker, p_claim_id, v_scope);
 
   if v_jobs = '[]' then
-    v_rescued := kizu.rescue(p_kinds, v_scope, 100);
+    v_rescued := kizu.rescue(v_kinds, v_scope, 100);
 
     while v_wanted > cardinality(v_chosen) loop
       select min(next.priority)
         into v_priority
-        from unnest(p_kinds) as kind
+        from unnest(v_kinds) as kind
        cross join lateral (
                select priority
                  from public.jobs
@@ -328,11 +329,11 @@ begin
 
       if v_scope is null then
         v_chosen := v_chosen || array(
-          select pick from kizu.pick_by_turn(p_kinds, v_priority, v_wanted - cardinality(v_chosen), v_now) as pick
+          select pick from kizu.pick_by_turn(v_kinds, v_priority, v_wanted - cardinality(v_chosen), v_now) as pick
         );
       end if;
 
-      foreach v_kind in array p_kinds loop
+      foreach v_kind in array v_kinds loop
         exit when cardinality(v_chosen) >= v_wanted;
         v_chosen := v_chosen || array(
           select pick
@@ -363,12 +364,14 @@ begin
     end if;
   end if;
 
-  v_next_due := kizu.next_due(p_kinds, v_scope);
+  v_next_due := kizu.next_due(v_kinds, v_scope);
 
   return jsonb_build_object(
     'jobs',             v_jobs,
-    'next_due_seconds', extract(epoch from case when v_next_due > v_now then v_next_due - v_now
-                                                when v_next_due <= v_now then interval '0' end),
+    'next_due_seconds', case
+                          when v_next_due <= v_now then 0
+                          else extract(epoch from v_next_due - v_now)
+                        end,
     'rescued',          v_rescued
   );
 end;

@@ -33,7 +33,8 @@ declare
 begin
   if jsonb_typeof(p_info) is distinct from 'object' or octet_length(p_info::text) > c_largest_info then
     raise sqlstate 'PT400'
-      using message = 'bad_params', detail = format('info: expected an object of at most %s bytes', c_largest_info);
+      using message = 'bad_params',
+            detail = format('info: expected an object of at most %s bytes', c_largest_info);
   end if;
 
   insert into public.workers as worker (owner, worker_id, info, first_seen, last_seen, stopped_at)

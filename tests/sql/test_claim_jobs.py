@@ -194,6 +194,12 @@ def test_kinds_that_a_worker_does_not_know_are_left_alone(queue: Any) -> None:
     assert queue.claim([])["jobs"] == []
 
 
+def test_a_kind_named_twice_is_one_kind(queue: Any) -> None:
+    user, kind = queue.user(), queue.kind()
+    queue.enqueue_many(kind, user, 6)
+    assert len({job["id"] for job in queue.claim([kind, kind], 6)["jobs"]}) == 6
+
+
 def test_a_claim_needs_a_worker(queue: Any) -> None:
     with pytest.raises(psycopg.Error, match="bad_params") as raised:
         queue.claim(queue.kind(), worker="")
