@@ -64,6 +64,8 @@ class Lane:
         self._stopping = False
         self._look = True
         """Whether there may be due work that no claim has asked for yet."""
+        self._look_by = 0.0
+        """Monotonic time at which there may be, even if nothing rings; a job that ends does not move it."""
         self._backlog = False
         """Whether the last claim got all it asked for."""
         self._failures = 0
@@ -89,11 +91,14 @@ class Lane:
         """Fill the slots until stopped, or until the queue is empty if that was asked for."""
         while not self._stopping:
             self._bell.clear()
-            pause = await self._fill()
-            if pause is None:
-                return
-            if not await self._bell.wait(pause):
-                self._look = True
+            self._look = self._look or time.monotonic() >= self._look_by
+            if self._look and self.running < self.slots:
+                pause = await self._fill()
+                if pause is None:
+                    return
+                self._look_by = time.monotonic() + pause
+            is_full = self.running == self.slots
+            await self._bell.wait(self._poll_seconds() if is_full else self._look_by - time.monotonic())
 
     async def drained(self) -> None:
         """Wait until no job is running."""
@@ -101,9 +106,7 @@ class Lane:
             await asyncio.wait(self._running)
 
     async def _fill(self) -> float | None:
-        """Claim for the free slots; answers how long to sleep unless rung, None when nothing is left."""
-        if not self._look or self.running == self.slots:
-            return self._poll_seconds()
+        """Claim for the free slots; answers how soon to look again unrung, None when nothing is left."""
         if self._backlog and self.slots - self.running < math.ceil(self.slots / 2):
             await asyncio.sleep(GATHER_SECONDS)
             if self._stopping:

@@ -122,6 +122,17 @@ async def test_a_job_due_later_is_waited_for() -> None:
     assert sum(bench.ran.values()) == 1
 
 
+async def test_a_job_that_ends_does_not_put_off_the_next_look() -> None:
+    bench = Bench(seconds=0.05, poll=60.0, until_empty=False)
+    bench.table.add(KIND)
+    bench.table.add(KIND, run_at=time.monotonic() + 0.2)
+    serving = asyncio.create_task(bench.lane.serve())
+    await asyncio.sleep(0.4)
+    assert sum(bench.ran.values()) == 2
+    bench.lane.stop()
+    await asyncio.wait_for(serving, 1)
+
+
 async def test_a_claim_whose_answer_was_lost_is_asked_for_again_by_its_id(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
