@@ -9,6 +9,7 @@ from typing import NamedTuple
 import httpx
 import psycopg
 import pytest
+import structlog
 
 from worker.embedded import LocalStack, StackInfo
 
@@ -20,6 +21,13 @@ class User(NamedTuple):
     access_token: str
     email: str
     password: str
+
+
+@pytest.fixture(autouse=True)
+def _plain_logs() -> Iterator[None]:
+    """A command that was tested has set up logging for its own process; the next test begins afresh."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
