@@ -177,7 +177,7 @@ async function listen(client: SupabaseClient) {
     count: () => events.length,
     next: () =>
       new Promise<Event>((resolve, reject) => {
-        const patience = setTimeout(() => reject(new Error("nothing was heard")), 10_000);
+        const patience = setTimeout(() => reject(new Error("nothing was heard")), 30_000);
         arrived = () => {
           if (events.length === 0) return;
           clearTimeout(patience);
