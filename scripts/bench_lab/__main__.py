@@ -1,0 +1,56 @@
+"""`scripts/bench`: what the worker promises, measured on the embedded Supabase of this machine."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from scripts.bench_lab import claims, fairness, latency, loop, memory, noop, thumbnails
+from scripts.bench_lab.lab import Lab, lab_at
+from scripts.bench_lab.measure import Measure
+from scripts.bench_lab.report import as_json, show
+
+SECTIONS: dict[str, Callable[[Lab], list[Measure]]] = {
+    "thumbnails": thumbnails.measure,
+    "noop": noop.measure,
+    "latency": latency.measure,
+    "claims": claims.measure,
+    "fairness": fairness.measure,
+    "loop": loop.measure,
+    "memory": memory.measure,
+}
+
+
+@click.command()
+@click.argument("sections", nargs=-1, type=click.Choice(list(SECTIONS)), metavar="[SECTION]...")
+@click.option("--json", "wants_json", is_flag=True, help="One JSON object on standard output.")
+@click.option("--quick", is_flag=True, help="Fewer jobs: shows that it works, not how fast it is.")
+def main(sections: Sequence[str], wants_json: bool, quick: bool) -> None:
+    """Measure the SECTIONs: thumbnails, noop, latency, claims, fairness, loop, memory; all without any.
+
+    Ratios are of things measured in turns in one run, so that they hold on any machine; nothing fails when a
+    goal is missed.
+    """
+    console = Console(stderr=wants_json)
+    home = Path(tempfile.mkdtemp(prefix="kizu-bench-"))
+    try:
+        with (
+            console.status("starting") as status,
+            lab_at(home, quick=quick, tell=status.update) as lab,
+        ):
+            found = {name: SECTIONS[name](lab) for name in sections or SECTIONS}
+    finally:
+        shutil.rmtree(home)
+    show(found, console)
+    if wants_json:
+        print(json.dumps(as_json(found, quick=quick)))
+
+
+if __name__ == "__main__":
+    main()

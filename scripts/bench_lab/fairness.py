@@ -1,0 +1,56 @@
+"""One user's backlog and another user's single job: how many claims come between its insert and its own."""
+
+from __future__ import annotations
+
+import random
+import time
+
+from scripts.bench_lab.lab import NOOP, Lab
+from scripts.bench_lab.measure import Measure
+from scripts.bench_lab.workers import serving
+
+
+def measure(lab: Lab) -> list[Measure]:
+    backlog = lab.pick(full=20_000, quick=2_000)
+    singles = lab.pick(full=20, quick=3)
+    return [
+        Measure(name="claims_before_with_one_slot", value=claims_before(lab, backlog, singles, 1), at_most=0),
+        Measure(
+            name="claims_before_with_eight_slots", value=claims_before(lab, backlog, singles, 8), at_most=0
+        ),
+    ]
+
+
+def claims_before(lab: Lab, backlog: int, singles: int, slots: int) -> int:
+    """The most claims that were made after a single job was there and before it was claimed itself."""
+    lab.tell(f"{singles} single jobs beside {backlog} pending ones, {slots} slot(s)")
+    crowd = lab.add_user()
+    loners = [lab.add_user() for _ in range(singles)]
+    lab.add_noops(crowd, backlog)
+    lab.db.execute("analyze public.ai_processing_jobs")
+    with serving(lab, lanes=f"noop={slots}", wake="broadcast"):
+        for loner in loners:
+            time.sleep(random.uniform(0.01, 0.05))
+            lab.add_noops(loner, 1)
+        while lab.value(
+            "select exists (select from public.jobs"
+            " where status <> 'completed' and job_type = %s and user_id = any (%s))",
+            NOOP,
+            loners,
+        ):
+            time.sleep(0.05)
+    found = lab.value(
+        "select max(before) from ("
+        "  select count(distinct other.picked_up_at) as before"
+        "    from public.ai_processing_jobs as single"
+        "    left join public.ai_processing_jobs as other"
+        "      on other.job_type = single.job_type and other.user_id = %s"
+        "     and other.picked_up_at > single.created_at and other.picked_up_at < single.picked_up_at"
+        "   where single.job_type = %s and single.user_id = any (%s)"
+        "   group by single.id) as counted",
+        crowd,
+        NOOP,
+        loners,
+    )
+    lab.forget_noops()
+    return int(found)

@@ -1,0 +1,53 @@
+"""How long a single job waits for an idle worker: from its insert to its claim, by the database's clock."""
+
+from __future__ import annotations
+
+import random
+import time
+
+from scripts.bench_lab.lab import NOOP, Lab
+from scripts.bench_lab.measure import Measure, percentile
+from scripts.bench_lab.workers import serving
+
+LONGEST_PAUSE = 0.2
+
+
+def measure(lab: Lab) -> list[Measure]:
+    singles = lab.pick(full=100, quick=10)
+    poll = lab.pick(full=5, quick=1)
+    changes = waits(lab, singles, wake="postgres_changes", within=singles * LONGEST_PAUSE / 2)
+    broadcast = waits(lab, singles, wake="broadcast", within=singles * LONGEST_PAUSE / 2)
+    polled = waits(lab, singles, wake="off", poll_interval=poll, within=12.0 * poll)
+    return [
+        *_percentiles("realtime", changes),
+        *_percentiles("broadcast", broadcast),
+        *_percentiles("without_realtime", polled),
+        Measure(name="without_realtime_longest_in_polls", value=max(polled) / poll, at_most=1.05),
+    ]
+
+
+def waits(lab: Lab, singles: int, *, within: float, **settings: object) -> list[float]:
+    """Seconds from insert to claim of single jobs, inserted at random moments `within` so many seconds."""
+    lab.tell(f"{singles} single jobs, {', '.join(f'{name}={value}' for name, value in settings.items())}")
+    user = lab.add_user()
+    moments = sorted(random.uniform(0, within) for _ in range(singles))
+    with serving(lab, lanes="noop=8", **settings):
+        began = time.monotonic()
+        for moment in moments:
+            time.sleep(max(0.0, began + moment - time.monotonic()))
+            lab.add_noops(user, 1)
+        lab.wait_until_finished(NOOP, within=60)
+    found = lab.db.execute(
+        "select extract(epoch from picked_up_at - created_at)::float8"
+        " from public.ai_processing_jobs where job_type = %s",
+        [NOOP],
+    ).fetchall()
+    lab.forget_noops()
+    return [seconds for (seconds,) in found]
+
+
+def _percentiles(name: str, waited: list[float]) -> list[Measure]:
+    return [
+        Measure(name=f"{name}_p{percent}", value=percentile(waited, percent) * 1000, unit="ms")
+        for percent in (50, 95)
+    ]

@@ -1,0 +1,21 @@
+"""The handler that does nothing."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from scripts.bench_lab.lab import NOOP
+from worker.context import Context
+from worker.handler import Handler
+from worker.job import Done
+
+
+class NoParams(BaseModel):
+    """Whatever the row says is ignored."""
+
+
+async def do_nothing(_params: NoParams, _context: Context) -> Done:
+    return Done()
+
+
+HANDLER = Handler(kind=NOOP, version="1", lane="noop", params=NoParams, run=do_nothing)
