@@ -177,6 +177,7 @@ def test_the_short_form_loses_and_doubles_nothing() -> None:
     assert happened["kill_database"] == happened["restart_database"] == 1
     assert happened["killed"] >= 10
     assert happened["settled and dropped"] >= 1
+    assert happened["ghosts lost"] >= 1
     assert found["rescued"] >= 10
 
 

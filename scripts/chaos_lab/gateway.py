@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import time
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
 from typing import Any
@@ -25,6 +27,9 @@ HOP_BY_HOP = ("connection", "keep-alive", "transfer-encoding", "content-length",
 YOUNG_SECONDS = 2
 """A token is not expired before this age: a renewed one that is refused as well would be a wrong password."""
 
+CUT_OFF_LEASES = 1.2
+"""How long a worker that is cut off stays so."""
+
 
 class Fate(StrEnum):
     """What becomes of a request."""
@@ -36,6 +41,16 @@ class Fate(StrEnum):
     SLOW = "slow"
     LATE = "late"
     TWICE = "twice"
+    CUT_OFF = "cut_off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ghost:
+    """A settlement that was sent in time and has not arrived."""
+
+    head: Head
+    worker: str
+    settlement: Mapping[str, Any]
 
 
 class ChaosGateway:
@@ -58,6 +73,10 @@ class ChaosGateway:
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=40),
         )
         self._expired: set[str] = set()
+        self._cut_off: dict[str, float] = {}
+        """Workers that reach nobody, and until when."""
+        self._ghosts: dict[str, Ghost] = {}
+        """By job: settlements that wait until somebody else has it."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
@@ -115,13 +134,22 @@ class ChaosGateway:
             self.happened["expired"] += 1
             await self._send(writer, 401, {"code": "PGRST303", "message": "JWT expired"})
             return True
-        fate = self._draw()
+        worker = _worker_of(head, body)
+        if time.monotonic() < self._cut_off.get(worker, 0) and not self.calm:
+            self.happened["out of reach"] += 1
+            return False
+        fate = self._draw(head)
         self.happened[fate] += 1
         match fate:
             case Fate.DROP_REQUEST:
                 return False
             case Fate.LATE:
                 self._start(self._forward_late(head, body))
+                return False
+            case Fate.CUT_OFF:
+                self._cut_off[worker] = time.monotonic() + CUT_OFF_LEASES * self._lease
+                for item in json.loads(body)["p_settlements"]:
+                    self._ghosts[item["id"]] = Ghost(head=head, worker=worker, settlement=item)
                 return False
             case Fate.UNAVAILABLE:
                 await self._send(writer, 503, {"code": "PGRST002", "message": "chaos"})
@@ -134,16 +162,17 @@ class ChaosGateway:
             case Fate.FORWARD | Fate.DROP_RESPONSE:
                 answer = await self._forward(head, body)
         if fate is Fate.DROP_RESPONSE:
-            if answer.is_success and head.target.endswith("/settle_jobs"):
+            if answer.is_success and _settles(head):
                 self.happened["settled and dropped"] += 1
             return False
         await self._pass_on(answer, writer)
         return True
 
-    def _draw(self) -> Fate:
+    def _draw(self, head: Head) -> Fate:
         if self.calm:
             return Fate.FORWARD
-        bad = [fate for fate in Fate if fate is not Fate.FORWARD]
+        good = {Fate.FORWARD} if _settles(head) else {Fate.FORWARD, Fate.CUT_OFF}
+        bad = [fate for fate in Fate if fate not in good]
         chances: dict[Fate, float] = {fate: getattr(self._mischief, fate) for fate in bad}
         chances[Fate.FORWARD] = 1 - sum(chances.values())
         return self._dice.choices(list(chances), list(chances.values()))[0]
@@ -153,6 +182,8 @@ class ChaosGateway:
         answer = await self._http.request(
             head.method, self.upstream + head.target, headers=headers, content=body
         )
+        if head.target.endswith("/rpc/claim_jobs") and answer.is_success:
+            self._wake_ghosts(answer.json()["jobs"])
         if head.target.startswith("/auth/v1/token") and answer.is_success:
             session = {**answer.json(), "expires_in": self._token_life}
             return httpx.Response(answer.status_code, headers=answer.headers, json=session)
@@ -162,6 +193,19 @@ class ChaosGateway:
         await asyncio.sleep(self._dice.uniform(0, 2 * self._lease))
         with suppress(httpx.TransportError):
             await self._forward(head, body)
+
+    def _wake_ghosts(self, claimed: Sequence[Mapping[str, Any]]) -> None:
+        """Deliver what earlier holders of these jobs had to say, now that others have them."""
+        for job in claimed:
+            if (ghost := self._ghosts.get(job["id"])) and ghost.settlement["epoch"] < job["epoch"]:
+                self._start(self._haunt(self._ghosts.pop(job["id"])))
+
+    async def _haunt(self, ghost: Ghost) -> None:
+        body = {"p_worker": ghost.worker, "p_settlements": [ghost.settlement]}
+        with suppress(httpx.TransportError):
+            answer = await self._forward(ghost.head, json.dumps(body).encode())
+            if answer.is_success:
+                self.happened[f"ghosts {answer.json()[0]['answer']}"] += 1
 
     async def _pass_on(self, answer: httpx.Response, writer: asyncio.StreamWriter) -> None:
         headers = [(name, value) for name, value in answer.headers.items() if name not in HOP_BY_HOP]
@@ -198,3 +242,14 @@ class ChaosGateway:
             self.happened["sockets"] += 1
             if tunnel.suffered:
                 self.happened[f"realtime {fate}"] += 1
+
+
+def _settles(head: Head) -> bool:
+    return head.target.endswith("/rpc/settle_jobs")
+
+
+def _worker_of(head: Head, body: bytes) -> str:
+    """The worker that calls one of the queue's verbs; empty for everything else."""
+    if "/rpc/" not in head.target:
+        return ""
+    return str(json.loads(body).get("p_worker", ""))

@@ -20,6 +20,9 @@ class Mischief:
     """The client's connection is cut, and the request arrives afterwards, when it has long been repeated."""
     twice: float = 0.02
     """Delivered twice at the same time."""
+    cut_off: float = 0.04
+    """Of settlements only: the worker reaches nobody for longer than its lease, and its settlements arrive at
+    the moment when others have been given its jobs."""
     expire: float = 0.02
     """From now on this user's token is refused with 401, as an expired one is."""
 
@@ -50,5 +53,5 @@ class Plan:
     mischief: Mischief = field(default_factory=Mischief)
 
 
-SHORT = Plan(form="short", jobs=300, users=4, assets_per_user=10, services=1, havoc=25, limit=60)
+SHORT = Plan(form="short", jobs=300, users=4, assets_per_user=10, services=1, havoc=25, limit=90)
 FULL = Plan(form="full", jobs=2000, users=8, assets_per_user=50, services=2, havoc=240, limit=420)
