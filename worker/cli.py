@@ -40,6 +40,9 @@ def main() -> None:
     except StartupError as error:
         click.echo(f"kizu: {error.code}: {error}", err=True)
         sys.exit(2)
+    except (OSError, UnicodeDecodeError) as error:
+        click.echo(f"kizu: {type(error).__name__}: {error}", err=True)
+        sys.exit(1)
     except JobError as error:
         click.echo(f"kizu: {error.code}: {error}", err=True)
         sys.exit(1)

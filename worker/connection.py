@@ -199,7 +199,7 @@ class Connection:
             return await self.request(
                 "POST", f"/rest/v1/rpc/{function}", headers={"Content-Type": "application/json"}, content=body
             )
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise DatabaseUnavailable(f"{function} got no answer: {type(error).__name__}") from error
 
     def _credentials(self) -> dict[str, str]:
@@ -271,5 +271,5 @@ def _from_json(response: httpx.Response, function: str) -> Any:
         return None
     try:
         return response.json()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DatabaseUnavailable(f"{function} was answered with something else than JSON") from error

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from worker.errors import DatabaseUnavailable, StartupError
+from worker.errors import StartupError
 from worker.lane import Lane
 from worker.leases import Ending, LeaseKeeper
 from worker.queue import Queue
@@ -90,8 +90,11 @@ class Daemon:
         stopped = asyncio.create_task(self._stop.wait())
         try:
             log.info("worker started", **self._capabilities)
-            await _first_of(stopped, emptied, *background)
-            return await self._drain(lanes)
+            try:
+                await _first_of(stopped, emptied, *background)
+            finally:  # whatever ended it, nothing stays held
+                left = await self._drain(lanes)
+            return left
         finally:
             await _cancel([stopped, emptied, *lanes, *background])
             await self._announce(stopped=True)
@@ -116,7 +119,7 @@ class Daemon:
             await _cancel([hurry, drained])
         try:
             left = max(left, await self._queue.release_all())
-        except (DatabaseUnavailable, StartupError) as error:
+        except Exception as error:
             log.warning("could not give back what may be left", reason=str(error))
         return left
 
@@ -136,7 +139,7 @@ class Daemon:
             await self._queue.announce(
                 {**self._capabilities, **self.status(), "stopped": stopped, "beat_seconds": ANNOUNCE_SECONDS}
             )
-        except (DatabaseUnavailable, StartupError) as error:
+        except Exception as error:
             if refusable and isinstance(error, StartupError):
                 raise
             log.warning("announcement failed", reason=str(error))

@@ -12,6 +12,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import structlog
+
+log = structlog.get_logger()
+
 ANSWER_SECONDS = 5.0
 """A worker whose event loop does not answer within this is not healthy."""
 
@@ -33,9 +37,16 @@ async def answering(worker_id: str, status: Callable[[], dict[str, Any]]) -> Asy
         await writer.wait_closed()
 
     path = socket_path(worker_id)
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    path.unlink(missing_ok=True)
-    server = await asyncio.start_unix_server(answer, path)
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        if path.parent.stat().st_uid != os.getuid():
+            raise PermissionError(f"{path.parent} belongs to somebody else")
+        path.unlink(missing_ok=True)
+        server = await asyncio.start_unix_server(answer, path)
+    except OSError as error:
+        log.warning("health checks will not be answered", reason=str(error))
+        yield
+        return
     try:
         yield
     finally:

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import NAMESPACE_OID, UUID, uuid5
+from uuid import UUID
 
 import httpx
 
@@ -48,7 +48,6 @@ class Original:
 
     path: Path
     sha256: str
-    asset_id: UUID
     key: str
     mime_type: str
 
@@ -81,7 +80,6 @@ def describe(path: Path, user_id: UUID) -> Original:
     return Original(
         path=path,
         sha256=sha256,
-        asset_id=uuid5(NAMESPACE_OID, f"{user_id}/{sha256}"),
         key=f"{user_id}/originals/{sha256}{ending}",
         mime_type=IMAGES[ending],
     )
@@ -110,19 +108,21 @@ async def ingest(
         told(what, amount)
 
     store = Store(connection)
-    known = {UUID(row["id"]) async for row in store.every("assets", "id", equal={"user_id": user_id})}
+    known = {
+        row["path"]: row["id"] async for row in store.every("assets", "id,path", equal={"user_id": user_id})
+    }
     for start in range(0, len(paths), PER_CALL):
         page = await asyncio.gather(
             *(asyncio.to_thread(describe, path, user_id) for path in paths[start : start + PER_CALL])
         )
-        originals = {original.asset_id: original for original in page}
-        fresh = [original for original in originals.values() if original.asset_id not in known]
+        originals = {original.key: original for original in page}
+        fresh = [original for original in originals.values() if original.key not in known]
         count("already_there", len(page) - len(fresh))
         await _upload(files, fresh, lambda: count("uploaded"))
-        await store.add("assets", [_row(original, user_id) for original in fresh])
-        for status in await _enqueue(connection, list(originals)):
+        added = await store.add("assets", [_row(one, user_id) for one in fresh], unique="user_id,path")
+        known |= {row["path"]: row["id"] for row in added}
+        for status in await _enqueue(connection, [known[key] for key in originals if key in known]):
             count(status)
-        known.update(originals)
     return counts
 
 
@@ -141,16 +141,15 @@ async def _upload(files: Files, originals: Sequence[Original], uploaded: Callabl
 
 def _row(original: Original, user_id: UUID) -> Row:
     return {
-        "id": str(original.asset_id),
         "user_id": str(user_id),
         "path": original.key,
         "media_type": "photo",
     }
 
 
-async def _enqueue(connection: Connection, asset_ids: Sequence[UUID]) -> list[str]:
+async def _enqueue(connection: Connection, asset_ids: Sequence[str]) -> list[str]:
     """Ask the edge function, as an app would; answers one status per asset."""
-    body = {"kind": "optimize_image", "asset_ids": [str(asset_id) for asset_id in asset_ids]}
+    body = {"kind": "optimize_image", "asset_ids": list(asset_ids)}
     try:
         response = await connection.request(
             "POST",

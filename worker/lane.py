@@ -50,7 +50,9 @@ class Lane:
         poll_seconds: Callable[[], float],
         *,
         until_empty: bool = False,
+        replay_seconds: float = 20.0,
     ) -> None:
+        """A claim without an answer is repeated under its id for `replay_seconds`, well within a lease."""
         self.name = name
         self.slots = slots
         self.kinds = tuple(kinds)
@@ -59,6 +61,7 @@ class Lane:
         self._run = run
         self._poll_seconds = poll_seconds
         self._until_empty = until_empty
+        self._replay_seconds = replay_seconds
         self._bell = Doorbell()
         self._running: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -115,10 +118,12 @@ class Lane:
         self._look = False
         try:
             claim = await self._claim(free)
-        except (DatabaseUnavailable, StartupError) as error:
+        except Exception as error:  # whatever a server answers, the worker outlives it
             self._failures += 1
             if isinstance(error, StartupError) and self._failures >= REFUSALS:
                 raise
+            if not isinstance(error, DatabaseUnavailable):
+                self._claim_id = None
             self._look = True
             pause = random.uniform(0.5, 1.0) * min(OUTAGE_CAP_SECONDS, 2.0 ** min(self._failures, 10))
             log.warning("claim failed", lane=self.name, reason=str(error), pause=round(pause, 1))
@@ -133,7 +138,7 @@ class Lane:
         return min(self._poll_seconds(), max(claim.next_due_seconds, GATHER_SECONDS))
 
     async def _claim(self, free: int) -> Claim:
-        if self._claim_id is None:
+        if self._claim_id is None or time.monotonic() - self._claim_since > self._replay_seconds:
             self._claim_id, self._claim_since = uuid4(), time.monotonic()
         claim = await self._queue.claim(self.kinds, free, self._claim_id)
         self._claim_id = None

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import structlog
 
-from worker.errors import DatabaseUnavailable, StartupError
 from worker.job import Job
 from worker.queue import Heartbeat, Queue, Verdict
 
@@ -52,7 +51,7 @@ class Hold:
         self.reported = False
         """Whether progress has changed since the last heartbeat."""
         self._ending: Ending | None = None
-        self._settling = False
+        self.settling = False
         self._current: asyncio.Task[Any] | None = None
 
     def report(self, progress: int, step: str) -> None:
@@ -63,7 +62,7 @@ class Hold:
 
     def end(self, ending: Ending) -> None:
         """Stop what is being done. Once the outcome is being settled, only a lost lease stops it."""
-        if self._ending is not None or (self._settling and ending is not Ending.LOST):
+        if self._ending is not None or (self.settling and ending is not Ending.LOST):
             return
         self._ending = ending
         if self._current is not None:
@@ -93,7 +92,7 @@ class Hold:
 
     async def settle(self, work: Coroutine[Any, Any, T]) -> T:
         """Like `attempt`, but only losing the lease ends it."""
-        self._settling = True
+        self.settling = True
         if self._ending is not Ending.LOST:
             self._ending = None
         return await self.attempt(work)
@@ -148,7 +147,7 @@ class LeaseKeeper:
             verdicts = await self._queue.extend(
                 [Heartbeat(job=hold.job, progress=hold.progress, step=hold.step) for hold in holds]
             )
-        except (DatabaseUnavailable, StartupError) as error:  # the fence decides how long that may last
+        except Exception as error:  # the fence decides how long that may last
             log.warning("heartbeat failed", jobs=len(holds), reason=str(error))
             return
         for hold in holds:
@@ -158,7 +157,7 @@ class LeaseKeeper:
                 case Verdict.CANCEL:
                     hold.kept_at = sent_at
                     hold.end(Ending.CANCELLED)
-                case Verdict.LOST:
+                case Verdict.LOST if not hold.settling:  # a job just settled is held by nobody either
                     hold.end(Ending.LOST)
 
     async def _fence(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
-from worker.errors import DatabaseUnavailable, JobError, ResultRefused, StartupError, UnknownJobType
+from worker.errors import JobError, ResultRefused, UnknownJobType
 from worker.handler import Handler
 from worker.job import Cancelled, Done, Failed, Job, Outcome, Released, Retry, Run
 from worker.leases import Ended, Ending, Hold, LeaseKeeper
@@ -54,7 +54,7 @@ class Runner(Generic[C]):
                 settled = await self._settle(job, hold, outcome, self._run_of(job, record))
             except Ended:  # lost, before or while settling: whoever has the job now decides
                 log.warning("lease lost", error_code="lease_lost", seconds=round(record.seconds, 3))
-            except (DatabaseUnavailable, StartupError) as error:
+            except Exception as error:
                 log.warning("settlement given up", reason=str(error))  # the lease will run out
             else:
                 _tell(outcome, settled, record)

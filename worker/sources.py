@@ -17,6 +17,8 @@ import httpx
 from worker.errors import ForbiddenUrl, StartupError
 
 DEFAULT_BUCKET = "assets"
+BUCKETS = (DEFAULT_BUCKET, "thumbnails", "avatars", "face-thumbnails")
+"""What users may read for themselves; a secret key could read every bucket of the project."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
 OBJECT_PATH = "/storage/v1/object/"
 ACCESS_WORDS = ("public", "authenticated", "sign")
@@ -24,7 +26,6 @@ ACCESS_WORDS = ("public", "authenticated", "sign")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9])?|[0-9a-f:]*:[0-9a-f:.]*")
-_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,9 @@ def _bucket_of_url(url: httpx.URL) -> tuple[str, str]:
 def _own_object(bucket: str, key: str, *, user_id: UUID) -> StoredObject:
     """Only files of the job's own user, whatever the worker's credentials could read."""
     folder, *rest = key.split("/")
-    if not rest or any(part in ("", ".", "..") for part in rest) or not _BUCKET.fullmatch(bucket):
+    if bucket not in BUCKETS:
+        raise ForbiddenUrl("The bucket is none of the product's own")
+    if not rest or any(part in ("", ".", "..") for part in rest):
         raise ForbiddenUrl("The storage path is not of the form bucket/user/file")
     if _CONTROL.search(key):
         raise ForbiddenUrl("The storage path has control characters or backslashes")

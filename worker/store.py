@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 import httpx
 from postgrest import AsyncRequestBuilder, AsyncSelectRequestBuilder
@@ -54,13 +53,12 @@ class Store:
                 return
             last = page[-1]["id"]
 
-    async def add(self, table: str, rows: Sequence[Row]) -> list[UUID]:
-        """Insert the rows that are not there yet, by `id`; answers the ids that are new."""
+    async def add(self, table: str, rows: Sequence[Row], *, unique: str) -> list[Row]:
+        """Insert the rows that are not there yet, by the columns `unique`; answers those that are new."""
         if not rows:
             return []
         builder: AsyncRequestBuilder = self._client.table(table)
-        added = await _rows(builder.upsert(list(rows), on_conflict="id", ignore_duplicates=True))
-        return [UUID(row["id"]) for row in added]
+        return await _rows(builder.upsert(list(rows), on_conflict=unique, ignore_duplicates=True))
 
 
 def _where(query: AsyncSelectRequestBuilder, equal: Mapping[str, object]) -> AsyncSelectRequestBuilder:

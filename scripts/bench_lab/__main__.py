@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -37,6 +39,7 @@ def main(sections: Sequence[str], wants_json: bool, quick: bool) -> None:
     Ratios are of things measured in turns in one run, so that they hold on any machine; nothing fails when a
     goal is missed.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: with everything stopped
     console = Console(stderr=wants_json)
     home = Path(tempfile.mkdtemp(prefix="kizu-bench-"))
     try:

@@ -28,7 +28,7 @@ def claims_before(lab: Lab, backlog: int, singles: int, slots: int) -> int:
     loners = [lab.add_user() for _ in range(singles)]
     lab.add_noops(crowd, backlog)
     lab.db.execute("analyze public.ai_processing_jobs")
-    with serving(lab, lanes=f"noop={slots}", wake="broadcast"):
+    with serving(lab, {"LANES": f"noop={slots}", "WAKE": "broadcast"}):
         for loner in loners:
             time.sleep(random.uniform(0.01, 0.05))
             lab.add_noops(loner, 1)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Mapping
 
 from scripts.bench_lab.lab import NOOP, Lab
 from scripts.bench_lab.measure import Measure, percentile
 from scripts.bench_lab.workers import serving
 
-LONGEST_PAUSE = 0.2
+MEAN_PAUSE = 0.1
+"""Seconds between two jobs while Realtime works."""
 
 
 def measure(lab: Lab) -> list[Measure]:
     singles = lab.pick(full=100, quick=10)
     poll = lab.pick(full=5, quick=1)
-    changes = waits(lab, singles, wake="postgres_changes", within=singles * LONGEST_PAUSE / 2)
-    broadcast = waits(lab, singles, wake="broadcast", within=singles * LONGEST_PAUSE / 2)
-    polled = waits(lab, singles, wake="off", poll_interval=poll, within=12.0 * poll)
+    changes = waits(lab, singles, {"WAKE": "postgres_changes"}, within=singles * MEAN_PAUSE)
+    broadcast = waits(lab, singles, {"WAKE": "broadcast"}, within=singles * MEAN_PAUSE)
+    polled = waits(lab, singles, {"WAKE": "off", "POLL_INTERVAL": poll}, within=12.0 * poll)
     return [
         *_percentiles("realtime", changes),
         *_percentiles("broadcast", broadcast),
@@ -26,12 +28,12 @@ def measure(lab: Lab) -> list[Measure]:
     ]
 
 
-def waits(lab: Lab, singles: int, *, within: float, **settings: object) -> list[float]:
+def waits(lab: Lab, singles: int, settings: Mapping[str, object], *, within: float) -> list[float]:
     """Seconds from insert to claim of single jobs, inserted at random moments `within` so many seconds."""
     lab.tell(f"{singles} single jobs, {', '.join(f'{name}={value}' for name, value in settings.items())}")
     user = lab.add_user()
     moments = sorted(random.uniform(0, within) for _ in range(singles))
-    with serving(lab, lanes="noop=8", **settings):
+    with serving(lab, {"LANES": "noop=8", **settings}):
         began = time.monotonic()
         for moment in moments:
             time.sleep(max(0.0, began + moment - time.monotonic()))

@@ -10,7 +10,7 @@ from uuid import UUID
 from scripts.bench_lab.lab import Lab
 from worker.connection import Connection
 from worker.context import files_for
-from worker.settings import Settings
+from worker.settings import read_settings
 
 BUCKET = "assets"
 AT_ONCE = 4
@@ -30,7 +30,13 @@ def upload(lab: Lab, photos: Sequence[Path]) -> UUID:
 
 
 async def _upload(lab: Lab, user: UUID, photos: Sequence[Path]) -> None:
-    settings = Settings(_env_file=None, supabase_url=lab.info.url, supabase_secret_key=lab.info.secret_key)
+    settings = read_settings(
+        supabase_url=lab.info.url,
+        supabase_secret_key=lab.info.secret_key,
+        kizu_worker_token=None,
+        kizu_email=None,
+        kizu_password=None,
+    )
     turns = asyncio.Semaphore(AT_ONCE)
     async with Connection(settings) as connection, files_for(connection, settings) as files:
 

@@ -40,7 +40,7 @@ def _lags(lab: Lab, user: UUID, name: str, *, threads: int) -> list[Measure]:
     rounds = lab.pick(full=5, quick=1)
     lab.tell(f"{PHOTOS} large photos at once in {threads} threads, {rounds} time(s)")
     with (
-        serving(lab, lanes=f"image={PHOTOS}", decode_threads=threads) as (worker,),
+        serving(lab, {"LANES": f"image={PHOTOS}", "DECODE_THREADS": threads}) as (worker,),
         _idle_loop() as idle,
     ):
         for _ in range(rounds):

@@ -17,7 +17,7 @@ MIB = 1024 * 1024
 
 def measure(lab: Lab) -> list[Measure]:
     lab.tell("an idle worker")
-    with started(lab, name="bench-idle", program=KIZU_WORKER) as worker:
+    with started(lab, "idle", KIZU_WORKER) as worker:
         deadline = time.monotonic() + 60
         while worker.status() is None and time.monotonic() < deadline:
             time.sleep(0.1)

@@ -7,7 +7,7 @@ from scripts.bench_lab.measure import Measure
 from scripts.bench_lab.workers import serving
 
 FLEET = 4
-SETTINGS = {"lanes": "noop=8", "wake": "broadcast"}
+SETTINGS = {"LANES": "noop=8", "WAKE": "broadcast"}
 
 
 def measure(lab: Lab) -> list[Measure]:
@@ -27,7 +27,7 @@ def jobs_per_second(lab: Lab, jobs: int, *, workers: int) -> tuple[float, float]
     """And HTTP requests per job, heartbeats and empty claims included."""
     lab.tell(f"{jobs} no-op jobs, {workers} worker(s)")
     user = lab.add_user()
-    with serving(lab, workers, **SETTINGS) as fleet:
+    with serving(lab, SETTINGS, count=workers) as fleet:
         lab.add_noops(user, jobs // 10)
         lab.wait_until_finished(NOOP, within=60)
         lab.forget_noops()

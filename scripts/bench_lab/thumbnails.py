@@ -12,10 +12,9 @@ from scripts.bench_lab.library import upload
 from scripts.bench_lab.measure import Measure
 from scripts.bench_lab.photos import TWELVE_MEGAPIXELS, write_photos
 from scripts.bench_lab.plain import bare_limit, plain_loop
-from scripts.bench_lab.workers import KIZU_WORKER, started
+from scripts.bench_lab.workers import DRAINING_WORKER, started
 
 KIND = "optimize_image"
-NAME = "bench-photos"
 GOAL = 3.0
 MOST_REQUESTS = 4.0
 """Of an image job: a share of the claims, a download, an upload, a share of the settlements."""
@@ -33,7 +32,7 @@ class Round:
 
 
 def measure(lab: Lab) -> list[Measure]:
-    count = lab.pick(full=60, quick=16)
+    count = lab.pick(full=96, quick=16)
     lab.tell(f"drawing and uploading {count} photos")
     photos = write_photos(lab.home / "photos", count, TWELVE_MEGAPIXELS, distinct=12)
     user = upload(lab, photos)
@@ -81,7 +80,7 @@ def take_round(lab: Lab, user: UUID, photos: list[Path], *, web: bool) -> Round:
 def through_queue(lab: Lab, user: UUID, *, web: bool) -> tuple[float, float, int]:
     """Seconds of work, seconds from the start of the process to its first claim, and its HTTP requests."""
     lab.add_image_jobs(user, {"generate_thumbnail": True, "needs_web_version": web})
-    with started(lab, "--drain", name=NAME, program=KIZU_WORKER) as worker:
+    with started(lab, "photos", DRAINING_WORKER) as worker:
         worker.wait(600)
     first_claim = lab.value(
         "select extract(epoch from min(picked_up_at))::float8 from public.image_processing_jobs"

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ START_SECONDS = 60
 END_SECONDS = 60
 LOG_LINES = 20
 KIZU_WORKER = ("-m", "worker", "worker")
+DRAINING_WORKER = (*KIZU_WORKER, "--drain")
 OUR_WORKER = ("-m", "scripts.bench_lab.worker_process")
 
 
@@ -96,11 +97,15 @@ class Worker:
 
 @contextmanager
 def started(
-    lab: Lab, *arguments: str, name: str = "bench", program: tuple[str, ...] = OUR_WORKER, **settings: object
+    lab: Lab, name: str, program: Sequence[str], settings: Mapping[str, object] | None = None
 ) -> Iterator[Worker]:
-    """A worker with the secret key; `settings` are those of `worker.settings`, in lower case."""
+    """A worker with the secret key; `settings` are those of `worker.settings`, in capitals.
+
+    Its name becomes different from that of every other worker on this machine.
+    """
+    name = f"{lab.home.name}-{name}"
     environment = {
-        name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ
+        kept: os.environ[kept] for kept in ("PATH", "HOME", "LANG", "TMPDIR") if kept in os.environ
     } | {
         "PYTHONPATH": str(ROOT),
         "SUPABASE_URL": lab.info.url,
@@ -108,12 +113,12 @@ def started(
         "WORKER_ID": name,
         "LOG_FORMAT": "json",
         "LOG_LEVEL": "warning",
-        **{setting.upper(): str(value) for setting, value in settings.items()},
+        **{setting: str(value) for setting, value in (settings or {}).items()},
     }
     path = lab.home / f"{name}.log"
     with path.open("a") as log:
         process = subprocess.Popen(
-            [sys.executable, *program, *arguments],
+            [sys.executable, *program],
             env=environment,
             cwd=lab.home,
             stdin=subprocess.DEVNULL,
@@ -129,14 +134,15 @@ def started(
 
 
 @contextmanager
-def serving(lab: Lab, count: int = 1, **settings: object) -> Iterator[list[Worker]]:
+def serving(lab: Lab, settings: Mapping[str, object], *, count: int = 1) -> Iterator[list[Worker]]:
     """Workers that wait for jobs, with a working wake-up unless it is off."""
     with ExitStack() as stack:
         workers = [
-            stack.enter_context(started(lab, name=f"bench-{number}", **settings)) for number in range(count)
+            stack.enter_context(started(lab, f"worker-{number}", OUR_WORKER, settings))
+            for number in range(count)
         ]
         for worker in workers:
-            _wait_until_ready(worker, wakes=settings.get("wake") != "off")
+            _wait_until_ready(worker, wakes=settings.get("WAKE") != "off")
         yield workers
 
 

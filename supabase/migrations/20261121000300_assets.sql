@@ -35,6 +35,10 @@ create table public.assets (
   -- Lets other tables refer to "an asset of this user", so that no row can join two users.
   constraint asset_has_one_owner
     unique (id, user_id),
+  -- These travel with every claim of a job about the asset.
+  constraint texts_are_short
+    check (length(path) <= 1024 and length(web_uri) <= 4096 and length(thumbnail) <= 4096
+           and length(media_type) <= 200 and length(location_name) <= 1000),
   constraint size_is_positive
     check (width > 0 and height > 0),
   constraint latitude_is_on_earth

@@ -59,6 +59,8 @@ create table public.jobs (
     check (status in ('pending', 'processing', 'completed', 'failed', 'cancelled')),
   constraint priority_is_a_level
     check (priority between 0 and 1000),
+  constraint run_at_is_a_time
+    check (isfinite(run_at)),
   constraint progress_is_a_percentage
     check (progress between 0 and 100),
   constraint counts_do_not_go_below_zero

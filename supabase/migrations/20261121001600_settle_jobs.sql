@@ -139,6 +139,7 @@ begin
        and epoch = v_epoch
        and worker_id = p_worker
        and outcome <> 'worker_lost'
+       and (outcome <> 'released' or v_outcome = 'released') -- given back meanwhile: this result is lost
        and (p_scope is null or user_id = p_scope);
     if found then
       return jsonb_build_object('id', v_id, 'answer', 'repeated', 'status', kizu.status_after(v_earlier));

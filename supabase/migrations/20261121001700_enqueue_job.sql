@@ -46,6 +46,11 @@ declare
   v_key      text;
   v_id       uuid;
   v_ended    text;
+  v_run_at   constant timestamptz := least(
+    greatest(coalesce(p_run_at, kizu.now()), kizu.now() - case when kizu.caller_scope() is null
+                                                               then interval '1 year'
+                                                               else interval '0' end),
+    kizu.now() + interval '1 year');
 begin
   select * into v_kind from public.job_kinds where kind = p_kind;
   if not found then
@@ -58,6 +63,13 @@ begin
   if octet_length(v_params::text) > c_largest_params then
     raise sqlstate 'PT400'
       using message = 'bad_params', detail = format('params: expected at most %s bytes', c_largest_params);
+  end if;
+
+  -- Every worker that claims the job has to read them.
+  if jsonb_path_exists(v_params, 'strict $.**{17 to last}')
+     or jsonb_path_exists(v_params, '$.** ? (@.type() == "number" && (@ > 1e15 || @ < -1e15))') then
+    raise sqlstate 'PT400'
+      using message = 'bad_params', detail = 'params: expected at most 16 levels, and numbers up to 1e15';
   end if;
 
   v_user := coalesce(v_scope, p_user_id);
@@ -106,13 +118,13 @@ begin
   loop
     execute format(
       'insert into %s (user_id, asset_id, job_type, params, priority, max_attempts, run_at, dedupe_key)'
-      ' values ($1, $2, $3, $4, $5, $6, coalesce($7, kizu.now()), $8)'
+      ' values ($1, $2, $3, $4, $5, $6, $7, $8)'
       ' on conflict (dedupe_key) where status in (''pending'', ''processing'') do nothing'
       ' returning id',
       kizu.job_table(v_kind.table_name)
     )
     into v_id
-    using v_user, p_asset_id, p_kind, v_params, v_priority, v_kind.max_attempts, p_run_at, v_key;
+    using v_user, p_asset_id, p_kind, v_params, v_priority, v_kind.max_attempts, v_run_at, v_key;
 
     if v_id is not null then
       return jsonb_build_object('id', v_id, 'status', 'enqueued');

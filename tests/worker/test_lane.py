@@ -185,3 +185,46 @@ async def test_a_refusal_is_ridden_out_for_a_while_and_then_believed(monkeypatch
     with pytest.raises(AuthFailed):
         await bench.serve()
     assert asked == REFUSALS
+
+
+async def test_whatever_a_server_answers_is_outlived(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.lane.random.uniform", lambda low, high: 0.0001)
+    bench = Bench()
+    bench.table.add(KIND)
+    original = bench.queue.claim
+    nonsense: list[Exception] = [
+        KeyError("jobs"),
+        TypeError("a list"),
+        RecursionError(),
+        ValueError("digits"),
+    ]
+
+    async def answer_nonsense(kinds, limit, claim_id):  # type: ignore[no-untyped-def]
+        if nonsense:
+            raise nonsense.pop()
+        return await original(kinds, limit, claim_id)
+
+    bench.queue.claim = answer_nonsense  # type: ignore[method-assign]
+    await bench.serve()
+    assert sum(bench.ran.values()) == 1
+
+
+async def test_after_a_long_outage_a_claim_is_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lease would else be counted from a try that never arrived, and be over before the job began."""
+    monkeypatch.setattr("worker.lane.random.uniform", lambda low, high: 0.01)
+    bench = Bench()
+    bench.lane._replay_seconds = 0.05
+    bench.queue.down = True
+    asked: list[object] = []
+    original = bench.queue.claim
+
+    async def note(kinds, limit, claim_id):  # type: ignore[no-untyped-def]
+        asked.append(claim_id)
+        return await original(kinds, limit, claim_id)
+
+    bench.queue.claim = note  # type: ignore[method-assign]
+    serving = asyncio.create_task(bench.serve())
+    await asyncio.sleep(0.3)
+    bench.queue.down = False
+    await serving
+    assert 1 < len(set(asked)) < len(asked)

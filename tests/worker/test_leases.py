@@ -97,3 +97,10 @@ async def test_short_jobs_cost_no_heartbeat(bench: Bench) -> None:
     with bench.leases.hold(job, since=time.monotonic()) as hold:
         await hold.attempt(asyncio.sleep(0))
     assert "extend" not in bench.queue.calls
+
+
+async def test_a_heartbeat_that_crosses_a_settlement_ends_nothing(bench: Bench) -> None:
+    job = await bench.claim()
+    bench.table.rows[job.id].status = "completed"  # settled; the answer is on its way
+    with bench.leases.hold(job, since=time.monotonic()) as hold:
+        assert await hold.settle(asyncio.sleep(LEASE * 0.8, "settled")) == "settled"

@@ -82,7 +82,16 @@ async def run_worker(
         wake = RealtimeSupervisor(connection, ring, tables, mode=settings.wake)
         poll = poll_seconds(wake, alone=settings.poll_interval, woken=settings.poll_interval_realtime)
         lanes += [
-            Lane(name, slots, kinds, queue, runner.run, poll, until_empty=drain)
+            Lane(
+                name,
+                slots,
+                kinds,
+                queue,
+                runner.run,
+                poll,
+                until_empty=drain,
+                replay_seconds=settings.lease_seconds / 2,
+            )
             for name, slots, kinds in lanes_of(settings, handlers)
         ]
         daemon = Daemon(
