@@ -85,5 +85,7 @@ def through_queue(lab: Lab, user: UUID, *, web: bool) -> tuple[float, float, int
     first_claim = lab.value(
         "select extract(epoch from min(picked_up_at))::float8 from public.image_processing_jobs"
     )
-    requests = lab.value("select (info ->> 'requests')::int from public.workers where worker_id = %s", NAME)
+    requests = lab.value(
+        "select (info ->> 'requests')::int from public.workers where worker_id = %s", worker.name
+    )
     return lab.working_seconds(KIND), first_claim - worker.started, requests
