@@ -63,26 +63,23 @@ def note_wishes(db: psycopg.Connection[Any], wishes: Sequence[Wish]) -> None:
 
 
 async def enqueue_all(connection: Connection, wishes: Sequence[Wish], *, within: float) -> None:
-    """Ask for every wish, as often as it takes: some at once, the others spread over `within` seconds."""
+    """Ask for every wish, as often as it takes: some at once, the others spread over `within` seconds.
+
+    Raises:
+        ExceptionGroup: a wish was refused, which is no part of the chaos.
+    """
     at_once = int(len(wishes) * FIRST)
-    waiting = asyncio.Queue[Wish]()
+    senders = asyncio.Semaphore(SENDERS)
 
-    async def send_waiting() -> None:
-        while True:
-            await _enqueue(connection, await waiting.get())
-            waiting.task_done()
+    async def send(wish: Wish) -> None:
+        async with senders:
+            await _enqueue(connection, wish)
 
-    senders = [asyncio.create_task(send_waiting()) for _ in range(SENDERS)]
-    try:
+    async with asyncio.TaskGroup() as tasks:
         for number, wish in enumerate(wishes):
-            waiting.put_nowait(wish)
+            tasks.create_task(send(wish))
             if number >= at_once:
                 await asyncio.sleep(within / (len(wishes) - at_once))
-        await waiting.join()
-    finally:
-        for sender in senders:
-            sender.cancel()
-        await asyncio.gather(*senders, return_exceptions=True)
 
 
 async def _enqueue(connection: Connection, wish: Wish) -> None:
