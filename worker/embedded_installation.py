@@ -84,14 +84,16 @@ def write_installation(path: Path, installation: Installation) -> None:
 
 
 def free_port(wanted: int | None = None, *, taken: frozenset[int] | set[int] = frozenset()) -> int:
-    """`wanted` when nothing listens there, else any free port of the loopback interface."""
+    """`wanted` when nothing listens there, else a free port of the loopback interface.
+
+    Drawn below the ports that systems give to outgoing connections, one of which could else have taken it
+    when we come back after a restart.
+    """
     if wanted is not None and wanted not in taken and is_free(wanted):
         return wanted
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port not in taken:
+        port = 20_000 + secrets.randbelow(12_000)
+        if port not in taken and is_free(port):
             return port
 
 

@@ -34,13 +34,6 @@ const realtime = new Realtime({
   ...access,
 });
 let ear: postgres.Sql | undefined;
-// One client's trouble must not become everybody's.
-addEventListener("unhandledrejection", (event) => {
-  event.preventDefault();
-  console.error("nobody waited for this failure:", event.reason);
-});
-realtime.start();
-
 const server = Deno.serve(
   {
     hostname: "127.0.0.1",
@@ -49,6 +42,12 @@ const server = Deno.serve(
   },
   route,
 );
+// From here on one client's trouble must not become everybody's; a port that is taken ends us above.
+addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  console.error("nobody waited for this failure:", event.reason);
+});
+realtime.start();
 for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(signal, stop);
 
 async function route(
