@@ -70,18 +70,20 @@ class Input {
     this.#held = Buffer.concat([bytes, this.#held]);
   }
 
+  /** A copy, which stays good. */
   async take(count: number): Promise<Buffer> {
     while (this.#held.length < count) await this.#more();
-    return this.#cut(count);
+    return Buffer.from(this.#cut(count));
   }
 
+  /** What stands before the mark: a copy, which stays good. */
   async headTo(mark: Buffer): Promise<Buffer> {
     let at: number;
     while ((at = find(this.#held, mark)) < 0) {
       if (this.#held.length > MOST_HEADER_BYTES) throw new FormError("a part's header has no end");
       await this.#more();
     }
-    const head = this.#cut(at);
+    const head = Buffer.from(this.#cut(at));
     this.#cut(mark.length);
     return head;
   }

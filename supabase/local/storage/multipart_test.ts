@@ -21,7 +21,7 @@ async function* inPieces(bytes: Buffer, size: number) {
   for (let at = 0; at < bytes.length; at += size) {
     const piece = Uint8Array.from(bytes.subarray(at, at + size));
     yield piece;
-    piece.fill(0); // The buffer is used again, as a socket's is.
+    piece.buffer.transfer(); // The buffer is used again, as a socket's is.
     await Promise.resolve();
   }
 }
