@@ -13,12 +13,21 @@ B = TypeVar("B")
 class Coalesced(Generic[A, B]):
     """Turns single calls into calls of up to `limit` items, one at a time, without waiting for company.
 
-    `send` answers one result per item, in order. If it raises, every caller of that batch gets the error.
+    `send` answers one result per item, in order. If it raises, every caller of that batch gets the error; but
+    if `is_refusal` says that the server did not want what was sent, the items are sent again one by one, so
+    that only the callers of those it does not want get an error.
     """
 
-    def __init__(self, send: Callable[[Sequence[A]], Awaitable[Sequence[B]]], *, limit: int) -> None:
+    def __init__(
+        self,
+        send: Callable[[Sequence[A]], Awaitable[Sequence[B]]],
+        *,
+        limit: int,
+        is_refusal: Callable[[Exception], bool] = lambda error: False,
+    ) -> None:
         self._send = send
         self._limit = limit
+        self._is_refusal = is_refusal
         self._waiting: list[tuple[A, asyncio.Future[B]]] = []
         self._sender: asyncio.Task[None] | None = None
 
@@ -41,6 +50,10 @@ class Coalesced(Generic[A, B]):
         try:
             results = await self._send([item for item, _ in batch])
         except Exception as error:
+            if len(batch) > 1 and self._is_refusal(error):
+                for waiting in batch:
+                    await self._send_batch([waiting])
+                return
             for _, future in batch:
                 if not future.done():
                     future.set_exception(error)

@@ -23,6 +23,7 @@ from worker.errors import AuthFailed, DatabaseUnavailable, InternalError, Startu
 from worker.identity import Identity, identity_of_key, identity_of_token
 from worker.rpc_errors import Refusal, error_of
 from worker.settings import Settings
+from worker.text import storable
 
 # HTTP/1.1 on purpose: with HTTP/2 one GOAWAY of the gateway fails every request in flight, large downloads
 # wait for small flow-control windows, and framing costs the event loop what decoding needs.
@@ -252,8 +253,8 @@ def _is_loopback(url: str) -> bool:
 
 def _to_json(params: Mapping[str, Any], function: str) -> bytes:
     try:
-        return json.dumps(params, default=_plain, allow_nan=False, separators=(",", ":")).encode()
-    except (TypeError, ValueError) as error:
+        return json.dumps(storable(params), default=_plain, allow_nan=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError) as error:
         raise InternalError(f"The arguments of {function} are not JSON: {error}") from error
 
 

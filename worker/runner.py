@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import random
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
@@ -93,9 +94,12 @@ class Runner(Generic[C]):
             return settled
         log.error("result refused", reason=settled.error)
         refused = ResultRefused(f"the database refused the result: {settled.error}")
-        return await hold.settle(
-            self._queue.settle(job, self._policy.outcome_of(refused, job, jitter=0.0), run)
-        )
+        failed = self._policy.outcome_of(refused, job, jitter=0.0)
+        bare = dataclasses.replace(run, models=(), timings={}, counts={})  # what the handler noted may be why
+        settled = await hold.settle(self._queue.settle(job, failed, bare))
+        if settled.answer is Answer.REFUSED:
+            raise refused
+        return settled
 
     def _run_of(self, job: Job, record: Record) -> Run:
         handler = self._handlers.get(job.kind)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from worker.coalesce import Coalesced
+from worker.errors import DatabaseUnavailable, JobError
 from worker.job import Cancelled, Done, Failed, Job, Outcome, Released, Replace, Retry, Run, Update, Write
 from worker.queue import Answer, Claim, Heartbeat, Settled, Verdict
 
@@ -29,7 +30,7 @@ class SupabaseQueue:
         self._rpc = rpc
         self._worker_id = worker_id
         self._lease_seconds = lease_seconds
-        self._settle = Coalesced(self._settle_batch, limit=SETTLE_LIMIT)
+        self._settle = Coalesced(self._settle_batch, limit=SETTLE_LIMIT, is_refusal=_is_refusal)
 
     async def claim(self, kinds: Sequence[str], limit: int, claim_id: UUID) -> Claim:
         answer = await self._rpc(
@@ -64,14 +65,18 @@ class SupabaseQueue:
         return {UUID(row["id"]): Verdict(row["verdict"]) for row in answer}
 
     async def settle(self, job: Job, outcome: Outcome, run: Run) -> Settled:
-        return await self._settle(
-            {
-                **_fence(job),
-                "outcome": _outcome(outcome),
-                "writes": [_write(write) for write in outcome.writes] if isinstance(outcome, Done) else [],
-                "run": _run(run),
-            }
-        )
+        settlement = {
+            **_fence(job),
+            "outcome": _outcome(outcome),
+            "writes": [_write(write) for write in outcome.writes] if isinstance(outcome, Done) else [],
+            "run": _run(run),
+        }
+        try:
+            return await self._settle(settlement)
+        except JobError as error:
+            if not _is_refusal(error):
+                raise
+            return Settled(answer=Answer.REFUSED, error=str(error))
 
     async def release_all(self) -> int:
         return int(await self._rpc("release_jobs", {"p_worker": self._worker_id}, within=5))
@@ -90,6 +95,11 @@ class SupabaseQueue:
             for row in answer
         }
         return [by_id[settlement["id"]] for settlement in settlements]
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether what was sent is at fault, rather than the server, the network or our key."""
+    return isinstance(error, JobError) and not isinstance(error, DatabaseUnavailable)
 
 
 def _job(row: Mapping[str, Any]) -> Job:

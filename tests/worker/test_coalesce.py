@@ -44,3 +44,15 @@ async def test_a_caller_that_gives_up_disturbs_nobody() -> None:
     await asyncio.sleep(0.001)
     hasty.cancel()
     assert await patient == 1
+
+
+async def test_what_the_server_refuses_fails_alone() -> None:
+    async def refuse_odd(items: Sequence[int]) -> Sequence[int]:
+        if any(item % 2 for item in items):
+            raise ValueError("odd")
+        await asyncio.sleep(0.01)
+        return items
+
+    call = Coalesced(refuse_odd, limit=10, is_refusal=lambda error: isinstance(error, ValueError))
+    answers = await asyncio.gather(*(call(number) for number in (0, 1, 2, 3, 4)), return_exceptions=True)
+    assert [str(answer) for answer in answers] == ["0", "odd", "2", "odd", "4"]

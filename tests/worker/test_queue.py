@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Protocol
@@ -102,16 +103,21 @@ class RealBench:
         return row[0], row[1], row[2]
 
 
-@pytest.fixture(params=["memory", pytest.param("real", marks=pytest.mark.stack)])
-async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
-    if request.param == "memory":
-        yield MemoryBench()
-        return
-    stack: StackInfo = request.getfixturevalue("stack")
-    make_user: Callable[[], Any] = request.getfixturevalue("make_user")
+@pytest.fixture
+async def real_bench(
+    stack: StackInfo, db: psycopg.Connection[Any], make_user: Callable[[], Any]
+) -> AsyncIterator[RealBench]:
     settings = read_settings(supabase_url=stack.url, supabase_secret_key=stack.secret_key, _env_file=None)
     async with Connection(settings) as connection:
-        yield RealBench(connection, request.getfixturevalue("db"), make_user().user_id)
+        yield RealBench(connection, db, make_user().user_id)
+
+
+@pytest.fixture(params=["memory", pytest.param("real", marks=pytest.mark.stack)])
+def bench(request: pytest.FixtureRequest) -> Bench:
+    if request.param == "memory":
+        return MemoryBench()
+    real: RealBench = request.getfixturevalue("real_bench")
+    return real
 
 
 async def claim(bench: Bench, limit: int = 1, *, name: str = "one", claim_id: UUID | None = None) -> Claim:
@@ -224,6 +230,38 @@ async def test_refused_writes_leave_the_job_with_its_worker(bench: Bench) -> Non
     assert "unregistered" in (refused.error or "")
     assert bench.look(job_id)[0] == "processing"
     assert (await bench.worker().settle(job, Done(), Run())).answer is Answer.SETTLED
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "half of a pair: \ud83d"])
+async def test_no_text_keeps_a_job_from_being_held_and_ended(bench: Bench, text: str) -> None:
+    bench.add()
+    bench.add()
+    worker = bench.worker()
+    done, failed = (await claim(bench, 2)).jobs
+    verdicts = await worker.extend([Heartbeat(job=done, progress=10, step=text)])
+    assert verdicts == {done.id: Verdict.KEPT}
+    settled = await asyncio.gather(
+        worker.settle(done, Done(result={"text": text, text: [text]}), Run()),
+        worker.settle(failed, Failed(code="unreadable", message=text), Run()),
+    )
+    assert [one.answer for one in settled] == [Answer.SETTLED, Answer.SETTLED]
+    assert bench.look(done.id)[0] == "completed"
+    assert bench.look(failed.id)[::2] == ("failed", "unreadable")
+
+
+@pytest.mark.stack
+async def test_a_settlement_that_cannot_be_sent_is_refused_alone(real_bench: RealBench) -> None:
+    for _ in range(4):
+        real_bench.add()
+    worker = real_bench.worker()
+    first, odd, *others = (await claim(real_bench, 4)).jobs
+    settled = await asyncio.gather(
+        worker.settle(first, Done(), Run()),  # under way while the others gather
+        worker.settle(odd, Done(result={"n": float("nan")}), Run()),
+        *(worker.settle(job, Done(), Run()) for job in others),
+    )
+    assert [one.answer for one in settled] == [Answer.SETTLED, Answer.REFUSED, *[Answer.SETTLED] * 2]
+    assert real_bench.look(odd.id)[0] == "processing"
 
 
 async def test_a_cancelled_job_hears_of_it_and_is_not_retried(bench: Bench) -> None:

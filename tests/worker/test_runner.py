@@ -9,8 +9,9 @@ from pydantic import BaseModel
 
 from worker.errors import NotFound, StorageUnavailable
 from worker.handler import Handler
-from worker.job import Done, Replace
+from worker.job import Done, Job, Outcome, Replace, Run
 from worker.leases import Ending, Hold, LeaseKeeper
+from worker.queue import Answer, Settled
 from worker.record import Record
 from worker.runner import Runner
 from worker.testing import MemoryQueue, MemoryTable, Row
@@ -32,8 +33,9 @@ class Bench:
         handler = Handler(
             kind="test", version="1", lane="any", params=Params, run=act, timeout_seconds=timeout_seconds
         )
+        self.handlers = {"test": handler}
         self.runner = Runner(
-            self.queue, {"test": handler}, self.leases, lambda job, hold, record: hold, jitter=lambda: 0.5
+            self.queue, self.handlers, self.leases, lambda job, hold, record: hold, jitter=lambda: 0.5
         )
 
     async def run(self, kind: str = "test", **columns: Any) -> Row:
@@ -121,6 +123,23 @@ async def test_a_refused_result_fails_the_job_with_a_reason() -> None:
         return Done(writes=[Replace(table="unregistered")])
 
     row = await Bench(overreach).run()
+    assert (row.status, row.error_code) == ("failed", "result_refused")
+
+
+async def test_an_attempt_whose_record_is_refused_fails_without_it() -> None:
+    bench = Bench(succeed)
+    bench.runner = Runner(
+        bench.queue, bench.handlers, bench.leases, lambda job, hold, record: record.count("files") or hold
+    )
+    settle = bench.queue.settle
+
+    async def refuse_counts(job: Job, outcome: Outcome, run: Run) -> Settled:
+        if run.counts:
+            return Settled(answer=Answer.REFUSED, error="not a number")
+        return await settle(job, outcome, run)
+
+    bench.queue.settle = refuse_counts  # type: ignore[method-assign]
+    row = await bench.run()
     assert (row.status, row.error_code) == ("failed", "result_refused")
 
 
