@@ -1,0 +1,38 @@
+"""The picture as models are given it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """An upright sRGB picture, 8 bits per channel: `data` holds rows of R, G, B, top to bottom, unpadded.
+
+    Nothing but bytes, so that it passes between processes and the worker needs no numpy to hold it.
+    """
+
+    width: int
+    height: int
+    data: bytes
+
+    @classmethod
+    def of(cls, image: Image.Image) -> Frame:
+        rgb = image.convert("RGB")
+        return cls(width=rgb.width, height=rgb.height, data=rgb.tobytes())
+
+    def image(self) -> Image.Image:
+        return Image.frombytes("RGB", (self.width, self.height), self.data)
+
+    def array(self) -> npt.NDArray[np.uint8]:
+        """Shape (height, width, 3), RGB, read-only, without a copy."""
+        import numpy as np
+
+        return np.frombuffer(self.data, np.uint8).reshape(self.height, self.width, 3)

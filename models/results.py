@@ -1,0 +1,75 @@
+"""What models find. Everything here is plain and immutable, and travels between processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Vector: TypeAlias = tuple[float, ...]
+"""Of unit length; each number is a float32."""
+
+Level: TypeAlias = Literal["brief", "medium", "detailed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """A rectangle as shares of the upright picture, 0 to 1; `x`, `y` is its top left corner."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Face:
+    """One face and who it looks like."""
+
+    box: Box
+    score: float
+    """Of the detection, 0 to 1."""
+    landmarks: tuple[tuple[float, float], ...]
+    """Left eye, right eye, nose, left and right corner of the mouth, as seen; shares, 0 to 1."""
+    embedding: Vector
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thing:
+    """One detected object."""
+
+    name: str
+    """Of its class, one of the 80 of COCO."""
+    class_id: int
+    score: float
+    box: Box
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextRegion:
+    text: str
+    score: float
+    box: Box
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The text in a picture, in reading order; without any, `regions` is empty."""
+
+    regions: tuple[TextRegion, ...]
+    languages: tuple[str, ...]
+    """The languages looked for, in the codes of the engine."""
+
+    @property
+    def text(self) -> str:
+        return " ".join(region.text for region in self.regions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caption:
+    """A sentence or more about a picture."""
+
+    text: str
+    level: Level
+    seconds: float
+    cut_short: bool
+    """The time budget ended it."""

@@ -1,0 +1,83 @@
+"""What can be set about models."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class ModelSettings(BaseSettings):
+    """Read from the environment and from `.env`."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, populate_by_name=True, env_ignore_empty=True
+    )
+
+    kizu_profile: Literal["full", "tiny"] = Field(
+        "full", description="tiny: seeded test models that find nothing real, for trying the machinery."
+    )
+    model_cache_dir: Path = Field(
+        Path.home() / ".cache" / "kizu" / "models", description="Folder of weights and exported graphs."
+    )
+    model_downloads: bool = Field(
+        True, description="Fetch missing weights on first use; off: only `kizu models pull` does."
+    )
+    model_licences: Annotated[tuple[Literal["free", "copyleft", "non_commercial"], ...], NoDecode] = Field(
+        ("free", "copyleft", "non_commercial"),
+        description="Licences that models may have; `free` alone suits a product that is sold.",
+    )
+    model_device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="Where models run; auto: CUDA, else MPS, else the processor."
+    )
+    model_backend: Literal["auto", "torch", "onnxruntime", "openvino"] = Field(
+        "auto", description="What runs them; auto: the fastest installed that the model and machine have."
+    )
+    model_threads: int = Field(
+        default_factory=lambda: max(1, os.cpu_count() or 1),
+        ge=1,
+        le=256,
+        description="Threads per model call.",
+    )
+    model_ttl: float = Field(300.0, ge=0, description="Seconds a model stays loaded after its last use.")
+    model_memory: int = Field(
+        0, ge=0, description="Megabytes all loaded models may take; 0: half of the machine's."
+    )
+    model_batch_delay: float = Field(
+        0.005, ge=0, le=1, description="Seconds a request waits for others to share its call."
+    )
+    model_batch_size: int = Field(0, ge=0, le=256, description="Most inputs per call; 0: as suits the model.")
+
+    max_image_size: int = Field(
+        2048, ge=64, le=16384, description="Long side in pixels of the picture that models see."
+    )
+    clip_model: str = Field("ViT-B-32", description="Name of an OpenCLIP architecture.")
+    clip_pretrained: str = Field(
+        "openai", description="Its weights: a tag of OpenCLIP's, or a file or folder."
+    )
+    yolo_size: Literal["n", "s", "m", "l", "x"] = Field("m", description="Size of the YOLOv8 detector.")
+    object_threshold: float = Field(0.5, gt=0, lt=1, description="Least score of an object that is kept.")
+    face_pack: str = Field("buffalo_l", description="InsightFace model pack.")
+    face_threshold: float = Field(0.5, gt=0, lt=1, description="Least score of a face that is kept.")
+    ocr_model: Literal["easyocr", "rapidocr"] = Field("easyocr", description="What reads text.")
+    ocr_languages: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("en",), description="Languages looked for, comma separated, in EasyOCR's codes."
+    )
+    ocr_canvas: int = Field(
+        960, ge=320, le=4096, description="Long side in pixels at which text is looked for: less is faster."
+    )
+    caption_model: Literal["base", "large"] = Field("base", description="Size of Florence-2.")
+    caption_level: Literal["brief", "medium", "detailed"] = Field(
+        "medium", description="How much is said of a picture, unless the job says."
+    )
+    caption_seconds: float = Field(60.0, gt=0, description="Most seconds spent on one picture's description.")
+
+    @field_validator("model_licences", "ocr_languages", mode="before")
+    @classmethod
+    def _read_list(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value

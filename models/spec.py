@@ -1,0 +1,104 @@
+"""What a catalog file says of its model: enough to choose, find and load it, with nothing heavy imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
+
+from models.settings import ModelSettings
+from models.tasks import Model, Task
+
+M = TypeVar("M", bound=Model)
+
+Device: TypeAlias = Literal["cpu", "cuda", "mps"]
+Use: TypeAlias = Literal["free", "copyleft", "non_commercial"]
+"""What a licence asks of its users: nothing much, to share their source, not to earn money with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Licence:
+    name: str
+    """As SPDX has it, or in words where it has none."""
+    use: Use
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightFile:
+    """One file a model needs."""
+
+    path: str
+    """Below the cache folder, with forward slashes."""
+    url: str | None = None
+    """None: not to be had from anywhere; it is exported, or made, or put there by hand."""
+    member: str | None = None
+    """The file inside the archive at `url`, where that is one."""
+    sha256: str | None = None
+    """None: not known to us. The first download is then recorded, and every later one held to it."""
+    size: int | None = None
+    """In bytes."""
+    pickled: bool = False
+    """Loading it runs what it says: refused unless its digest is known or the user vouched for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """The model that the settings select."""
+
+    version: str
+    """As in every row it leads to, e.g. `openclip-ViT-B-32-openai`."""
+    licence: Licence
+    files: tuple[WeightFile, ...] = ()
+    """All that the reference implementation needs."""
+    packages: tuple[str, ...] = ()
+    """To be importable; they come with an extra, `cpu` or `gpu`."""
+    dimension: int | None = None
+    """Of its vectors, where it makes any."""
+    megabytes: int = 500
+    """Resident memory it takes, until it has been measured."""
+    largest_batch: Mapping[Device, int] = field(default_factory=lambda: {"cpu": 1, "cuda": 16, "mps": 8})
+    """Beyond which more inputs per call gain nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loading:
+    """All that `load` may use."""
+
+    variant: Variant
+    files: Mapping[str, Path]
+    """By `WeightFile.path`: present and verified."""
+    device: Device
+    threads: int
+    settings: ModelSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec(Generic[M]):
+    """One model of the catalog; each catalog file ends in `SPEC = ModelSpec(...)`."""
+
+    task: Task[M]
+    name: str
+    """Chosen by, e.g. in OCR_MODEL=rapidocr."""
+    select: Callable[[ModelSettings], Variant]
+    """Pure. Raises `UnknownModel` for settings that name none."""
+    load: Callable[[Loading], M]
+    """Blocks, imports what is heavy. Raises `BadWeights` when the files are not what they should be."""
+
+
+AnySpec: TypeAlias = ModelSpec[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Which model answered: on every row and in every run record."""
+
+    task: str
+    name: str
+    version: str
+    digest: str | None
+    """SHA-256 over the digests of its files, in order; None where it has none."""
+    backend: str
+    """What ran it, e.g. `onnxruntime`."""
+    precision: str
+    device: Device

@@ -1,0 +1,84 @@
+"""What can be asked of a model: an abstract class per task, and its typed key.
+
+All methods take several inputs and answer as many results, in order: the registry gathers what jobs ask for
+at the same time into one call. They block, run in the models' own thread, one at a time, and raise
+`OutOfMemory` when the device has too little for this many inputs.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from models.frame import Frame
+from models.results import Caption, Face, Level, Reading, Thing, Vector
+
+
+class Model:
+    """What every model can do."""
+
+    def close(self) -> None:
+        """Give back what forgetting the object does not: sessions, device memory."""
+
+
+M = TypeVar("M", bound=Model, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Task(Generic[M]):
+    """A typed key: what is asked for, whichever model answers."""
+
+    name: str
+
+
+class Embedder(Model, ABC):
+    """Pictures and sentences as vectors of one space: what belongs together is close by."""
+
+    dimension: int
+
+    @abstractmethod
+    def embed_images(self, frames: Sequence[Frame]) -> Sequence[Vector]: ...
+
+    @abstractmethod
+    def embed_texts(self, texts: Sequence[str]) -> Sequence[Vector]: ...
+
+
+class FaceFinder(Model, ABC):
+    dimension: int
+
+    @abstractmethod
+    def find_faces(self, frames: Sequence[Frame]) -> Sequence[tuple[Face, ...]]:
+        """Largest face first."""
+
+
+class ObjectDetector(Model, ABC):
+    @abstractmethod
+    def detect(self, frames: Sequence[Frame]) -> Sequence[tuple[Thing, ...]]:
+        """Highest score first."""
+
+
+class TextReader(Model, ABC):
+    @abstractmethod
+    def read(self, frames: Sequence[Frame]) -> Sequence[Reading]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptionRequest:
+    frame: Frame
+    level: Level = "medium"
+
+
+class Captioner(Model, ABC):
+    @abstractmethod
+    def describe(self, requests: Sequence[CaptionRequest]) -> Sequence[Caption]: ...
+
+
+EMBED: Final = Task[Embedder]("embed")
+FACES: Final = Task[FaceFinder]("faces")
+OBJECTS: Final = Task[ObjectDetector]("objects")
+OCR: Final = Task[TextReader]("ocr")
+CAPTION: Final = Task[Captioner]("caption")
+
+TASKS: Final[tuple[Task[Any], ...]] = (EMBED, FACES, OBJECTS, OCR, CAPTION)
