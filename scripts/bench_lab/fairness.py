@@ -29,9 +29,11 @@ def claims_before(lab: Lab, backlog: int, singles: int, slots: int) -> int:
     lab.add_noops(crowd, backlog)
     lab.db.execute("analyze public.ai_processing_jobs")
     with serving(lab, {"LANES": f"noop={slots}", "WAKE": "broadcast"}):
+        there = []
         for loner in loners:
             time.sleep(random.uniform(0.01, 0.05))
             lab.add_noops(loner, 1)
+            there.append(lab.value("select clock_timestamp()"))  # a claim under way meanwhile saw no job yet
         while lab.value(
             "select exists (select from public.jobs"
             " where status <> 'completed' and job_type = %s and user_id = any (%s))",
@@ -42,15 +44,17 @@ def claims_before(lab: Lab, backlog: int, singles: int, slots: int) -> int:
     found = lab.value(
         "select max(before) from ("
         "  select count(distinct other.picked_up_at) as before"
-        "    from public.ai_processing_jobs as single"
+        "    from unnest(%s::uuid[], %s::timestamptz[]) as loner(id, there)"
+        "    join public.ai_processing_jobs as single on single.user_id = loner.id"
         "    left join public.ai_processing_jobs as other"
         "      on other.job_type = single.job_type and other.user_id = %s"
-        "     and other.picked_up_at > single.created_at and other.picked_up_at < single.picked_up_at"
-        "   where single.job_type = %s and single.user_id = any (%s)"
+        "     and other.picked_up_at > loner.there and other.picked_up_at < single.picked_up_at"
+        "   where single.job_type = %s"
         "   group by single.id) as counted",
+        loners,
+        there,
         crowd,
         NOOP,
-        loners,
     )
     lab.forget_noops()
     return int(found)

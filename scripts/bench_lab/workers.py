@@ -33,6 +33,7 @@ class Worker:
     """`last_words` is what the process wrote to standard output, once it has ended."""
 
     name: str
+    project: str
     process: subprocess.Popen[str]
     log: Path
     last_words: str = ""
@@ -48,7 +49,7 @@ class Worker:
 
     def status(self) -> dict[str, Any] | None:
         """What it answers to a health check; None when it does not (yet)."""
-        return asyncio.run(health.ask(self.name))
+        return asyncio.run(health.ask(self.name, self.project))
 
     def requests(self) -> int:
         """HTTP requests it has sent so far."""
@@ -126,7 +127,7 @@ def started(
             stderr=log,
             text=True,
         )
-    worker = Worker(name=name, process=process, log=path)
+    worker = Worker(name=name, project=lab.info.url, process=process, log=path)
     try:
         yield worker
     finally:
