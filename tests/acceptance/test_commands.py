@@ -159,6 +159,8 @@ def test_the_doctor_says_what_is_wrong_with_a_key(library: Library, monkeypatch:
 
 
 def test_nobody_is_healthy_who_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    result = _kizu(monkeypatch)("health", "--worker-id", "nobody", "--json")
+    result = _kizu(monkeypatch, SUPABASE_URL="http://127.0.0.1:9")(
+        "health", "--worker-id", "nobody", "--json"
+    )
     assert result.exit_code == 1
     assert json.loads(result.stdout) == {"worker_id": "nobody", "healthy": False}

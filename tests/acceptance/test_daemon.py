@@ -72,3 +72,15 @@ def test_no_key_reaches_the_log(library: Library, start_worker: Start, tmp_path:
     said = (tmp_path / "worker-0.log").read_text()
     assert library.stack.secret_key not in said
     assert all(json.loads(line)["event"] for line in said.splitlines() if line.startswith("{"))
+
+
+def test_a_second_worker_of_the_same_name_is_refused(
+    library: Library, start_worker: Start, tmp_path: Any
+) -> None:
+    first = start_worker("--worker-id", "twin")
+    asset_id = library.add(jpeg())
+    wait_for(lambda: library.job(asset_id)["status"] == "completed", "the worker to be up")
+    second = start_worker("--worker-id", "twin")
+    assert second.wait(timeout=30) == 2
+    assert "a worker named twin runs on this machine already" in (tmp_path / "worker-1.log").read_text()
+    assert first.poll() is None

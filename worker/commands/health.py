@@ -9,7 +9,7 @@ import click
 
 from worker import health as checks
 from worker.commands.output import as_json, print_json
-from worker.settings import read_settings
+from worker.commands.target import read_target
 
 
 @click.command()
@@ -17,8 +17,9 @@ from worker.settings import read_settings
 @as_json
 def health(worker_id: str | None, as_json: bool) -> None:
     """Ask the worker running on this machine how it is; exit code 1 if it does not answer."""
-    name = worker_id or read_settings().worker_id
-    status = asyncio.run(checks.ask(name))
+    settings = read_target()
+    name = worker_id or settings.worker_id
+    status = asyncio.run(checks.ask(name, settings.url))
     if as_json:
         print_json({"worker_id": name, "healthy": status is not None, **(status or {})})
     elif status is None:

@@ -56,10 +56,11 @@ async def run_worker(
     """Serve until a signal, or until the queue is empty; answers how many jobs were given back unfinished.
 
     Raises:
-        StartupError: a setting is wrong, or the project refuses this worker.
+        StartupError: a setting is wrong, the project refuses this worker, or its name is taken.
     """
     handlers = handlers or discover()
     async with AsyncExitStack() as stack:
+        stack.enter_context(health.only_one(settings.worker_id, settings.url))
         connection = await stack.enter_async_context(Connection(settings, patience=math.inf))
         files = await stack.enter_async_context(files_for(connection, settings))
         pixels = stack.enter_context(ThreadPoolExecutor(settings.decode_threads, "pixels"))
@@ -106,7 +107,7 @@ async def run_worker(
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, daemon.stop)
-        await stack.enter_async_context(health.answering(settings.worker_id, daemon.status))
+        await stack.enter_async_context(health.answering(settings.worker_id, settings.url, daemon.status))
         return await daemon.serve()
 
 
