@@ -17,7 +17,12 @@ from models.results import Caption, Face, Level, Reading, Thing, Vector
 
 
 class Model:
-    """What every model can do."""
+    """What every model can do, and says of itself once it is loaded."""
+
+    backend: str = ""
+    """What runs it, e.g. `onnxruntime`."""
+    precision: str = ""
+    """Of its numbers, e.g. `fp32`."""
 
     def close(self) -> None:
         """Give back what forgetting the object does not: sessions, device memory."""
