@@ -52,7 +52,9 @@ def start_worker(stack: StackInfo, tmp_path: Path) -> Iterator[Callable[..., sub
     """Start `kizu worker` as a process of its own; what still runs at the end is killed."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(*arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+    def start(
+        *arguments: str, program: tuple[str, ...] = ("-m", "worker"), **environment: str
+    ) -> subprocess.Popen[bytes]:
         clean = {
             name: value for name, value in os.environ.items() if not name.startswith(("SUPABASE", "KIZU"))
         }
@@ -61,8 +63,7 @@ def start_worker(stack: StackInfo, tmp_path: Path) -> Iterator[Callable[..., sub
             process = subprocess.Popen(
                 [
                     sys.executable,
-                    "-m",
-                    "worker",
+                    *program,
                     "worker",
                     "--worker-id",
                     f"w-{uuid.uuid4().hex[:8]}",

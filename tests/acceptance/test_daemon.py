@@ -42,6 +42,35 @@ def test_sigterm_ends_an_idle_worker_with_zero(library: Library, start_worker: S
     assert process.wait(timeout=20) == 0
 
 
+STUCK_WORKER = """
+import time
+from worker.cli import main
+from worker.handlers import optimize_image
+
+optimize_image.render = lambda *_: time.sleep(120)
+main()
+"""
+
+
+def test_a_second_sigterm_ends_a_worker_whose_decoder_does_not(library: Library, start_worker: Start) -> None:
+    process = start_worker(program=("-c", STUCK_WORKER), GRACE_SECONDS="120")
+    asset_id = library.add(jpeg())
+    wait_for(lambda: _is_decoding(library, asset_id), "the decoder to be busy")
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=20) == 3
+    assert (library.job(asset_id)["status"], library.job(asset_id)["attempts"]) == ("pending", 0)
+
+
+def _is_decoding(library: Library, asset_id: str) -> bool:
+    row = library.db.execute(
+        "select progress from image_processing_jobs where asset_id = %s", [asset_id]
+    ).fetchone()
+    return row is not None and row[0] == 20
+
+
 def test_a_killed_workers_job_is_finished_by_another(library: Library, start_worker: Start) -> None:
     assets = [library.add(jpeg(4000, 3000)) for _ in range(12)]
     victim = start_worker(LEASE_SECONDS="2", LANES="image=8")

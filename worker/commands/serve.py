@@ -10,7 +10,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -46,8 +46,18 @@ def serve(worker_id: str | None, lanes: str | None, drain: bool, debug: bool) ->
     given = {"worker_id": worker_id, "lanes": lanes, "log_level": "debug" if debug else None}
     settings = read_target(**{name: value for name, value in given.items() if value is not None})
     log.configure(settings.log_level, settings.log_format)
-    if asyncio.run(run_worker(settings, drain=drain)):
-        sys.exit(3)
+    asyncio.run(work_and_leave(settings, drain=drain))
+
+
+async def work_and_leave(settings: Settings, *, drain: bool) -> NoReturn:
+    """Serve, then end the process without waiting for threads whose jobs have been given back.
+
+    The interpreter would join them first, and a decode may go on for minutes.
+    """
+    left = await run_worker(settings, drain=drain)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(3 if left else 0)
 
 
 async def run_worker(
@@ -63,7 +73,8 @@ async def run_worker(
         stack.enter_context(health.only_one(settings.worker_id, settings.url))
         connection = await stack.enter_async_context(Connection(settings, patience=math.inf))
         files = await stack.enter_async_context(files_for(connection, settings))
-        pixels = stack.enter_context(ThreadPoolExecutor(settings.decode_threads, "pixels"))
+        pixels = ThreadPoolExecutor(settings.decode_threads, "pixels")
+        stack.callback(pixels.shutdown, wait=False, cancel_futures=True)
         queue = SupabaseQueue(connection.rpc, settings.worker_id, settings.lease_seconds)
         leases = LeaseKeeper(queue, settings.lease_seconds)
 
