@@ -1,8 +1,8 @@
 """`kizu`: every command, and the exit codes they share.
 
 0  done
-1  something failed that should not have; the message or the log says what
-2  wrong usage, wrong settings, or a project that refuses us (`StartupError`)
+1  something failed that should not have, or what was named is not there; the message or the log says what
+2  wrong usage, wrong settings, a project that refuses us, or a name that is taken (`StartupError`)
 3  stopped with jobs given back unfinished
 """
 

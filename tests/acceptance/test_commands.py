@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from tests.acceptance.library import Library, drain, jpeg, service
 from worker.cli import kizu
-from worker.errors import StartupError
+from worker.errors import NotFound, StartupError
 
 pytestmark = pytest.mark.stack
 
@@ -107,13 +108,30 @@ def test_a_user_cancels_their_own_job_and_nobody_elses(
     mine, theirs = library.add(jpeg()), other.add(jpeg())
     (answer,) = told(as_user("jobs", "cancel", str(library.job(mine)["id"]), "--json"))
     assert answer["status"] == "cancelled"
-    (answer,) = told(as_user("jobs", "cancel", str(other.job(theirs)["id"]), "--json"))
-    assert answer["status"] == "not_found"
+    refused = as_user("jobs", "cancel", str(other.job(theirs)["id"]), "--json")
+    assert [answer["status"] for answer in json.loads(refused.stdout)] == ["not_found"]
+    assert refused.exit_code == 1
     assert other.job(theirs)["status"] == "pending"
     assert as_user("jobs", "show", str(other.job(theirs)["id"])).exit_code == 1
     assert {row["id"] for row in told(as_user("jobs", "list", "--json"))}.isdisjoint(
         {str(other.job(theirs)["id"])}
     )
+
+
+def test_cancelling_a_job_that_is_not_there_is_a_failure_and_stops_the_others(
+    library: Library, as_user: Kizu
+) -> None:
+    job_id = str(library.job(library.add(jpeg()))["id"])
+    result = as_user("jobs", "cancel", str(uuid.uuid4()), job_id, "--json")
+    assert result.exit_code == 1
+    assert [answer["status"] for answer in json.loads(result.stdout)] == ["not_found", "cancelled"]
+
+
+def test_a_folder_without_pictures_is_a_failure(as_user: Kizu, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not a photo")
+    result = as_user("ingest", str(tmp_path))
+    assert result.exit_code == 1
+    assert isinstance(result.exception, NotFound)
 
 
 def test_a_folder_is_ingested_once(library: Library, as_user: Kizu, tmp_path: Path) -> None:

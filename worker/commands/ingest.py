@@ -13,7 +13,8 @@ from worker.commands.output import as_json, print_json
 from worker.commands.target import read_target
 from worker.connection import Connection
 from worker.context import files_for
-from worker.ingest import find_files, ingest
+from worker.errors import NotFound
+from worker.ingest import IMAGES, find_files, ingest
 
 
 @click.command("ingest")
@@ -25,6 +26,8 @@ def ingest_command(paths: tuple[Path, ...], as_json: bool) -> None:
     Signs in with KIZU_EMAIL and KIZU_PASSWORD. What is already in the library is not uploaded again.
     """
     files = find_files(paths)
+    if not files:
+        raise NotFound(f"no picture is there: expected files ending in {', '.join(IMAGES)}")
     counts = asyncio.run(bring_in(files, quiet=as_json))
     if as_json:
         print_json({"files": len(files), **counts})

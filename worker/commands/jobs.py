@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 from uuid import UUID
@@ -151,7 +152,10 @@ def retry(
 @click.argument("job_ids", nargs=-1, required=True, type=click.UUID)
 @as_json
 def cancel(job_ids: tuple[UUID, ...], as_json: bool) -> None:
-    """Stop jobs: pending ones at once, running ones at their next heartbeat."""
+    """Stop jobs: pending ones at once, running ones at their next heartbeat.
+
+    Exit code 1 says that there is no such job, or that it is not yours; the others are stopped all the same.
+    """
 
     async def act(connection: Connection) -> list[dict[str, str]]:
         return [
@@ -164,3 +168,4 @@ def cancel(job_ids: tuple[UUID, ...], as_json: bool) -> None:
         print_json(rows)
     else:
         print_table(rows, ["id", "status"])
+    sys.exit(any(row["status"] == "not_found" for row in rows))
