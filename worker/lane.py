@@ -26,6 +26,9 @@ GATHER_SECONDS = 0.05
 """With a backlog, how long a freed slot waits for others, so that one claim fills them together."""
 OUTAGE_CAP_SECONDS = 30.0
 """Longest pause between claims while the database cannot be reached."""
+DRAIN_SECONDS = 60.0
+"""A draining lane waits for what is due within this: for every retry of a job with five attempts (32 s at most,
+see `worker.retry`) and for jobs of a dead worker, but not for what somebody put off until tomorrow."""
 REFUSALS = 10
 """Claims refused in a row before the worker gives up, after some three minutes: a server that is restarting
 may refuse a good token or not know its own functions for a moment, but a revoked account stays refused."""
@@ -91,7 +94,7 @@ class Lane:
         self._bell.ring()
 
     async def serve(self) -> None:
-        """Fill the slots until stopped, or until the queue is empty if that was asked for."""
+        """Fill the slots until stopped, or until nothing runs and nothing is due soon if that was asked for."""
         while not self._stopping:
             self._bell.clear()
             self._look = self._look or time.monotonic() >= self._look_by
@@ -131,7 +134,7 @@ class Lane:
         self._failures = 0
         self._backlog = len(claim.jobs) >= free or claim.next_due_seconds == 0
         self._look = self._look or self._backlog
-        if self._until_empty and not self._running and claim.next_due_seconds is None:
+        if self._until_empty and not self._running and not _is_soon(claim.next_due_seconds):
             return None
         if claim.next_due_seconds is None:
             return self._poll_seconds()
@@ -159,3 +162,7 @@ class Lane:
         if self._until_empty:
             self._look = True
         self._bell.ring()
+
+
+def _is_soon(due_seconds: float | None) -> bool:
+    return due_seconds is not None and due_seconds <= DRAIN_SECONDS

@@ -6,7 +6,7 @@ import pytest
 
 from worker.errors import AuthFailed
 from worker.job import Done, Job, Run
-from worker.lane import REFUSALS, Lane
+from worker.lane import DRAIN_SECONDS, REFUSALS, Lane
 from worker.testing import MemoryQueue, MemoryTable
 
 KIND = "thumb"
@@ -46,6 +46,22 @@ async def test_every_pending_job_runs_once_and_then_the_lane_ends() -> None:
         bench.table.add(KIND)
     await bench.serve()
     assert sorted(bench.ran.values()) == [1] * 50
+
+
+@pytest.mark.parametrize(
+    ("due_in", "ran"),
+    [
+        (0.1, 1),  # a retry
+        (DRAIN_SECONDS + 5, 0),
+        (7 * 24 * 3600.0, 0),  # somebody's schedule
+    ],
+)
+async def test_a_lane_that_drains_waits_for_what_is_due_soon(due_in: float, ran: int) -> None:
+    bench = Bench(seconds=0.01)
+    bench.table.add(KIND)
+    later = bench.table.add(KIND, run_at=bench.table.clock() + due_in)
+    await bench.serve()
+    assert bench.ran[str(later.id)] == ran
 
 
 async def test_no_more_jobs_run_at_once_than_there_are_slots() -> None:

@@ -35,7 +35,7 @@ from worker.supabase_queue import SupabaseQueue
 @click.command("worker")
 @click.option("--worker-id", help="Name of this worker; several workers need several names.")
 @click.option("--lanes", help="Slots per lane, e.g. image=8,video=1.")
-@click.option("--drain", is_flag=True, help="End when the queue is empty.")
+@click.option("--drain", is_flag=True, help="End when nothing runs and nothing is due within a minute.")
 @click.option("--debug", is_flag=True, help="Log every step.")
 def serve(worker_id: str | None, lanes: str | None, drain: bool, debug: bool) -> None:
     """Claim jobs and run them until stopped.
@@ -63,7 +63,7 @@ async def work_and_leave(settings: Settings, *, drain: bool) -> NoReturn:
 async def run_worker(
     settings: Settings, *, drain: bool = False, handlers: dict[str, Handler[Any, Context]] | None = None
 ) -> int:
-    """Serve until a signal, or until the queue is empty; answers how many jobs were given back unfinished.
+    """Serve until a signal or, with `drain`, until nothing is due soon; answers how many jobs were given back.
 
     Raises:
         StartupError: a setting is wrong, the project refuses this worker, or its name is taken.
