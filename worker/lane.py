@@ -27,8 +27,8 @@ GATHER_SECONDS = 0.05
 OUTAGE_CAP_SECONDS = 30.0
 """Longest pause between claims while the database cannot be reached."""
 DRAIN_SECONDS = 60.0
-"""A draining lane waits for what is due within this: for every retry of a job with five attempts (32 s at most,
-see `worker.retry`) and for jobs of a dead worker, but not for what somebody put off until tomorrow."""
+"""A draining lane waits for what is due within this: for every retry of a job with five attempts (32 s at
+most, see `worker.retry`) and for jobs of a dead worker, but not for what somebody put off until tomorrow."""
 REFUSALS = 10
 """Claims refused in a row before the worker gives up, after some three minutes: a server that is restarting
 may refuse a good token or not know its own functions for a moment, but a revoked account stays refused."""
@@ -94,7 +94,7 @@ class Lane:
         self._bell.ring()
 
     async def serve(self) -> None:
-        """Fill the slots until stopped, or until nothing runs and nothing is due soon if that was asked for."""
+        """Fill the slots until stopped, or until nothing runs and nothing is due soon if that was asked."""
         while not self._stopping:
             self._bell.clear()
             self._look = self._look or time.monotonic() >= self._look_by

@@ -63,7 +63,7 @@ async def work_and_leave(settings: Settings, *, drain: bool) -> NoReturn:
 async def run_worker(
     settings: Settings, *, drain: bool = False, handlers: dict[str, Handler[Any, Context]] | None = None
 ) -> int:
-    """Serve until a signal or, with `drain`, until nothing is due soon; answers how many jobs were given back.
+    """Serve until a signal or, with `drain`, until nothing is due soon; answers how many jobs went back.
 
     Raises:
         StartupError: a setting is wrong, the project refuses this worker, or its name is taken.
