@@ -36,6 +36,11 @@ class ModelSettings(BaseSettings):
     model_backend: Literal["auto", "torch", "onnxruntime", "openvino"] = Field(
         "auto", description="What runs them; auto: the fastest installed that the model and machine have."
     )
+    vector_precision: Literal["fp32", "bf16"] = Field(
+        "fp32",
+        description="Of the embeddings of pictures and faces; bf16 is faster where the processor has it, and "
+        "a model version of its own, since one index never mixes the two.",
+    )
     model_threads: int = Field(
         default_factory=lambda: max(1, os.cpu_count() or 1),
         ge=1,
@@ -72,6 +77,12 @@ class ModelSettings(BaseSettings):
     caption_model: Literal["base", "large"] = Field("base", description="Size of Florence-2.")
     caption_level: Literal["brief", "medium", "detailed"] = Field(
         "medium", description="How much is said of a picture, unless the job says."
+    )
+    caption_beams: int = Field(
+        1,
+        ge=1,
+        le=8,
+        description="Sentences weighed against each other; 1 is fastest, the model's authors use 3.",
     )
     caption_seconds: float = Field(60.0, gt=0, description="Most seconds spent on one picture's description.")
 

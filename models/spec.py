@@ -68,6 +68,8 @@ class Loading:
     variant: Variant
     files: Mapping[str, Path]
     """By `WeightFile.path`: present and verified."""
+    digest: str | None = None
+    """As in `Identity`; graphs exported from the files are kept under it."""
     device: Device
     threads: int
     settings: ModelSettings
