@@ -25,6 +25,7 @@ create table public.assets (
   ai_processed_by         text,
   ai_processed_operations text[],
   ai_model_versions       jsonb,
+  ai_operations           jsonb not null default '{}', -- what is known: {operation: {version, ok, at}}
   created_at              timestamptz not null default now(),
 
   -- What a row points at must be its owner's: `{user_id}/…`, with no way up and out.
@@ -45,6 +46,8 @@ create table public.assets (
     check (latitude between -90 and 90),
   constraint longitude_is_on_earth
     check (longitude between -180 and 180),
+  constraint operations_are_a_map
+    check (jsonb_typeof(ai_operations) = 'object'),
   constraint offset_is_a_time_zone
     check (taken_at_offset_minutes between -1080 and 1080)
 );

@@ -1,7 +1,8 @@
 -- What a job may write. Handlers return their rows, and settle_jobs writes them together with the
 -- outcome; only tables and columns registered here are accepted. A new fact is a table and a line here.
 --
--- `replace`: the rows of the job's user and asset that match the write's scope give way to the new rows.
+-- `replace`: the rows of the job's user and asset that match the write's scope give way to the new rows; a
+--            `writer`, kizu.<writer>(rows, user, asset, run), does it where people's work must be kept.
 -- `update`:  columns of the row that is the job's asset.
 
 create table public.result_tables (
@@ -9,11 +10,13 @@ create table public.result_tables (
   mode          text not null,
   columns       text[] not null,
   scope_columns text[] not null default '{}',
+  writer        name,
 
   constraint mode_is_known check (mode in ('replace', 'update')),
   constraint ownership_is_not_written
     check (not columns && array['id', 'user_id', 'asset_id', 'run_id', 'created_at']),
-  constraint scope_is_of_its_columns check (scope_columns <@ columns)
+  constraint scope_is_of_its_columns check (scope_columns <@ columns),
+  constraint a_writer_replaces_all check (writer is null or (mode = 'replace' and scope_columns = '{}'))
 );
 
 alter table public.result_tables enable row level security;
@@ -23,8 +26,8 @@ grant select on public.result_tables to service_role;
 insert into public.result_tables (table_name, mode, columns)
 values ('assets', 'update', array[
   'width', 'height', 'taken_at', 'taken_at_offset_minutes', 'latitude', 'longitude', 'thumbnail', 'web_uri',
-  'image_processing_status', 'transcoding_status', 'ai_processed_at', 'ai_processed_date', 'ai_processed_by',
-  'ai_processed_operations', 'ai_model_versions'
+  'image_processing_status', 'transcoding_status', 'ai_processed_by',
+  'ai_operations', 'ai_model_versions'
 ]);
 
 -- Every file we made of an asset, where it lies, and which run made it.

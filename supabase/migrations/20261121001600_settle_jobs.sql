@@ -17,6 +17,7 @@ declare
   v_rows    jsonb := coalesce(p_write -> 'rows', '[]');
   v_set     jsonb := coalesce(p_write -> 'set', '{}');
   v_fill    jsonb := coalesce(p_write -> 'fill', '{}');
+  v_merge   jsonb := coalesce(p_write -> 'merge', '{}');
   v_touched bigint;
 begin
   select *
@@ -37,7 +38,7 @@ begin
        order by key
     );
   else
-    v_given := array(select jsonb_object_keys(v_set || v_fill) order by 1);
+    v_given := array(select jsonb_object_keys(v_set || v_fill || v_merge) order by 1);
   end if;
 
   select min(key) into v_unknown from unnest(v_given) as key where key <> all (v_target.columns);
@@ -51,7 +52,11 @@ begin
     raise exception 'jobs do not write %.%', v_target.table_name, v_unknown;
   end if;
 
-  if v_target.mode = 'replace' then
+  if v_target.writer is not null then
+    execute format('select kizu.%I($1, $2, $3, $4)', v_target.writer)
+      using v_rows, p_user, p_asset, p_run;
+
+  elsif v_target.mode = 'replace' then
     execute format(
       'delete from public.%I as t using jsonb_populate_record(null::public.%I, $1) as scope'
       ' where t.user_id = $2 and t.asset_id is not distinct from $3 %s',
@@ -82,13 +87,14 @@ begin
       ' where t.id = $3 and t.user_id = $2',
       v_target.table_name,
       (select string_agg(
-                case when v_set ? key then format('%1$I = new.%1$I', key)
+                case when v_merge ? key then format('%1$I = coalesce(t.%1$I, ''{}'') || new.%1$I', key)
+                     when v_set ? key   then format('%1$I = new.%1$I', key)
                      else format('%1$I = coalesce(t.%1$I, new.%1$I)', key)
                 end, ', ' order by key)
          from unnest(v_given) as key),
       v_target.table_name
     )
-    using v_fill || v_set, p_user, p_asset;
+    using v_fill || v_set || v_merge, p_user, p_asset;
 
     get diagnostics v_touched = row_count;
     if v_touched = 0 then
@@ -259,7 +265,7 @@ $$;
 --            {"kind": "failed", "code", "message"}
 --            {"kind": "released"}                                    costs no attempt
 --            {"kind": "cancelled"}
---   writes   [{"table", "scope": {…}, "rows": [{…}]} | {"table", "set": {…}, "fill": {…}}]
+--   writes   [{"table", "scope": {…}, "rows": [{…}]} | {"table", "set": {…}, "fill": {…}, "merge": {…}}]
 --   run      {"handler", "handler_version", "models", "timings", "counts", "started_seconds_ago"}
 --
 -- Answers [{id, answer, status, error}…] in id order: `settled`; `repeated`, with the status it got then;

@@ -1,5 +1,5 @@
 -- Faces, and the clusters that are people. The links to clusters and contacts are the user's work as much
--- as ours, so faces are not in result_tables: replacing them row by row would lose it.
+-- as ours; how they outlive a new look at the picture is told in replace_faces.
 
 create table public.face_clusters (
   id                     uuid primary key default gen_random_uuid(),
@@ -32,6 +32,7 @@ create table public.face_embeddings (
   confidence         real,                       -- of the detection
   cluster_id         uuid,
   contact_id         uuid,
+  recognised         boolean not null default false, -- we took it for the contact; nobody said so
   is_from_video      boolean not null default false,
   face_thumbnail_url text,
   model_version      text not null,
@@ -52,6 +53,8 @@ create index face_embeddings_by_similarity on public.face_embeddings
 create index face_embeddings_of_a_user on public.face_embeddings (user_id);
 create index face_embeddings_of_a_cluster on public.face_embeddings (cluster_id);
 create index face_embeddings_of_a_contact on public.face_embeddings (contact_id);
+create index face_embeddings_named_by_people on public.face_embeddings (user_id, model_version)
+  where contact_id is not null and not recognised;
 create index face_embeddings_of_a_run on public.face_embeddings (run_id);
 
 select kizu.let_owners_read('face_clusters');

@@ -29,6 +29,7 @@ TABLES: dict[str, dict[str, set[str]]] = {
     "album_assets": LIBRARY,
     "albums": LIBRARY,
     "asset_hashes": READ_ONLY,
+    "asset_tags": LIBRARY,
     "assets": LIBRARY,
     "contacts": LIBRARY,
     "derived_assets": READ_ONLY,
@@ -61,13 +62,16 @@ FUNCTIONS: dict[str, set[str]] = {
     "cancel_job": USERS,
     "claim_jobs": EVERY_WORKER,
     "enqueue_job": USERS,
+    "enqueue_missing": USERS,
     "extend_leases": EVERY_WORKER,
     "job_stats": USERS,
+    "list_orphans": EVERY_WORKER,
     "prune_jobs": {"service_role"},
     "release_jobs": EVERY_WORKER,
     "rescue_jobs": {"kizu_worker", "service_role"},
     "retry_jobs": USERS,
     "settle_jobs": EVERY_WORKER,
+    "vector_dimensions": EVERY_WORKER,
 }
 
 CALLS: dict[str, tuple[str, list[Any]]] = {
@@ -75,13 +79,16 @@ CALLS: dict[str, tuple[str, list[Any]]] = {
     "cancel_job": ("select cancel_job(%s)", [uuid.uuid4()]),
     "claim_jobs": ("select claim_jobs('w', array['none'], 1, 60)", []),
     "enqueue_job": ("select enqueue_job('no_such_kind')", []),
+    "enqueue_missing": ("select enqueue_missing('{}')", []),
     "extend_leases": ("select extend_leases('w', 60, '[]')", []),
     "job_stats": ("select job_stats()", []),
+    "list_orphans": ("select list_orphans()", []),
     "prune_jobs": ("select prune_jobs(interval '100 years')", []),
     "release_jobs": ("select release_jobs('no such worker')", []),
     "rescue_jobs": ("select rescue_jobs(0)", []),
     "retry_jobs": ("select retry_jobs(%s)", [Jsonb({"ids": []})]),
     "settle_jobs": ("select settle_jobs('w', '[]')", []),
+    "vector_dimensions": ("select vector_dimensions()", []),
 }
 
 VECTOR = "[" + ",".join(["0.5"] * 512) + "]"
@@ -113,6 +120,12 @@ class World:
             "album_assets": {"user_id": owner, "album_id": self.album, "asset_id": asset},
             "albums": {"user_id": owner, "title": "t"},
             "asset_hashes": {"user_id": owner, "asset_id": asset, "sha256": "0" * 64},
+            "asset_tags": {
+                "user_id": owner,
+                "asset_id": asset,
+                "tag_type": "object",
+                "tag_value": uuid.uuid4().hex,
+            },
             "assets": {"user_id": owner, "path": f"{owner}/{uuid.uuid4()}.jpg", "media_type": "document"},
             "contacts": {"user_id": owner, "display_name": "n"},
             "derived_assets": {

@@ -1,0 +1,229 @@
+"""A new look at a photo: what people said about its faces and things stays, what we said gives way."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from psycopg.types.json import Jsonb
+
+pytestmark = pytest.mark.stack
+
+HERE = {"x": 0.10, "y": 0.10, "width": 0.20, "height": 0.20}
+NEARLY_HERE = {"x": 0.12, "y": 0.10, "width": 0.20, "height": 0.20}
+THERE = {"x": 0.60, "y": 0.50, "width": 0.20, "height": 0.20}
+
+
+def somebody(seed: int, *, blur: float = 0.0) -> str:
+    """A person's face as a unit vector; the more blur, the less like."""
+    person, noise = random.Random(seed), random.Random(f"{seed} {blur}")
+    numbers = [person.gauss(0, 1) + blur * noise.gauss(0, 1) for _ in range(512)]
+    length = sum(number**2 for number in numbers) ** 0.5
+    return "[" + ",".join(f"{number / length:.6f}" for number in numbers) + "]"
+
+
+def face(index: int, box: dict[str, float], vector: str, model: str = "m") -> dict[str, Any]:
+    return {
+        "face_index": index,
+        "embedding": vector,
+        "bounding_box": box,
+        "landmarks": [[0.1, 0.2]] * 5,
+        "confidence": 0.9,
+        "model_version": model,
+    }
+
+
+def look(queue: Any, user: str, asset: str, *faces: dict[str, Any]) -> None:
+    kind = queue.kind()
+    queue.enqueue(kind, user, asset)
+    job = queue.take(kind)
+    answer = queue.settle(job, writes=[{"table": "face_embeddings", "rows": list(faces)}])
+    assert answer["answer"] == "settled", answer
+
+
+def faces_of(queue: Any, asset: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = queue.rows(
+        "select id, face_index, contact_id, cluster_id, recognised from face_embeddings"
+        " where asset_id = %s order by face_index",
+        asset,
+    )
+    return found
+
+
+def contact(queue: Any, user: str, name: str = "Ada") -> str:
+    return str(
+        queue.value("insert into contacts (user_id, display_name) values (%s, %s) returning id", user, name)
+    )
+
+
+def name_face(queue: Any, face_id: str, contact_id: str) -> None:
+    queue.db.execute(
+        "update face_embeddings set contact_id = %s, recognised = false where id = %s", (contact_id, face_id)
+    )
+
+
+def test_a_face_found_again_keeps_its_id_and_its_person(queue: Any) -> None:
+    user = queue.user()
+    asset, ada = queue.asset(user), contact(queue, user)
+    look(queue, user, asset, face(0, HERE, somebody(1)), face(1, THERE, somebody(2)))
+    before = faces_of(queue, asset)
+    name_face(queue, before[1]["id"], ada)
+
+    look(queue, user, asset, face(0, THERE, somebody(2)), face(1, NEARLY_HERE, somebody(1)))
+
+    after = faces_of(queue, asset)
+    assert [row["id"] for row in after] == [before[1]["id"], before[0]["id"]]
+    assert [str(row["contact_id"]) for row in after] == [ada, "None"]
+
+
+def test_fewer_faces_leave_none_behind(queue: Any) -> None:
+    user = queue.user()
+    asset = queue.asset(user)
+    look(queue, user, asset, face(0, HERE, somebody(1)), face(1, THERE, somebody(2)))
+    look(queue, user, asset, face(0, THERE, somebody(2)))
+    assert [row["face_index"] for row in faces_of(queue, asset)] == [0]
+    look(queue, user, asset)
+    assert faces_of(queue, asset) == []
+
+
+def test_a_face_elsewhere_is_a_new_face(queue: Any) -> None:
+    user = queue.user()
+    asset, ada = queue.asset(user), contact(queue, user)
+    look(queue, user, asset, face(0, HERE, somebody(1)))
+    name_face(queue, faces_of(queue, asset)[0]["id"], ada)
+    look(queue, user, asset, face(0, THERE, somebody(7)))
+    assert faces_of(queue, asset)[0]["contact_id"] is None
+
+
+def test_somebody_known_is_recognised_and_tagged(queue: Any) -> None:
+    user = queue.user()
+    first, second, ada = queue.asset(user), queue.asset(user), contact(queue, user)
+    look(queue, user, first, face(0, HERE, somebody(1)))
+    name_face(queue, faces_of(queue, first)[0]["id"], ada)
+
+    look(queue, user, second, face(0, THERE, somebody(1, blur=0.5)), face(1, HERE, somebody(2)))
+
+    known, unknown = faces_of(queue, second)
+    assert (str(known["contact_id"]), known["recognised"]) == (ada, True)
+    assert (unknown["contact_id"], unknown["recognised"]) == (None, False)
+    [tag] = queue.rows("select * from asset_tags where asset_id = %s", second)
+    assert (tag["tag_type"], tag["tag_value"], str(tag["contact_id"])) == ("person", "Ada", ada)
+    assert tag["created_by"] is None
+    assert tag["tagged_by"]["similarity"] >= 0.55
+
+
+def test_what_was_recognised_teaches_nothing(queue: Any) -> None:
+    user = queue.user()
+    assets, ada = [queue.asset(user) for _ in range(3)], contact(queue, user)
+    look(queue, user, assets[0], face(0, HERE, somebody(1)))
+    name_face(queue, faces_of(queue, assets[0])[0]["id"], ada)
+    look(queue, user, assets[1], face(0, HERE, somebody(1, blur=0.9)))
+    assert faces_of(queue, assets[1])[0]["recognised"]
+    queue.db.execute("delete from assets where id = %s", (assets[0],))
+
+    look(queue, user, assets[2], face(0, HERE, somebody(1, blur=0.9)))
+    assert faces_of(queue, assets[2])[0]["contact_id"] is None
+
+
+def test_a_person_is_in_a_photo_once(queue: Any) -> None:
+    user = queue.user()
+    first, second, ada = queue.asset(user), queue.asset(user), contact(queue, user)
+    look(queue, user, first, face(0, HERE, somebody(1)))
+    name_face(queue, faces_of(queue, first)[0]["id"], ada)
+    look(queue, user, second, face(0, HERE, somebody(1, blur=0.6)), face(1, THERE, somebody(1, blur=0.1)))
+    assert [str(row["contact_id"]) for row in faces_of(queue, second)] == ["None", ada]
+
+
+def test_nobody_is_recognised_by_another_users_people(queue: Any) -> None:
+    user, another = queue.user(), queue.user()
+    theirs, ours = queue.asset(another), queue.asset(user)
+    look(queue, another, theirs, face(0, HERE, somebody(1)))
+    name_face(queue, faces_of(queue, theirs)[0]["id"], contact(queue, another))
+    look(queue, user, ours, face(0, HERE, somebody(1)))
+    assert faces_of(queue, ours)[0]["contact_id"] is None
+
+
+def test_faces_of_another_model_are_not_compared(queue: Any) -> None:
+    user = queue.user()
+    first, second = queue.asset(user), queue.asset(user)
+    look(queue, user, first, face(0, HERE, somebody(1)))
+    name_face(queue, faces_of(queue, first)[0]["id"], contact(queue, user))
+    look(queue, user, second, face(0, HERE, somebody(1), model="other"))
+    assert faces_of(queue, second)[0]["contact_id"] is None
+
+
+def test_a_second_look_changes_nothing(queue: Any) -> None:
+    user = queue.user()
+    first, second = queue.asset(user), queue.asset(user)
+    look(queue, user, first, face(0, HERE, somebody(1)))
+    name_face(queue, faces_of(queue, first)[0]["id"], contact(queue, user))
+    seen = [face(0, HERE, somebody(1, blur=0.2)), face(1, THERE, somebody(3))]
+    look(queue, user, second, *seen)
+    once = faces_of(queue, second)
+    look(queue, user, second, *seen)
+    assert faces_of(queue, second) == once
+    assert queue.value("select count(*) from asset_tags where asset_id = %s", second) == 1
+
+
+def test_things_we_saw_are_tagged_once_and_peoples_tags_stay(queue: Any) -> None:
+    user = queue.user()
+    asset = queue.asset(user)
+    queue.db.execute(
+        "insert into asset_tags (user_id, asset_id, tag_type, tag_value, created_by)"
+        " values (%s, %s, 'object', 'bicycle', %s)",
+        (user, asset, user),
+    )
+
+    def see(*things: str) -> list[str]:
+        kind = queue.kind()
+        queue.enqueue(kind, user, asset)
+        rows = [{"tag_value": thing, "tagged_by": {"source": "kizu"}} for thing in things]
+        queue.settle(queue.take(kind), writes=[{"table": "asset_tags", "rows": rows}])
+        tags = queue.rows("select tag_value from asset_tags where asset_id = %s order by 1", asset)
+        return [row["tag_value"] for row in tags]
+
+    assert see("dog", "dog", "bicycle") == ["bicycle", "bicycle", "dog"]
+    assert see("cat") == ["bicycle", "cat"]
+    assert see() == ["bicycle"]
+
+
+def test_operations_are_merged_into_what_is_known(queue: Any) -> None:
+    user = queue.user()
+    asset = queue.asset(user)
+
+    def note(**operations: Any) -> dict[str, Any]:
+        kind = queue.kind()
+        queue.enqueue(kind, user, asset)
+        merge = {"ai_operations": operations, "ai_model_versions": dict.fromkeys(operations, "v")}
+        answer = queue.settle(queue.take(kind), writes=[{"table": "assets", "merge": merge}])
+        assert answer["answer"] == "settled", answer
+        [row] = queue.rows("select * from assets where id = %s", asset)
+        return dict(row)
+
+    note(embedding={"version": "clip", "ok": True})
+    known = note(faces={"version": "buffalo", "ok": True}, ocr={"version": "easyocr", "ok": False})
+
+    assert {name: (entry["version"], entry["ok"]) for name, entry in known["ai_operations"].items()} == {
+        "embedding": ("clip", True),
+        "faces": ("buffalo", True),
+        "ocr": ("easyocr", False),
+    }
+    assert all(entry["at"] for entry in known["ai_operations"].values())
+    assert known["ai_processed_operations"] == ["embedding", "faces"]
+    assert known["ai_processed_at"] is not None
+    assert set(known["ai_model_versions"]) == {"embedding", "faces", "ocr"}
+
+
+def test_an_operation_done_again_has_a_new_time_and_the_others_keep_theirs(queue: Any) -> None:
+    asset = queue.asset(queue.user())
+    first = {"embedding": {"version": "a", "ok": True}, "faces": {"version": "b", "ok": True}}
+    queue.db.execute("update assets set ai_operations = %s where id = %s", (Jsonb(first), asset))
+    before = queue.value("select ai_operations from assets where id = %s", asset)
+    queue.db.execute(
+        "update assets set ai_operations = ai_operations || %s where id = %s",
+        (Jsonb({"faces": first["faces"]}), asset),
+    )
+    after = queue.value("select ai_operations from assets where id = %s", asset)
+    assert after["embedding"] == before["embedding"]
+    assert after["faces"]["at"] > before["faces"]["at"]
