@@ -19,6 +19,7 @@ from worker.commands.ingest import ingest_command
 from worker.commands.jobs import jobs
 from worker.commands.local import local
 from worker.commands.serve import serve
+from worker.commands.storage import storage
 from worker.errors import JobError, StartupError
 
 
@@ -29,7 +30,7 @@ def kizu() -> None:
     log.configure("warning", "auto")
 
 
-for command in (serve, local, ingest_command, jobs, doctor, health):
+for command in (serve, local, ingest_command, jobs, storage, doctor, health):
     kizu.add_command(command)
 
 

@@ -35,7 +35,10 @@ class Context:
         return await asyncio.get_running_loop().run_in_executor(self.pixels, work, *args)
 
     def key(self, name: str) -> str:
-        """Where a file made by this attempt belongs in the bucket: no other attempt ever writes there."""
+        """Where a file made by this attempt belongs in the bucket: no other attempt ever writes there.
+
+        List it in `derived_assets`: what is there and not listed is swept when the job has ended.
+        """
         job = self.job
         return f"{job.user_id}/processed/{job.asset_id}/{job.id}.{job.epoch}/{name}"
 

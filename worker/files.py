@@ -39,6 +39,8 @@ log = structlog.get_logger(__name__)
 MAX_REDIRECTS = 5
 MAX_TRIES = 3
 """Of one call to our own Storage; the job's own retry comes on top, much later."""
+DELETED_AT_ONCE = 100
+"""Files per call; Storage takes at most 1,000."""
 ERROR_BODY = 64 * 1024
 """Bytes read of an answer that is not the file."""
 JSON = {"Content-Type": "application/json"}
@@ -131,12 +133,24 @@ class Files:
         return StoredFile(bucket=bucket, key=key, bytes=len(data), mime_type=content_type, sha256=digest)
 
     async def remove(self, bucket: str, keys: Sequence[str]) -> None:
-        """Delete what is there of `keys`; a failure is logged, for the sweep of orphans to finish."""
-        body = json.dumps({"prefixes": list(keys)}).encode()
+        """Like `delete`, but a failure is only logged, for the sweep of orphans to finish."""
         try:
-            await self._send("DELETE", f"/storage/v1/object/{quote(bucket)}", JSON, body)
+            await self.delete(bucket, keys)
         except (StorageUnavailable, TooLarge) as error:
             log.warning("files not removed", bucket=bucket, count=len(keys), reason=str(error))
+
+    async def delete(self, bucket: str, keys: Sequence[str]) -> int:
+        """Delete what is there of `keys` and is the caller's to delete; answers how many that were.
+
+        Raises:
+            StorageUnavailable: refused, or no answer; some may be gone.
+        """
+        gone = 0
+        for start in range(0, len(keys), DELETED_AT_ONCE):
+            body = json.dumps({"prefixes": list(keys[start : start + DELETED_AT_ONCE])}).encode()
+            answer = await self._send("DELETE", f"/storage/v1/object/{quote(bucket)}", JSON, body)
+            gone += len(answer.json())
+        return gone
 
     def _read(self, text: str, user_id: UUID) -> Source:
         return read_source(text, user_id=user_id, own_urls=self._own_urls, allowed_hosts=self._allowed_hosts)
@@ -178,28 +192,35 @@ class Files:
             raise StorageUnavailable(f"Storage gave no answer: {type(error).__name__}") from error
         return None
 
-    async def _send(self, method: str, path: str, headers: dict[str, str], body: bytes) -> None:
+    async def _send(self, method: str, path: str, headers: dict[str, str], body: bytes) -> httpx.Response:
         token = self._connection.token
-        refusal = await self._send_once(method, path, headers, body)
-        if refusal and refusal.is_about_the_token and await self._renewed(token):
-            refusal = await self._send_once(method, path, headers, body)
-        if refusal:
-            raise upload_error(refusal)
+        answer = await self._send_once(method, path, headers, body)
+        if _is_about_the_token(answer) and await self._renewed(token):
+            answer = await self._send_once(method, path, headers, body)
+        if isinstance(answer, StorageRefusal):
+            raise upload_error(answer)
+        return answer
 
     async def _send_once(
         self, method: str, path: str, headers: dict[str, str], body: bytes
-    ) -> StorageRefusal | None:
+    ) -> httpx.Response | StorageRefusal:
         try:
             response = await self._connection.request(method, path, headers=headers, content=body)
         except httpx.TransportError as error:
             raise StorageUnavailable(f"Storage gave no answer: {type(error).__name__}") from error
-        return None if response.is_success else StorageRefusal.read(response.status_code, response.content)
+        return (
+            response if response.is_success else StorageRefusal.read(response.status_code, response.content)
+        )
 
     async def _renewed(self, stale: str) -> bool:
         try:
             return await self._connection.renew_token(stale)
         except (AuthFailed, DatabaseUnavailable) as error:
             raise StorageUnavailable(f"Storage needs a fresh token: {error}") from error
+
+
+def _is_about_the_token(answer: httpx.Response | StorageRefusal) -> bool:
+    return isinstance(answer, StorageRefusal) and answer.is_about_the_token
 
 
 async def _decode(source: InlineFile, spool: Spool) -> None:

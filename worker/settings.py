@@ -95,6 +95,13 @@ class Settings(BaseSettings):
         description="Pictures decoded and encoded at the same time. Default: the number of cores.",
     )
 
+    orphan_hours: float = Field(
+        24.0,
+        ge=0,
+        le=1_000_000,
+        description="Hours a file that no row refers to is left alone by `kizu storage sweep`.",
+    )
+
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="auto: console on a terminal, JSON lines elsewhere."
     )
