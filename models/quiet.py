@@ -17,6 +17,8 @@ SWITCHES: Final[Mapping[str, str]] = {
     "YOLO_AUTOINSTALL": "false",
     "YOLO_VERBOSE": "false",
     "NO_ALBUMENTATIONS_UPDATE": "1",
+    # It then builds only its own classes from a checkpoint, and runs nothing else that is in it.
+    "ULTRALYTICS_SAFE_LOAD": "true",
     # Without them, a load with no network retries for 23 to 46 seconds; with one, it asks the hub each time.
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
