@@ -42,8 +42,16 @@ export async function inTransaction<T>(
   try {
     return await pool.begin(async (connection) => {
       try {
-        await enter(connection, settings);
-        const answer = await work(databaseOn(connection, prepared));
+        // Both are sent before the first is answered. Should it be refused, so is all work after it: the
+        // transaction has failed. It is waited for even then, for it must not outlive its transaction.
+        const entering = enter(connection, settings).execute();
+        const [entered, worked] = await Promise.allSettled([
+          entering,
+          work(databaseOn(connection, prepared)),
+        ]);
+        if (entered.status === "rejected") throw entered.reason;
+        if (worked.status === "rejected") throw worked.reason;
+        const answer = worked.value;
         if (undo) throw new Undo(answer);
         return answer;
       } catch (error) {
