@@ -194,8 +194,17 @@ class TestStack:
             assert seen <= {200, 503}
             assert longest < 10
         assert local.status().gateway_pid == gateway
+
+        def ask_until_answered(_: int) -> int:
+            """A connection may still turn out to be dead: that is a 503, and the next try finds another."""
+            for _ in range(5):
+                if (code := rest(info, "notes").status_code) != 503:
+                    break
+                time.sleep(0.2)
+            return code
+
         with ThreadPoolExecutor(32) as threads:
-            assert {one.status_code for one in threads.map(lambda _: rest(info, "notes"), range(64))} == {200}
+            assert set(threads.map(ask_until_answered, range(64))) == {200}
 
     def test_realtime_comes_back_after_a_restart_of_postgres(
         self, make_stack: Callable[..., LocalStack]
