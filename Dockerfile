@@ -1,11 +1,16 @@
-# The worker for any Supabase project, on a CPU. Nothing listens: it only calls out over HTTPS.
+# The worker for any Supabase project. Nothing listens: it only calls out over HTTPS.
 FROM python:3.11-slim AS build
 RUN python -m venv /opt/kizu
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY models ./models
 COPY worker ./worker
-RUN /opt/kizu/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt .
+# Which extra brings the models' libraries, and for what torch is built (uv's --torch-backend).
+ARG EXTRAS=cpu
+ARG TORCH=cpu
+RUN /opt/kizu/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt uv \
+    && UV_TORCH_BACKEND=$TORCH /opt/kizu/bin/uv pip install --no-cache --python /opt/kizu/bin/python \
+        -c constraints.txt ".[$EXTRAS]"
 
 FROM python:3.11-slim
 LABEL org.opencontainers.image.title="Kizu Worker" \

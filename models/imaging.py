@@ -122,12 +122,12 @@ def thumbnail(picture: Picture) -> bytes:
     left, top = (width - square) / 2, (height - square) / 2
     if side == square:  # nothing to scale, so nothing should be shifted by half a pixel either
         left, top = left // 1, top // 1
-    return _jpeg(_render(picture, (side, side), (left, top, left + square, top + square)), _THUMBNAIL_QUALITY)
+    return jpeg(_render(picture, (side, side), (left, top, left + square, top + square)), _THUMBNAIL_QUALITY)
 
 
 def web_version(picture: Picture) -> bytes:
     """The whole picture as JPEG, its long side at most 4096 pixels; never larger than the original."""
-    return _jpeg(picture.upright(long_side=WEB_SIDE), _WEB_QUALITY)
+    return jpeg(picture.upright(long_side=WEB_SIDE), _WEB_QUALITY)
 
 
 def _spare_factor(width: int, height: int, short_side: int | None, long_side: int | None) -> int:
@@ -159,7 +159,8 @@ def _render(picture: Picture, size: tuple[int, int], box: Box) -> Image.Image:
     return turn_upright(to_srgb(image, picture.profile), picture.orientation)
 
 
-def _jpeg(image: Image.Image, quality: int) -> bytes:
+def jpeg(image: Image.Image, quality: int) -> bytes:
+    """The picture as JPEG; quality 1 to 95."""
     # Into a real file, because encoding into memory keeps the interpreter lock: a web version would then
     # stop every other thread, the event loop included, for 50 ms and more.
     with _scratch_file() as out:

@@ -80,10 +80,10 @@ class Captioner(Model, ABC):
     def describe(self, requests: Sequence[CaptionRequest]) -> Sequence[Caption]: ...
 
 
-EMBED: Final = Task[Embedder]("embed")
-FACES: Final = Task[FaceFinder]("faces")
-OBJECTS: Final = Task[ObjectDetector]("objects")
-OCR: Final = Task[TextReader]("ocr")
-CAPTION: Final = Task[Captioner]("caption")
+EMBED: Final[Task[Embedder]] = Task("embed")
+FACES: Final[Task[FaceFinder]] = Task("faces")
+OBJECTS: Final[Task[ObjectDetector]] = Task("objects")
+OCR: Final[Task[TextReader]] = Task("ocr")
+CAPTION: Final[Task[Captioner]] = Task("caption")
 
 TASKS: Final[tuple[Task[Any], ...]] = (EMBED, FACES, OBJECTS, OCR, CAPTION)

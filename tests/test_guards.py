@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from pydantic import AliasChoices
 
+from models.settings import ModelSettings
 from worker import errors
 from worker.settings import Settings
 
@@ -141,11 +142,12 @@ def test_readme_lists_every_error_code_and_whether_it_is_tried_again() -> None:
 
 def test_readme_lists_every_setting() -> None:
     listed = [name for name, _ in rows_of_readme("Settings")]
+    own = {name: field for name, field in Settings.model_fields.items() if name in Settings.__annotations__}
     assert listed == [
         str(field.validation_alias.choices[0]).upper()
         if isinstance(field.validation_alias, AliasChoices)
         else name.upper()
-        for name, field in Settings.model_fields.items()
+        for name, field in (own | ModelSettings.model_fields).items()
     ]
 
 

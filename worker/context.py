@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from models.models import Models
 from worker.connection import Connection
+from worker.errors import NotFound
 from worker.files import Files
 from worker.job import Job
 from worker.record import Record
@@ -23,6 +25,7 @@ class Context:
 
     job: Job
     files: Files
+    models: Models
     settings: Settings
     pixels: ThreadPoolExecutor
     """Where pictures are decoded and encoded, `settings.decode_threads` at a time: it bounds memory too."""
@@ -33,6 +36,17 @@ class Context:
     async def in_pixels(self, work: Callable[..., T], *args: Any) -> T:
         """Run blocking picture work in its threads, so that the event loop goes on."""
         return await asyncio.get_running_loop().run_in_executor(self.pixels, work, *args)
+
+    def source(self, given: str | None) -> str:
+        """Where the picture is: as the job says, else as its asset says.
+
+        Raises:
+            NotFound: neither says.
+        """
+        source = given or self.job.asset.get("path") or self.job.asset.get("web_uri")
+        if not source:
+            raise NotFound("the job names no file, and its asset has none")
+        return str(source)
 
     def key(self, name: str) -> str:
         """Where a file made by this attempt belongs in the bucket: no other attempt ever writes there.

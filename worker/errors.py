@@ -2,8 +2,9 @@
 
     JobError
     ├── permanent: NotFound, ForbiddenUrl, TooLarge, NotAnImage, Unreadable, UnsupportedFormat, BadParams,
-    │              UnknownJobType, ResultRefused, InternalError
-    └── transient: TimedOut, OutOfMemory, WeightsMissing, StorageUnavailable, DatabaseUnavailable
+    │              UnknownJobType, UnknownModel, BadWeights, PackageMissing, LicenceRefused, ResultRefused
+    └── transient: TimedOut, OutOfMemory, WeightsMissing, ModelFailed, StorageUnavailable,
+                   DatabaseUnavailable, InternalError
 
 The codes are a contract with apps: they stand in `error_code`, in logs, and in the README's table.
 """
@@ -75,6 +76,37 @@ class WeightsMissing(JobError):
     """The model's weights are not on this machine and may not be downloaded."""
 
     code = "weights_missing"
+    retryable = True
+
+
+class UnknownModel(JobError):
+    """The worker's settings name a model that nobody knows."""
+
+    code = "unknown_model"
+
+
+class BadWeights(JobError):
+    """The model's files are damaged, or of another model, or would run code that nobody vouched for."""
+
+    code = "bad_weights"
+
+
+class PackageMissing(JobError):
+    """A library that the model needs is not installed."""
+
+    code = "package_missing"
+
+
+class LicenceRefused(JobError):
+    """The worker's settings do not allow the model's licence."""
+
+    code = "licence_refused"
+
+
+class ModelFailed(JobError):
+    """The model raised, or the process it ran in ended."""
+
+    code = "model_failed"
     retryable = True
 
 

@@ -27,6 +27,8 @@ class Handler(Generic[P, C]):
     run: Callable[[P, C], Awaitable[Done]]
     table: str = "ai_processing_jobs"
     """Where jobs of this kind are inserted, and so where Realtime listens for them."""
+    aliases: tuple[str, ...] = ()
+    """Other names that apps have for this kind."""
     timeout_seconds: float = 600.0
 
     async def perform(self, job: Job, context: C) -> Done:
@@ -46,14 +48,15 @@ AnyHandler: TypeAlias = Handler[Any, C]
 
 
 def by_kind(handlers: Iterable[Handler[Any, C]]) -> dict[str, Handler[Any, C]]:
-    """Index handlers by kind.
+    """Index handlers by kind and alias.
 
     Raises:
         ValueError: two handlers claim the same kind.
     """
     index: dict[str, Handler[Any, C]] = {}
     for handler in handlers:
-        if handler.kind in index:
-            raise ValueError(f"two handlers for job kind {handler.kind!r}")
-        index[handler.kind] = handler
+        for kind in (handler.kind, *handler.aliases):
+            if kind in index:
+                raise ValueError(f"two handlers for job kind {kind!r}")
+            index[kind] = handler
     return index

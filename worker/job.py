@@ -39,11 +39,12 @@ class Replace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """Change the job's asset row: `set` always, `fill` only the columns that are still null."""
+    """Change the job's asset row: `set` always, `fill` only what is still null, `merge` the keys of maps."""
 
     table: str
     set: Mapping[str, Any] = field(default_factory=dict)
     fill: Mapping[str, Any] = field(default_factory=dict)
+    merge: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 Write: TypeAlias = Replace | Update

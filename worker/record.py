@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +29,10 @@ class Record:
             yield
         finally:
             self.timings[name] = self.timings.get(name, 0.0) + time.monotonic() - begun
+
+    def model(self, identity: Any) -> None:
+        """Note a model that answered; a dataclass of plain values."""
+        self.models.append(dataclasses.asdict(identity))
 
     def count(self, name: str, amount: int = 1) -> None:
         self.counts[name] = self.counts.get(name, 0) + amount

@@ -18,14 +18,15 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
+from models.settings import ModelSettings
 from worker.errors import StartupError
 
 MEBIBYTE = 1024 * 1024
 
 
-class Settings(BaseSettings):
+class Settings(ModelSettings):
     """Read from the environment and from `.env`; a wrong value stops the worker with a sentence naming it."""
 
     model_config = SettingsConfigDict(

@@ -140,8 +140,8 @@ def _write(write: Write) -> dict[str, Any]:
     match write:
         case Replace(table=table, scope=scope, rows=rows):
             return {"table": table, "scope": dict(scope), "rows": [dict(row) for row in rows]}
-        case Update(table=table, set=columns, fill=fill):
-            return {"table": table, "set": dict(columns), "fill": dict(fill)}
+        case Update(table=table, set=columns, fill=fill, merge=merge):
+            return {"table": table, "set": dict(columns), "fill": dict(fill), "merge": dict(merge)}
 
 
 def _run(run: Run) -> dict[str, Any]:

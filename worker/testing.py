@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
+from models.models import Answer as ModelAnswer
+from models.models import ModelMetrics
+from models.spec import Identity
+from models.tasks import Task
 from worker.errors import DatabaseUnavailable
 from worker.job import Cancelled, Done, Failed, Job, Outcome, Released, Retry, Run
 from worker.queue import Answer, Claim, Heartbeat, Settled, Verdict
@@ -170,3 +174,43 @@ def _job(row: Row) -> Job:
         epoch=row.epoch,
         crashes=row.crashes,
     )
+
+
+class FakeModels:
+    """Answers as told: by task name, what to say of an item, or the error to raise. Implements `Models`."""
+
+    def __init__(self, **answers: Callable[[Any], Any] | Exception) -> None:
+        self.answers = answers
+        self.asked: list[tuple[str, str]] = []
+
+    async def run(
+        self, task: Task[Any], call: Callable[..., Any], item: Any, *, shape: Hashable = None
+    ) -> ModelAnswer[Any]:
+        self.asked.append((task.name, call.__name__))
+        answer = self.answers[task.name]
+        if isinstance(answer, Exception):
+            raise answer
+        return ModelAnswer(value=answer(item), model=await self.identity(task))
+
+    async def identity(self, task: Task[Any]) -> Identity:
+        return Identity(
+            task=task.name,
+            name="fake",
+            version=f"fake-{task.name}",
+            digest="0" * 64,
+            backend="none",
+            precision="fp32",
+            device="cpu",
+        )
+
+    async def unload(self, task: Task[Any]) -> None:
+        self.asked.append((task.name, "unload"))
+
+    async def unload_all(self) -> None:
+        self.asked.append(("", "unload_all"))
+
+    async def metrics(self) -> Mapping[str, ModelMetrics]:
+        return {}
+
+    async def close(self) -> None:
+        self.asked.append(("", "close"))

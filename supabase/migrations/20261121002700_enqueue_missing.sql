@@ -26,7 +26,8 @@ as $$
 declare
   c_kind     constant text := 'image_ai';
   c_behind   constant int := 100;
-  c_mendable constant text[] := array['weights_missing', 'bad_weights', 'package_missing', 'licence_refused'];
+  c_mendable constant text[] := array['weights_missing', 'bad_weights', 'package_missing', 'licence_refused',
+                                      'unknown_model'];
   v_scope constant uuid := kizu.caller_scope();
   v_user  constant uuid := coalesce(kizu.caller_scope(), p_user_id);
   v_limit constant int := least(greatest(coalesce(p_limit, 1000), 1), 5000);

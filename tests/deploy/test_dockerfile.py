@@ -47,9 +47,10 @@ def test_both_stages_use_the_oldest_python_we_promise(
     assert {text.split()[0] for text in texts(build + image, "FROM")} == {f"python:{oldest}-slim"}
 
 
-def test_core_is_installed_with_the_exact_versions_and_no_extras(build: list[Instruction]) -> None:
+def test_exact_versions_are_installed_with_the_extra_asked_for(build: list[Instruction]) -> None:
     [install] = [text for text in texts(build, "RUN") if " install " in text]
-    assert install.endswith(" -c constraints.txt .")
+    assert install.endswith(' -c constraints.txt ".[$EXTRAS]"')
+    assert "EXTRAS=cpu" in texts(build, "ARG")
 
 
 def test_everything_copied_exists_and_is_let_in(build: list[Instruction]) -> None:

@@ -14,6 +14,8 @@ from typing import Any, NoReturn
 
 import click
 
+from models.models import Models
+from models.remote import RemoteModels
 from worker import health, log
 from worker.commands.target import read_target
 from worker.connection import Connection
@@ -61,7 +63,11 @@ async def work_and_leave(settings: Settings, *, drain: bool) -> NoReturn:
 
 
 async def run_worker(
-    settings: Settings, *, drain: bool = False, handlers: dict[str, Handler[Any, Context]] | None = None
+    settings: Settings,
+    *,
+    drain: bool = False,
+    handlers: dict[str, Handler[Any, Context]] | None = None,
+    models: Models | None = None,
 ) -> int:
     """Serve until a signal or, with `drain`, until nothing is due soon; answers how many jobs went back.
 
@@ -73,6 +79,8 @@ async def run_worker(
         stack.enter_context(health.only_one(settings.worker_id, settings.url))
         connection = await stack.enter_async_context(Connection(settings, patience=math.inf))
         files = await stack.enter_async_context(files_for(connection, settings))
+        models = models or RemoteModels(settings)
+        stack.push_async_callback(models.close)
         pixels = ThreadPoolExecutor(settings.decode_threads, "pixels")
         stack.callback(pixels.shutdown, wait=False, cancel_futures=True)
         queue = SupabaseQueue(connection.rpc, settings.worker_id, settings.lease_seconds)
@@ -80,7 +88,13 @@ async def run_worker(
 
         def context(job: Job, hold: Hold, record: Record) -> Context:
             return Context(
-                job=job, files=files, settings=settings, pixels=pixels, record=record, progress=hold.report
+                job=job,
+                files=files,
+                models=models,
+                settings=settings,
+                pixels=pixels,
+                record=record,
+                progress=hold.report,
             )
 
         lanes: list[Lane] = []
@@ -131,7 +145,7 @@ def lanes_of(
         StartupError: no lane has both.
     """
     lanes = [
-        (name, slots, sorted(handler.kind for handler in handlers.values() if handler.lane == name))
+        (name, slots, sorted(kind for kind, handler in handlers.items() if handler.lane == name))
         for name, slots in settings.lanes.items()
         if slots
     ]
@@ -145,7 +159,7 @@ def capabilities(settings: Settings, handlers: dict[str, Handler[Any, Context]])
     """What the `workers` table is told of this worker."""
     return {
         "version": version("kizu-worker"),
-        "kinds": {handler.kind: handler.version for handler in handlers.values()},
+        "kinds": {kind: handler.version for kind, handler in handlers.items()},
         "slots": {name: slots for name, slots, _ in lanes_of(settings, handlers)},
         "device": "cpu",
         "cores": os.cpu_count(),

@@ -6,29 +6,21 @@ place only where the row has none, because a person may have corrected them.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import IO, Any, Final
+from typing import IO, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from models import errors as image_errors
 from models.exif import Capture, read_capture
 from models.imaging import THUMBNAIL_SIDE, WEB_SIDE, open_picture, thumbnail, web_version
+from worker import derived
 from worker.context import Context
-from worker.errors import JobError, NotAnImage, NotFound, TooLarge, Unreadable, UnsupportedFormat
 from worker.files import StoredFile
 from worker.handler import Handler
 from worker.job import Done, Replace, Update
-
-BUCKET: Final = "assets"
-JPEG: Final = "image/jpeg"
-NAMED: Final[Mapping[str, type[JobError]]] = {
-    error.code: error for error in (NotAnImage, TooLarge, Unreadable, UnsupportedFormat)
-}
-"""Our names for what `models` says of bytes that do not become a picture."""
+from worker.pictures import named_errors
 
 
 class Params(BaseModel):
@@ -60,9 +52,7 @@ class Rendered:
 
 
 async def optimize(params: Params, context: Context) -> Done:
-    source = params.input_url or context.job.asset.get("path") or context.job.asset.get("web_uri")
-    if not source:
-        raise NotFound("the job names no file, and its asset has none")
+    source = context.source(params.input_url)
     context.progress(10, "downloading")
     with context.record.stage("fetch"):
         file = await context.files.fetch(source, context.job.user_id)
@@ -71,7 +61,7 @@ async def optimize(params: Params, context: Context) -> Done:
         rendered = await context.in_pixels(render, file, params, context.settings.max_image_pixels)
     context.progress(90, "uploading")
     with context.record.stage("upload"):
-        stored = await _upload(context, rendered.files)
+        stored = await derived.store(context, rendered.files)
     context.record.count("files", len(stored))
     return answer(stored, rendered, context.settings.public_url)
 
@@ -84,7 +74,7 @@ def render(file: IO[bytes], params: Params, max_pixels: int) -> Rendered:
     """
     with file:
         data = file.read()
-    try:
+    with named_errors():
         picture = open_picture(
             data,
             max_pixels=max_pixels,
@@ -97,8 +87,6 @@ def render(file: IO[bytes], params: Params, max_pixels: int) -> Rendered:
             "web": web_version if params.wants_web_version else None,
         }
         files = {kind: make(picture) for kind, make in makers.items() if make}
-    except image_errors.ImageError as error:
-        raise NAMED[error.code](str(error)) from error
     return Rendered(
         files=files,
         width=picture.width,
@@ -107,27 +95,9 @@ def render(file: IO[bytes], params: Params, max_pixels: int) -> Rendered:
     )
 
 
-async def _upload(context: Context, files: Mapping[str, bytes]) -> dict[str, StoredFile]:
-    """Store every file under this attempt's own path; if one cannot be, the others are taken back."""
-    keys = {kind: context.key(f"{kind}.jpg") for kind in files}
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            uploads = {
-                kind: tasks.create_task(context.files.upload(BUCKET, keys[kind], data, JPEG))
-                for kind, data in files.items()
-            }
-    except BaseExceptionGroup as group:
-        await context.files.remove(BUCKET, list(keys.values()))
-        raise group.exceptions[0] from group
-    return {kind: upload.result() for kind, upload in uploads.items()}
-
-
 def answer(stored: Mapping[str, StoredFile], rendered: Rendered, public_url: str) -> Done:
     """The rows and the result; pure."""
-    urls = {
-        kind: f"{public_url}/storage/v1/object/authenticated/{BUCKET}/{file.key}"
-        for kind, file in stored.items()
-    }
+    urls = {kind: derived.url(file, public_url) for kind, file in stored.items()}
     columns = {"thumbnail": "thumbnail", "web": "web_uri"}
     capture = rendered.capture
     return Done(
@@ -139,7 +109,7 @@ def answer(stored: Mapping[str, StoredFile], rendered: Rendered, public_url: str
         },
         writes=[
             *(
-                Replace(table="derived_assets", scope={"kind": kind}, rows=[_row(file)])
+                Replace(table="derived_assets", scope={"kind": kind}, rows=[derived.row(file)])
                 for kind, file in stored.items()
             ),
             Update(
@@ -163,16 +133,6 @@ def answer(stored: Mapping[str, StoredFile], rendered: Rendered, public_url: str
             ),
         ],
     )
-
-
-def _row(file: StoredFile) -> dict[str, Any]:
-    return {
-        "bucket": file.bucket,
-        "key": file.key,
-        "bytes": file.bytes,
-        "mime_type": file.mime_type,
-        "sha256": file.sha256,
-    }
 
 
 def _instant(taken_at: datetime | None) -> str | None:

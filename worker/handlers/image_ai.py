@@ -1,0 +1,202 @@
+"""Turns one picture into facts: it is decoded once, every operation asked for looks at it, and all that was
+found is written in the transaction that ends the job.
+
+An operation whose model is not to be had here leaves the others alone: the job is completed without that
+fact, the asset goes on lacking it, and `enqueue_missing` finds it later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import IO, Any, Final
+
+import structlog
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from models.errors import ModelError
+from models.frame import Frame
+from models.imaging import open_picture
+from models.results import Level
+from worker import operations
+from worker.context import Context
+from worker.errors import (
+    BadWeights,
+    JobError,
+    LicenceRefused,
+    ModelFailed,
+    OutOfMemory,
+    PackageMissing,
+    UnknownModel,
+    WeightsMissing,
+)
+from worker.handler import Handler
+from worker.job import Done, Update, Write
+from worker.operation import Finding, Operation, Scene
+from worker.pictures import named_errors
+
+log = structlog.get_logger(__name__)
+
+OPERATIONS: Final = operations.discover()
+ALL: Final = "all"
+MODEL_ERRORS: Final[Mapping[str, type[JobError]]] = {
+    error.code: error
+    for error in (
+        BadWeights,
+        LicenceRefused,
+        ModelFailed,
+        OutOfMemory,
+        PackageMissing,
+        UnknownModel,
+        WeightsMissing,
+    )
+}
+UNAVAILABLE: Final = frozenset({BadWeights, LicenceRefused, PackageMissing, UnknownModel, WeightsMissing})
+"""Trying again here and now would not help, and says nothing about the picture."""
+
+
+class Params(BaseModel):
+    """What apps put into `ai_processing_jobs`."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    operations: list[str] | None = Field(None, max_length=64)
+    """Names of operations, or `all`; without any, the usual ones."""
+    image_url: str | None = None
+    """Where the picture is, if not where its asset says: a storage key, a URL or a data URL."""
+    detail_level: Level | None = None
+    """How much `describe` says."""
+
+    @field_validator("operations")
+    @classmethod
+    def _known(cls, names: list[str] | None) -> list[str] | None:
+        unknown = [name for name in names or () if name != ALL and name not in OPERATIONS]
+        if unknown:
+            raise ValueError(f"there is no operation {unknown[0][:50]!r}; there are {', '.join(OPERATIONS)}")
+        return names
+
+    def wanted(self) -> list[Operation]:
+        """Each once, in the order of the catalog."""
+        if not self.operations:
+            return [operation for operation in OPERATIONS.values() if operation.usual]
+        return [
+            operation
+            for name, operation in OPERATIONS.items()
+            if ALL in self.operations or name in self.operations
+        ]
+
+
+async def look(params: Params, context: Context) -> Done:
+    wanted = params.wanted()
+    context.progress(5, "downloading")
+    with context.record.stage("fetch"):
+        file = await context.files.fetch(context.source(params.image_url), context.job.user_id)
+    context.progress(15, "decoding")
+    long_side = min(max(operation.long_side for operation in wanted), context.settings.max_image_size)
+    level = params.detail_level or context.settings.caption_level
+    with context.record.stage("decode"):
+        scene = await context.in_pixels(see, file, context.settings.max_image_pixels, long_side, level)
+    context.progress(20, "looking")
+    found = await _run_all(wanted, scene, context)
+    return answer(wanted, found, context)
+
+
+def see(file: IO[bytes], max_pixels: int, long_side: int, level: Level) -> Scene:
+    """Decode once, no larger than needed; blocks. Closes the file.
+
+    Raises:
+        NotAnImage, TooLarge, Unreadable, UnsupportedFormat: no picture comes out of these bytes.
+    """
+    with file:
+        data = file.read()
+    with named_errors():
+        picture = open_picture(data, max_pixels=max_pixels, long_side=long_side)
+        image = picture.upright(long_side=long_side)
+    return Scene(image=image, frame=Frame.of(image), sha256=hashlib.sha256(data).hexdigest(), level=level)
+
+
+async def _run_all(
+    wanted: Sequence[Operation], scene: Scene, context: Context
+) -> dict[str, Finding | JobError]:
+    """What each operation found, or why it could not look.
+
+    Raises:
+        JobError: one failed in a way that another attempt may mend, and there is another attempt.
+    """
+    done = 0
+
+    async def run(operation: Operation) -> Finding | JobError:
+        nonlocal done
+        try:
+            with context.record.stage(operation.name):
+                found: Finding | JobError = await operation.run(scene, context)
+        except ModelError as error:
+            found = MODEL_ERRORS.get(error.code, ModelFailed)(str(error))
+        done += 1
+        context.progress(20 + 70 * done // len(wanted), operation.name)
+        return found
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            running = {operation.name: tasks.create_task(run(operation)) for operation in wanted}
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from group
+    found = {name: task.result() for name, task in running.items()}
+    errors = [error for error in found.values() if isinstance(error, JobError)]
+    mendable = [error for error in errors if type(error) not in UNAVAILABLE]
+    if mendable and context.job.attempt < context.job.max_attempts:
+        raise mendable[0]
+    if len(errors) == len(found):
+        raise errors[0]
+    return found
+
+
+def answer(wanted: Sequence[Operation], found: Mapping[str, Finding | JobError], context: Context) -> Done:
+    """The rows, the result, and what is known of the asset from now on."""
+    result: dict[str, Any] = {"asset_id": str(context.job.asset_id)}
+    writes: list[Write] = []
+    known: dict[str, Any] = {}
+    versions: dict[str, str] = {}
+    for operation in wanted:
+        finding = found[operation.name]
+        if isinstance(finding, JobError):
+            log.warning(
+                "operation unavailable",
+                operation=operation.name,
+                error_code=finding.code,
+                reason=str(finding),
+            )
+            result[operation.name] = {"success": False, "error": finding.code, "message": str(finding)}
+            continue
+        result[operation.name] = dict(finding.result)
+        writes.extend(finding.writes)
+        model = finding.model
+        known[operation.name] = {"version": model.version if model else operation.version, "ok": True}
+        context.record.count(operation.name, finding.count)
+        if model:
+            context.record.model(model)
+            if operation.model_key:
+                versions[operation.model_key] = model.version
+    if "describe" in result:  # the name that apps read
+        result["description"] = result.pop("describe")
+    result["_meta"] = {"worker_id": context.settings.worker_id, "models": versions}
+    writes.append(
+        Update(
+            table="assets",
+            set={"ai_processed_by": context.settings.worker_id},
+            merge={"ai_operations": known, "ai_model_versions": versions},
+        )
+    )
+    return Done(result=result, writes=writes)
+
+
+HANDLER = Handler(
+    kind="image_ai",
+    aliases=("process_image",),
+    version="1",
+    lane="ai",
+    table="ai_processing_jobs",
+    params=Params,
+    run=look,
+)

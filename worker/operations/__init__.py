@@ -1,0 +1,23 @@
+"""One file per fact about a picture, ending in OPERATION. For one more: a file here and a migration."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+from worker.operation import Operation
+
+
+def discover() -> dict[str, Operation]:
+    """Every operation of this package, by name.
+
+    Raises:
+        ValueError: two files claim the same name.
+    """
+    found: dict[str, Operation] = {}
+    for module in pkgutil.iter_modules(__path__):
+        operation: Operation = importlib.import_module(f"{__name__}.{module.name}").OPERATION
+        if operation.name in found:
+            raise ValueError(f"two operations are named {operation.name!r}")
+        found[operation.name] = operation
+    return found

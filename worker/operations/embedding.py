@@ -1,0 +1,28 @@
+"""What a picture is about, as a vector: close to the sentences and the pictures that are about the same."""
+
+from __future__ import annotations
+
+from models.tasks import EMBED, Embedder
+from worker.context import Context
+from worker.job import Replace
+from worker.operation import Finding, Operation, Scene, provenance, vector_text
+
+
+async def embed(scene: Scene, context: Context) -> Finding:
+    answer = await context.models.run(EMBED, Embedder.embed_images, scene.frame)
+    vector, model = answer.value, answer.model
+    return Finding(
+        count=1,
+        result={"success": True, "dimension": len(vector), "stored": True},
+        writes=[
+            Replace(
+                table="image_embeddings",
+                scope={"model_version": model.version},  # another model's index stays whole
+                rows=[{"embedding": vector_text(vector), **provenance(model)}],
+            )
+        ],
+        model=model,
+    )
+
+
+OPERATION = Operation(name="embedding", long_side=512, run=embed, task=EMBED, model_key="clip")

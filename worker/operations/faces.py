@@ -1,0 +1,97 @@
+"""The faces in a picture: where, whose (if the user has named someone alike), and a small crop of each."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from PIL import Image
+
+from models.imaging import jpeg
+from models.results import Box
+from models.tasks import FACES, FaceFinder
+from worker import derived
+from worker.context import Context
+from worker.job import Replace
+from worker.operation import Finding, Operation, Scene, box_row, provenance, vector_text
+
+CROP_SIDE: Final = 150
+"""Pixels of the square crop; less for a face that has fewer."""
+MARGIN: Final = 0.3
+"""Around the face's box, as a share of its longer side."""
+CROP_QUALITY: Final = 85
+
+
+async def find(scene: Scene, context: Context) -> Finding:
+    answer = await context.models.run(FACES, FaceFinder.find_faces, scene.frame)
+    faces, model = answer.value, answer.model
+    crops = await context.in_pixels(crop_all, scene.image, [face.box for face in faces])
+    stored = await derived.store(context, crops) if crops else {}
+    public_url = context.settings.public_url
+    return Finding(
+        count=len(faces),
+        result={
+            "success": True,
+            "count": len(faces),
+            "stored": len(faces),
+            "faces": [
+                {
+                    "index": index,
+                    "confidence": round(face.score, 4),
+                    "bounding_box": box_row(face.box),
+                }
+                for index, face in enumerate(faces)
+            ],
+        },
+        writes=[
+            Replace(
+                table="face_embeddings",
+                rows=[
+                    {
+                        "face_index": index,
+                        "embedding": vector_text(face.embedding),
+                        "bounding_box": box_row(face.box),
+                        "landmarks": [[round(x, 6), round(y, 6)] for x, y in face.landmarks],
+                        "confidence": face.score,
+                        "face_thumbnail_url": derived.url(stored[crop_name(index)], public_url),
+                        **provenance(model),
+                    }
+                    for index, face in enumerate(faces)
+                ],
+            ),
+            Replace(
+                table="derived_assets",
+                scope={"kind": "face_crop"},
+                rows=[derived.row(file) for file in stored.values()],
+            ),
+        ],
+        model=model,
+    )
+
+
+def crop_all(image: Image.Image, boxes: list[Box]) -> dict[str, bytes]:
+    """A JPEG per box, by the name it is stored under; blocks."""
+    return {crop_name(index): crop(image, box) for index, box in enumerate(boxes)}
+
+
+def crop_name(index: int) -> str:
+    return f"face-{index}"
+
+
+def crop(image: Image.Image, box: Box) -> bytes:
+    """The square around a face as JPEG, moved inside the picture where it would stick out."""
+    width, height = box.width * image.width, box.height * image.height
+    side = min(max(width, height) * (1 + 2 * MARGIN), image.width, image.height)
+    left = _inside((box.x + box.width / 2) * image.width - side / 2, image.width - side)
+    top = _inside((box.y + box.height / 2) * image.height - side / 2, image.height - side)
+    pixels = max(1, min(CROP_SIDE, round(side)))
+    square = image.resize(
+        (pixels, pixels), Image.Resampling.LANCZOS, box=(left, top, left + side, top + side)
+    )
+    return jpeg(square, CROP_QUALITY)
+
+
+def _inside(start: float, last: float) -> float:
+    return min(max(start, 0.0), max(last, 0.0))
+
+
+OPERATION = Operation(name="faces", long_side=1280, run=find, task=FACES, model_key="insightface")

@@ -1,0 +1,49 @@
+"""The things in a picture, each with its place, and all of them as tags."""
+
+from __future__ import annotations
+
+from models.tasks import OBJECTS, ObjectDetector
+from worker.context import Context
+from worker.job import Replace
+from worker.operation import Finding, Operation, Scene, box_row, provenance
+
+
+async def detect(scene: Scene, context: Context) -> Finding:
+    answer = await context.models.run(
+        OBJECTS, ObjectDetector.detect, scene.frame, shape=(scene.frame.width, scene.frame.height)
+    )
+    things, model = answer.value, answer.model
+    tagged_by = {"source": "kizu", "model": model.version}
+    return Finding(
+        count=len(things),
+        result={
+            "success": True,
+            "count": len(things),
+            "objects": [{"class": thing.name, "confidence": round(thing.score, 4)} for thing in things],
+        },
+        writes=[
+            Replace(
+                table="detected_objects",
+                rows=[
+                    {
+                        "object_class": thing.name,
+                        "confidence": thing.score,
+                        "bounding_box": box_row(thing.box),
+                        **provenance(model),
+                    }
+                    for thing in things
+                ],
+            ),
+            Replace(
+                table="asset_tags",
+                rows=[
+                    {"tag_value": name, "tagged_by": tagged_by}
+                    for name in sorted({thing.name for thing in things})
+                ],
+            ),
+        ],
+        model=model,
+    )
+
+
+OPERATION = Operation(name="objects", long_side=1280, run=detect, task=OBJECTS, model_key="yolo")

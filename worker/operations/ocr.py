@@ -1,0 +1,50 @@
+"""The text in a picture: whole, so that its words can be searched, and region by region."""
+
+from __future__ import annotations
+
+from models.tasks import OCR, TextReader
+from worker.context import Context
+from worker.job import Replace
+from worker.operation import Finding, Operation, Scene, box_row, provenance
+
+TEXT_IN_RESULT = 500
+"""Characters; the row has all of it."""
+CERTAIN = 0.5
+"""A region of this score makes a picture one that has text, as apps count them."""
+
+
+async def read(scene: Scene, context: Context) -> Finding:
+    answer = await context.models.run(OCR, TextReader.read, scene.frame)
+    reading, model = answer.value, answer.model
+    return Finding(
+        count=len(reading.regions),
+        result={
+            "success": True,
+            "has_text": any(region.score >= CERTAIN for region in reading.regions),
+            "text": reading.text[:TEXT_IN_RESULT],
+        },
+        writes=[
+            Replace(
+                table="image_text",
+                rows=[
+                    {
+                        "extracted_text": reading.text,
+                        "text_regions": [
+                            {
+                                "text": region.text,
+                                "confidence": round(region.score, 4),
+                                "bbox": box_row(region.box),
+                            }
+                            for region in reading.regions
+                        ],
+                        "languages": list(reading.languages),
+                        **provenance(model),
+                    }
+                ],
+            )
+        ],
+        model=model,
+    )
+
+
+OPERATION = Operation(name="ocr", long_side=1280, run=read, task=OCR, model_key="ocr", usual=False)
