@@ -1,0 +1,95 @@
+"""SHA-256 of large files, computed once; and the files a person has vouched for."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+TRUSTED = "trusted.json"
+"""In the cache folder: a name for every digest that `kizu models trust` was given."""
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal; read again only if its size or time of change is another.
+
+    What was computed is kept beside the file, where that folder can be written.
+    """
+    note, state = _read_note(path), _state(path)
+    if "sha256" in note and {key: note.get(key) for key in state} == state:
+        return str(note["sha256"])
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    _write_note(path, {**note, **state, "sha256": found})
+    return found
+
+
+def has_digest(path: Path) -> bool:
+    """Whether `digest_of` would answer without reading the file."""
+    note, state = _read_note(path), _state(path)
+    return "sha256" in note and {key: note.get(key) for key in state} == state
+
+
+def keep_first(path: Path, digest: str) -> None:
+    """Remember what `path` was when it was first fetched; the file need not be there yet."""
+    _write_note(path, {"first": digest, **_read_note(path)})
+
+
+def first_digest(path: Path) -> str | None:
+    """What `keep_first` was told, if anything; outlives the file."""
+    first = _read_note(path).get("first")
+    return first if isinstance(first, str) else None
+
+
+def trust(cache: Path, path: Path) -> str:
+    """Vouch for what is in `path` now; answers its digest."""
+    digest = digest_of(path)
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / f".{TRUSTED}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _replace(cache / TRUSTED, {**_read(cache / TRUSTED), digest: path.name})
+    return digest
+
+
+def is_trusted(cache: Path, digest: str) -> bool:
+    return digest in _read(cache / TRUSTED)
+
+
+def _note(path: Path) -> Path:
+    return path.with_name(f".{path.name}.sha256")
+
+
+def _state(path: Path) -> dict[str, int]:
+    stat = path.stat()
+    return {"size": stat.st_size, "changed": stat.st_mtime_ns}
+
+
+def _read_note(path: Path) -> dict[str, Any]:
+    return _read(_note(path))
+
+
+def _write_note(path: Path, note: dict[str, Any]) -> None:
+    try:
+        _replace(_note(path), note)
+    except OSError:
+        return  # a cache that others fill: the digest is computed each time
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _replace(path: Path, content: dict[str, Any]) -> None:
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,362 @@
+"""Fetches a large file over HTTPS, goes on where an earlier try ended, and unpacks what is wanted of it.
+
+What has arrived lies beside the target as `.NAME.part`, with a note of what the server said of it. It
+outlives the process, and is gone when the file is whole, or wrong, or when the disk is full.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final, TypeAlias
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+import structlog
+
+from models.errors import BadWeights, WeightsMissing
+
+log = structlog.get_logger()
+
+Transport: TypeAlias = httpx.BaseTransport
+Progress: TypeAlias = Callable[[str, int, int | None], None]
+"""Told of a file's name, the bytes that have arrived, and how many there are, where the server says so."""
+
+CONNECT_SECONDS: Final = 5.0
+"""A hub that takes longer is taken for unreachable; whoever waits for the model wants to know soon."""
+SILENCE_SECONDS: Final = 30.0
+"""Between two pieces."""
+TRIES: Final = 5
+"""Without a single byte between them."""
+PAUSE_SECONDS: Final = 1.0
+"""After the first failed try; twice as long after each further one."""
+REDIRECTS: Final = 10
+PIECE: Final = 1024 * 1024
+LARGEST: Final = 32 * 1024**3
+"""Bytes, of a file that nobody knows the size of."""
+SPARE: Final = 64 * 1024**2
+"""Bytes left free on the disk."""
+FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class _Again(Exception):
+    """This try failed; the next one may not."""
+
+
+class _Unreachable(WeightsMissing):
+    """Nobody answered at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A file to be had from a URL."""
+
+    target: Path
+    member: str | None
+    """In the archive at the URL, where that is one."""
+    sha256: str | None
+    size: int | None
+
+
+def fetch(
+    url: str,
+    files: list[Wanted],
+    progress: Progress,
+    *,
+    client: httpx.Client,
+    pause: float = PAUSE_SECONDS,
+) -> dict[Path, str]:
+    """Put `files`, all of one URL, where they belong, whole or not at all; answers their digests.
+
+    Raises:
+        WeightsMissing: the server cannot be reached or does not have it, or there is no room for it.
+        BadWeights: what came is not what was expected.
+    """
+    folder = files[0].target.parent
+    part = folder / f".{_name(url)}.part"
+    with _tell_full_disk(folder, part):
+        folder.mkdir(parents=True, exist_ok=True)
+        archive = files[0].member is not None
+        plain = None if archive else files[0]
+        _download(url, part, plain, progress, client, pause)
+        if plain is None:
+            try:
+                return {file.target: _unpack(part, file) for file in files}
+            finally:
+                _forget(part)
+        digest = _digest_of(part)
+        if plain.sha256 is not None and digest != plain.sha256:
+            _forget(part)
+            raise _wrong(plain.target.name, url, plain.sha256, digest)
+        _put(part, plain.target)
+        _forget(part)
+        return {plain.target: digest}
+
+
+def _download(
+    url: str, part: Path, plain: Wanted | None, progress: Progress, client: httpx.Client, pause: float
+) -> None:
+    """Let `part` hold all that is at `url`."""
+    tries = 0
+    while True:
+        before = _length(part)
+        try:
+            _try(url, part, plain, progress, client)
+            return
+        except _Again as error:
+            if _length(part) > before:
+                tries = 0
+            tries += 1
+            if tries >= TRIES:
+                raise WeightsMissing(
+                    f"{_name(url)} could not be fetched from {_host(url)}: {error}"
+                ) from error
+            log.warning("download interrupted", file=_name(url), arrived=_length(part), reason=str(error))
+            time.sleep(pause * 2 ** (tries - 1))
+
+
+def _try(url: str, part: Path, plain: Wanted | None, progress: Progress, client: httpx.Client) -> None:
+    start, validator = _resumable(url, part, trusting=plain is not None and plain.sha256 is not None)
+    headers = {"Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+        if validator:
+            headers["If-Range"] = validator
+    try:
+        with _get(url, headers, client) as answer:
+            if answer.status_code == 416:
+                if _total(answer) == start:
+                    return
+                _forget(part)
+                raise _Again("the server has less than has arrived")
+            start = _check_status(answer, url, start)
+            total = _expected(answer, start)
+            if plain is not None and plain.size is not None and total not in (None, plain.size):
+                _forget(part)
+                raise BadWeights(
+                    f"{plain.target.name} at {url} has {total} bytes, expected {plain.size}; nothing was kept"
+                )
+            _check_room(part.parent, (total or 0) - start)
+            if not start:
+                _note(part, url, answer)
+            _receive(answer, part, start, total, progress, _name(url))
+    except httpx.ConnectError as error:
+        raise _Unreachable(f"{_host(url)} cannot be reached: {error}") from error
+    except httpx.ConnectTimeout as error:
+        raise _Unreachable(f"{_host(url)} does not answer") from error
+    except httpx.TransportError as error:
+        raise _Again(str(error) or type(error).__name__) from error
+
+
+@contextmanager
+def _get(url: str, headers: dict[str, str], client: httpx.Client) -> Iterator[httpx.Response]:
+    """Follow redirects, to HTTPS only: what is fetched could be changed on the way elsewhere."""
+    address = url
+    _check_address(address, first=True)
+    for _ in range(REDIRECTS):
+        with client.stream("GET", address, headers=headers) as answer:
+            if not answer.has_redirect_location:
+                yield answer
+                return
+            address = urljoin(address, answer.headers["location"])
+        _check_address(address, first=False)
+    raise WeightsMissing(f"{_name(url)}: {_host(url)} redirects without end")
+
+
+def _check_address(address: str, *, first: bool) -> None:
+    """HTTPS, or at first also a server on this very machine."""
+    parts = urlsplit(address)
+    if parts.scheme == "https":
+        return
+    if first and parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost"):
+        return
+    raise WeightsMissing(
+        f"{parts.scheme}://{parts.hostname or ''} is refused: weights are fetched over HTTPS"
+    )
+
+
+def _check_status(answer: httpx.Response, url: str, start: int) -> int:
+    """From which byte on the answer is."""
+    if answer.status_code == 200:
+        return 0
+    if answer.status_code == 206 and answer.headers.get("content-range", "").startswith(f"bytes {start}-"):
+        return start
+    if answer.status_code == 206 or answer.status_code == 429 or answer.status_code >= 500:
+        raise _Again(f"the server answered {answer.status_code}")
+    raise WeightsMissing(f"{_name(url)} is not to be had: {_host(url)} answered {answer.status_code}")
+
+
+def _expected(answer: httpx.Response, start: int) -> int | None:
+    """All bytes of the file, where the server says so."""
+    if answer.status_code == 206:
+        return _total(answer)
+    length = answer.headers.get("content-length", "")
+    return start + int(length) if length.isdigit() else None
+
+
+def _total(answer: httpx.Response) -> int | None:
+    total = answer.headers.get("content-range", "").rpartition("/")[2]
+    return int(total) if total.isdigit() else None
+
+
+def _receive(
+    answer: httpx.Response, part: Path, start: int, total: int | None, progress: Progress, name: str
+) -> None:
+    limit = LARGEST if total is None else total
+    with part.open("r+b" if start else "wb") as file:
+        arrived = file.seek(start)
+        file.truncate()
+        progress(name, arrived, total)
+        for piece in answer.iter_raw(PIECE):
+            arrived += len(piece)
+            if arrived > limit:
+                raise WeightsMissing(f"{name} is longer than the {limit} bytes announced")
+            file.write(piece)
+            progress(name, arrived, total)
+    if total is not None and arrived < total:
+        raise _Again(f"the connection ended after {arrived} of {total} bytes")
+
+
+def _resumable(url: str, part: Path, *, trusting: bool) -> tuple[int, str | None]:
+    """How much of `part` can stay, and by what the server knows whether that is so.
+
+    Without a word of the server's, only if the digest of the whole will tell anyway.
+    """
+    try:
+        note = json.loads(_notes(part).read_text(encoding="utf-8"))
+        validator = note["validator"] if note["url"] == url else ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0, None
+    if validator is None and trusting:
+        return _length(part), None
+    return (_length(part), validator) if validator else (0, None)
+
+
+def _note(part: Path, url: str, answer: httpx.Response) -> None:
+    """Keep a strong validator (RFC 9110, section 8.8): a weak one does not promise the same bytes."""
+    tag = answer.headers.get("etag")
+    if tag is None or tag.startswith("W/"):
+        tag = answer.headers.get("last-modified")
+    _notes(part).write_text(json.dumps({"url": url, "validator": tag}), encoding="utf-8")
+
+
+def _notes(part: Path) -> Path:
+    return part.with_name(f"{part.name}.json")
+
+
+def _forget(part: Path) -> None:
+    part.unlink(missing_ok=True)
+    _notes(part).unlink(missing_ok=True)
+
+
+def _unpack(archive: Path, file: Wanted) -> str:
+    """Write one member of an archive to its target. Only the member's content comes from the archive."""
+    unpacked = file.target.with_name(f".{file.target.name}.part")
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            member = _find(opened, file.member or "")
+            limit = LARGEST if file.size is None else file.size
+            if member.file_size > limit or (file.size is not None and member.file_size != file.size):
+                raise BadWeights(f"{file.member} has {member.file_size} bytes, expected {limit}")
+            file.target.parent.mkdir(parents=True, exist_ok=True)
+            _check_room(file.target.parent, member.file_size)
+            with opened.open(member) as packed, unpacked.open("wb") as plain:
+                digest = _copy(packed, plain, member.file_size)
+        if file.sha256 is not None and digest != file.sha256:
+            raise _wrong(file.target.name, archive.name[1:].removesuffix(".part"), file.sha256, digest)
+        _put(unpacked, file.target)
+        return digest
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+        raise BadWeights(f"{file.target.name} cannot be unpacked: {error}") from error
+    finally:
+        unpacked.unlink(missing_ok=True)
+
+
+def _find(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+    """The member of that name, or the only one so called in whichever folder."""
+    members = [member for member in archive.infolist() if not member.is_dir()]
+    found = [member for member in members if member.filename == name] or [
+        member for member in members if member.filename.rpartition("/")[2] == name
+    ]
+    if len(found) != 1:
+        raise BadWeights(f"the archive holds {len(found)} files called {name}, expected one")
+    return found[0]
+
+
+def _copy(source: IO[bytes], target: IO[bytes], size: int) -> str:
+    """Exactly `size` bytes, whatever an archive says."""
+    digest, copied = hashlib.sha256(), 0
+    while piece := source.read(PIECE):
+        copied += len(piece)
+        if copied > size:
+            break
+        digest.update(piece)
+        target.write(piece)
+    if copied != size:
+        raise BadWeights(f"the archive announced {size} bytes and holds another number")
+    return digest.hexdigest()
+
+
+def _put(part: Path, target: Path) -> None:
+    """Give a whole file its name, so that it stays whole when the power fails."""
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _check_room(folder: Path, wanted: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if wanted + SPARE > free:
+        raise OSError(errno.ENOSPC, f"{wanted / 1e6:.0f} MB are needed and {free / 1e6:.0f} MB free")
+
+
+@contextmanager
+def _tell_full_disk(folder: Path, part: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise WeightsMissing(f"weights cannot be kept in {folder}: {error.strerror or error}") from error
+        _forget(part)
+        raise WeightsMissing(f"there is no room for weights in {folder}: {error.strerror}") from error
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _wrong(name: str, source: str, expected: str, found: str) -> BadWeights:
+    return BadWeights(f"{name} from {source} has SHA-256 {found}, expected {expected}; it was not kept")
+
+
+def _length(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _name(url: str) -> str:
+    return urlsplit(url).path.rpartition("/")[2] or "weights"
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc
+
+
+def make_client(transport: Transport | None = None) -> httpx.Client:
+    """Proxies and certificates of the environment are respected."""
+    timeout: Any = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
+    return httpx.Client(timeout=timeout, follow_redirects=False, transport=transport)

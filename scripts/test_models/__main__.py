@@ -1,0 +1,80 @@
+"""`scripts/make-test-models`: checkpoints that the models' own loaders take for real ones."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib
+import importlib.metadata
+import json
+import logging
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from models.quiet import silence
+from models.settings import ModelSettings
+from models.torch_cpu import make_torchvision_importable
+from models.weights import Weights
+
+MAKERS = ("openclip", "yolo", "easyocr", "florence2", "insightface")
+LIBRARIES = ("easyocr", "onnx", "open-clip-torch", "torch", "transformers", "ultralytics")
+"""A new version of one may write other files."""
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--full", is_flag=True, help="The full-size architectures, for benchmarks; keeps what is there."
+)
+@click.option("--only", type=click.Choice(MAKERS), multiple=True, help="Only this model; may be repeated.")
+def main(out: Path, full: bool, only: tuple[str, ...]) -> None:
+    """Write seeded test models into OUT, a MODEL_CACHE_DIR: tiny ones below `tiny`, unless --full.
+
+    The same libraries write the same bytes; what is there already is left alone.
+    """
+    out = out.absolute()
+    root = out if full else out / "tiny"
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / ".making").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # whoever comes second finds everything made
+        for name in only or MAKERS:
+            _make(name, out, root, full)
+
+
+def _make(name: str, out: Path, root: Path, full: bool) -> None:
+    stamp, wanted = root / name / ".made", _state(name)
+    if not full and stamp.is_file() and json.loads(stamp.read_text()) == wanted:
+        return
+    silence(out)
+    logging.getLogger().setLevel(logging.ERROR)  # OpenCLIP warns of what is meant: no weights were loaded
+    make_torchvision_importable()
+    started = time.perf_counter()
+    maker = importlib.import_module(f"scripts.test_models.{name}")
+    make: Callable[[Path], list[Path]] = maker.make_full if full else maker.make_tiny
+    (root / name).mkdir(parents=True, exist_ok=True)
+    made = make(root / name)
+    weights = Weights(ModelSettings(model_cache_dir=out, model_downloads=False))
+    for path in made:
+        if path.suffix in (".pt", ".pth"):
+            weights.trust(path)
+    if not full:
+        stamp.write_text(json.dumps(wanted))
+    size = sum(path.stat().st_size for path in made) / 1e6
+    click.echo(f"{name}: {len(made)} files, {size:.1f} MB, {time.perf_counter() - started:.1f} s", err=True)
+
+
+def _state(name: str) -> dict[str, str]:
+    """What the files of a model depend on."""
+    sources = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        sources.update(path.read_bytes())
+    return {"sources": sources.hexdigest(), **{lib: importlib.metadata.version(lib) for lib in LIBRARIES}}
+
+
+if __name__ == "__main__":
+    os.umask(0o022)
+    main()
