@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
 import click
 
+from models.errors import ModelError
+from models.remote import RemoteModels
 from worker.commands.output import as_json, print_json, print_table
 from worker.commands.target import read_target
 from worker.connection import Connection
+from worker.operation import Operation
+from worker.operations import discover
+from worker.settings import Settings
 from worker.store import Row, Store
 
 T = TypeVar("T")
+OPERATIONS = discover()
+PAGE = 1000
+"""Photos looked at per call."""
 STATUSES = ("pending", "processing", "completed", "failed", "cancelled")
 BRIEF = "id,job_type,status,priority,attempts,progress,current_step,error_code,worker_id,created_at"
 
@@ -169,3 +177,55 @@ def cancel(job_ids: tuple[UUID, ...], as_json: bool) -> None:
     else:
         print_table(rows, ["id", "status"])
     sys.exit(any(row["status"] == "not_found" for row in rows))
+
+
+@jobs.command()
+@click.argument("names", metavar="[OPERATION]...", nargs=-1, type=click.Choice(sorted(OPERATIONS)))
+@click.option("--force", is_flag=True, help="Also photos that lack nothing: all of it again.")
+@click.option("--yes", is_flag=True, help="Do it; without, only say what would be done.")
+@as_json
+def missing(names: tuple[str, ...], force: bool, yes: bool, as_json: bool) -> None:
+    """Enqueue what photos lack: facts never found out, or told by another model than the settings name.
+
+    Without an OPERATION: all of them. A fact is not missing where a photo was looked at in vain.
+    """
+    settings = read_target()
+    chosen = [OPERATIONS[name] for name in names or OPERATIONS]
+
+    async def act() -> dict[str, Any]:
+        versions = await _versions(settings, chosen)
+        total = {"looked_at": 0, "missing": 0, "enqueued": 0}
+        wish = {"p_versions": versions, "p_force": force, "p_dry_run": not yes, "p_limit": PAGE}
+        async with Connection(settings) as connection:
+            after: str | None = None
+            while True:
+                page = await connection.rpc("enqueue_missing", {**wish, "p_after": after})
+                total = {name: total[name] + page[name] for name in total}
+                after = page["next"]
+                if after is None:
+                    return {**total, "versions": versions, "dry_run": not yes}
+
+    answer = asyncio.run(act())
+    if as_json:
+        print_json(answer)
+        return
+    for name, model_version in answer["versions"].items():
+        click.echo(f"{name}: {model_version}")
+    done = f"{answer['enqueued']} jobs enqueued" if yes else "add --yes to enqueue their jobs"
+    click.echo(f"{answer['missing']} of {answer['looked_at']} photos lack something; {done}")
+
+
+async def _versions(settings: Settings, chosen: Sequence[Operation]) -> dict[str, str]:
+    """Of the facts that the settings' models would tell, by operation."""
+    models = RemoteModels(settings)
+    try:
+        return {
+            operation.name: (await models.identity(operation.task)).version
+            if operation.task
+            else operation.version
+            for operation in chosen
+        }
+    except ModelError as error:
+        raise click.ClickException(f"{error.code}: {error}") from None
+    finally:
+        await models.close()

@@ -14,8 +14,12 @@ from typing import Any, NoReturn
 
 import click
 
+from models import catalog
+from models.errors import ModelError
 from models.models import Models
+from models.registry import select
 from models.remote import RemoteModels
+from models.tasks import EMBED, FACES
 from worker import health, log
 from worker.commands.target import read_target
 from worker.connection import Connection
@@ -32,6 +36,8 @@ from worker.record import Record
 from worker.runner import Runner
 from worker.settings import Settings
 from worker.supabase_queue import SupabaseQueue
+
+VECTOR_TABLES = {EMBED: "image_embeddings", FACES: "face_embeddings"}
 
 
 @click.command("worker")
@@ -83,6 +89,8 @@ async def run_worker(
         stack.push_async_callback(models.close)
         pixels = ThreadPoolExecutor(settings.decode_threads, "pixels")
         stack.callback(pixels.shutdown, wait=False, cancel_futures=True)
+        if any("image_ai" in kinds for _, _, kinds in lanes_of(settings, handlers)):
+            await check_dimensions(connection, settings)
         queue = SupabaseQueue(connection.rpc, settings.worker_id, settings.lease_seconds)
         leases = LeaseKeeper(queue, settings.lease_seconds)
 
@@ -134,6 +142,26 @@ async def run_worker(
             loop.add_signal_handler(number, daemon.stop)
         await stack.enter_async_context(health.answering(settings.worker_id, settings.url, daemon.status))
         return await daemon.serve()
+
+
+async def check_dimensions(connection: Connection, settings: Settings) -> None:
+    """Compare the vectors of the selected models with the columns they go to.
+
+    Raises:
+        StartupError: one does not fit, or the settings select no model.
+        SchemaMissing: the project's migrations are older than this worker.
+    """
+    columns = await connection.rpc("vector_dimensions")
+    for task, table in VECTOR_TABLES.items():
+        try:
+            _, variant = select(catalog.discover(), task.name, settings)
+        except ModelError as error:
+            raise StartupError(f"{error.code}: {error}") from None
+        if variant.dimension not in (None, columns[table]):
+            raise StartupError(
+                f"dimension_mismatch: {variant.version} makes vectors of {variant.dimension} numbers, and "
+                f"{table}.embedding holds {columns[table]}: choose another model, or alter the column"
+            )
 
 
 def lanes_of(
