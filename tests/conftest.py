@@ -1,9 +1,15 @@
-"""The embedded Supabase for the tests that need one: started once per session in a temporary home."""
+"""For the tests that need them: the embedded Supabase, started once per session in a temporary home, and tiny
+models, made once per machine."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
 from typing import NamedTuple
 
 import httpx
@@ -12,6 +18,9 @@ import pytest
 import structlog
 
 from worker.embedded import LocalStack, StackInfo
+
+ROOT = Path(__file__).parents[1]
+TINY_MODELS = ROOT / os.environ.get("KIZU_HOME", ".kizu") / "test-models"
 
 
 class User(NamedTuple):
@@ -64,3 +73,21 @@ def make_user(stack: StackInfo) -> Callable[[], User]:
         return User(session["user"]["id"], session["access_token"], email, password)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tiny_models() -> Path:
+    """A MODEL_CACHE_DIR for KIZU_PROFILE=tiny; kept from run to run, so leave what is in it alone."""
+    for package in ("easyocr", "onnx", "open_clip", "torch", "transformers", "ultralytics"):
+        if find_spec(package) is None:
+            pytest.skip(f"{package} is not installed: scripts/install")
+    made = subprocess.run(
+        [sys.executable, "-m", "scripts.test_models", str(TINY_MODELS)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    return TINY_MODELS
