@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import httpx
@@ -36,8 +37,9 @@ from worker.samples import write_samples
 from worker.settings import read_settings
 from worker.store import Store
 
-KIND = "optimize_image"
+KINDS = ("optimize_image", "image_ai")
 EMAIL = "demo@kizu.example"
+SIGN_IN = ("KIZU_WORKER_TOKEN", "KIZU_EMAIL", "KIZU_PASSWORD")
 LEASE_SECONDS = 20
 """Short, so that a demo that was killed goes on soon after it is started again."""
 LOOK_SECONDS = 0.3
@@ -53,6 +55,8 @@ class Summary:
     assets: int
     jobs: dict[str, int]
     errors: dict[str, int]
+    operations: dict[str, dict[str, Any]]
+    """By name: how many photos are `done` and how many `missing`, and `why`."""
     url: str
     thumbnails: int
     web_versions: int
@@ -79,7 +83,10 @@ def main(folder: Path | None, no_open: bool, as_json: bool) -> None:
     if as_json:
         fields = asdict(summary)
         print_json(
-            {**{name: fields[name] for name in ("assets", "jobs", "errors", "url")}, "seconds": seconds}
+            {
+                **{name: fields[name] for name in ("assets", "jobs", "errors", "operations", "url")},
+                "seconds": seconds,
+            }
         )
     else:
         _print(summary, info, seconds)
@@ -112,18 +119,32 @@ async def take_through(folder: Path, info: StackInfo, console: Console) -> Summa
         store = Store(connection)
         derived = [row async for row in store.every("derived_assets", "id,user_id,asset_id,kind,key")]
         sheet = await write_contact_sheet(info.home / "contact-sheet", files, derived)
-        jobs = [row async for row in store.every("image_processing_jobs", "id,status,error_code")]
+        jobs = [row async for row in store.every("jobs", "id,job_type,status,error_code,result")]
         kinds = Counter(row["kind"] for row in derived)
         states = Counter(row["status"] for row in jobs)
         return Summary(
             assets=len([row async for row in store.every("assets", "id")]),
             jobs={"completed": states["completed"], "failed": states["failed"]},
             errors=dict(Counter(row["error_code"] for row in jobs if row["status"] == "failed")),
+            operations=_operations([row["result"] for row in jobs if row["job_type"] == "image_ai"]),
             url=info.url,
             thumbnails=kinds["thumbnail"],
             web_versions=kinds["web"],
             contact_sheet=sheet,
         )
+
+
+def _operations(results: list[dict[str, Any] | None]) -> dict[str, dict[str, Any]]:
+    """What became of each operation over the results of all image_ai jobs."""
+    found: dict[str, dict[str, Any]] = {}
+    for result in filter(None, results):
+        for name, said in result.items():
+            if name in ("asset_id", "_meta"):
+                continue
+            entry = found.setdefault(name, {"done": 0, "missing": 0, "why": None})
+            entry["done" if said["success"] else "missing"] += 1
+            entry["why"] = entry["why"] or said.get("error")
+    return dict(sorted(found.items()))
 
 
 async def _sign_up(info: StackInfo) -> tuple[str, str]:
@@ -163,7 +184,11 @@ async def _work(connection: Connection, info: StackInfo, progress: Progress, bar
 def _worker(info: StackInfo) -> Iterator[subprocess.Popen[bytes]]:
     """A real worker in a process of its own, ended with this one."""
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("SUPABASE_", "KIZU_"))},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("SUPABASE_") and name not in SIGN_IN
+        },
         "SUPABASE_URL": info.url,
         "SUPABASE_SECRET_KEY": info.secret_key,
         "LEASE_SECONDS": str(LEASE_SECONDS),
@@ -185,7 +210,7 @@ def _log_of(info: StackInfo) -> Path:
 
 async def _show(connection: Connection, progress: Progress, bar: TaskID) -> int:
     """Bring the display up to date; answers how many jobs are not finished."""
-    stats = [row for row in await connection.rpc("job_stats") if row["kind"] == KIND]
+    stats = [row for row in await connection.rpc("job_stats") if row["kind"] in KINDS]
     total = sum(row["count"] for row in stats)
     left: int = sum(row["count"] for row in stats if row["status"] in ("pending", "processing"))
     progress.update(bar, total=total, completed=total - left)
@@ -211,10 +236,20 @@ def _print(summary: Summary, info: StackInfo, seconds: float) -> None:
     table.add_row("jobs failed", str(summary.jobs["failed"]))
     for code, count in sorted(summary.errors.items()):
         table.add_row(f"  {code}", str(count))
+    for name, entry in summary.operations.items():
+        missing = f", {entry['missing']} missing: {entry['why']}" if entry["missing"] else ""
+        table.add_row(f"  {name}", f"{entry['done']} photos{missing}")
     table.add_row("files", str(info.home / "storage"))
     table.add_row("contact sheet", str(summary.contact_sheet))
     table.add_row("look closer", "kizu jobs list, kizu jobs stats, kizu local status")
     Console().print(table)
+    lacking = [name for name, entry in summary.operations.items() if entry["why"] == "weights_missing"]
+    if lacking:
+        Console().print(
+            f"\nThe models for {', '.join(lacking)} are not on this machine, and no model hub answered. Where"
+            " one can be reached, [bold]kizu models pull all[/] fetches them; then [bold]kizu jobs missing"
+            " --yes[/] enqueues what these photos still lack. Nothing is lost meanwhile."
+        )
 
 
 if __name__ == "__main__":

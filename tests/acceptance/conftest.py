@@ -69,7 +69,7 @@ def start_worker(stack: StackInfo, tmp_path: Path) -> Iterator[Callable[..., sub
                     f"w-{uuid.uuid4().hex[:8]}",
                     *arguments,
                 ],
-                env={**clean, **project, "LOG_FORMAT": "json", **environment},
+                env={**clean, **project, "LOG_FORMAT": "json", "LANES": "image=8", **environment},
                 stdout=log,
                 stderr=log,
             )

@@ -19,6 +19,8 @@ from worker.commands.serve import run_worker
 from worker.embedded import StackInfo
 from worker.settings import Settings, read_settings
 
+IMAGES_ONLY = {"image": 8}
+"""Lanes of a worker that leaves models alone."""
 PATIENCE = 60.0
 """Seconds after which a test stops waiting for a worker."""
 
@@ -92,14 +94,17 @@ def personal(library: Library, **settings: Any) -> Settings:
         supabase_publishable_key=library.stack.publishable_key,
         kizu_email=library.email,
         kizu_password=library.password,
-        **settings,
+        **{"lanes": IMAGES_ONLY, **settings},
     )
 
 
 def service(stack: StackInfo, **settings: Any) -> Settings:
     """Settings of a worker that serves every user."""
     return read_settings(
-        _env_file=None, supabase_url=stack.url, supabase_secret_key=stack.secret_key, **settings
+        _env_file=None,
+        supabase_url=stack.url,
+        supabase_secret_key=stack.secret_key,
+        **{"lanes": IMAGES_ONLY, **settings},
     )
 
 

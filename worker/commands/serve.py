@@ -17,8 +17,8 @@ import click
 from models import catalog
 from models.errors import ModelError
 from models.models import Models
-from models.registry import select
 from models.remote import RemoteModels
+from models.selection import select
 from models.tasks import EMBED, FACES
 from worker import health, log
 from worker.commands.target import read_target
