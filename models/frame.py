@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Frame:
     """An upright sRGB picture, 8 bits per channel: `data` holds rows of R, G, B, top to bottom, unpadded.
 

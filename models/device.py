@@ -1,0 +1,75 @@
+"""Where models run, and on how many threads."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Literal
+
+from models.errors import ModelFailed, PackageMissing
+from models.spec import Device
+
+NODES: Final = ("nvidia*", "nvhost*", "nvgpu*", "kfd", "dxg")
+"""What Linux calls the devices that CUDA and ROCm use, on boards and under WSL too."""
+
+
+def choose(wanted: Literal["auto", "cpu", "cuda", "mps"]) -> Device:
+    """The device that `wanted` means on this machine; auto is CUDA, else MPS, else the processor.
+
+    Imports torch unless the answer is plain without it: ONNX models on a processor then never pay for it.
+
+    Raises:
+        PackageMissing: `wanted` needs torch, which is not installed.
+        ModelFailed: torch sees no such device.
+    """
+    if wanted == "cpu" or (wanted == "auto" and not _promising()):
+        return "cpu"
+    if importlib.util.find_spec("torch") is None:
+        if wanted == "auto":
+            return "cpu"
+        raise PackageMissing(f"MODEL_DEVICE={wanted} needs torch: install kizu-worker[gpu]")
+    import torch
+
+    if wanted in ("auto", "cuda") and torch.cuda.is_available():
+        return "cuda"
+    if wanted in ("auto", "mps") and torch.backends.mps.is_available():
+        return "mps"
+    if wanted == "auto":
+        return "cpu"
+    raise ModelFailed(
+        f"MODEL_DEVICE={wanted}, but torch {torch.__version__} sees no such device; "
+        "MODEL_DEVICE=auto takes what there is"
+    )
+
+
+def _promising() -> bool:
+    """There may be more than a processor."""
+    if not sys.platform.startswith("linux"):
+        return True
+    return any(any(Path("/dev").glob(pattern)) for pattern in NODES)
+
+
+@contextmanager
+def keep_threads(threads: int) -> Iterator[None]:
+    """Afterwards torch and OpenCV use `threads` for a call, whatever happened in between.
+
+    Ultralytics takes OpenCV's threads at import, and torch all but one core at its first predict, for the
+    whole process. Every load is wrapped in this; a model that predicts only later does it itself.
+    """
+    try:
+        yield
+    finally:
+        set_threads(threads)
+
+
+def set_threads(threads: int) -> None:
+    """Of the libraries that are imported. Torch keeps the number per thread: call it where models run."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+    cv2 = sys.modules.get("cv2")
+    if cv2 is not None and cv2.getNumThreads() != threads:
+        cv2.setNumThreads(threads)

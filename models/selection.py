@@ -1,0 +1,66 @@
+"""Which model of the catalog the settings mean, and whether this installation may and can run it."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterable
+
+from models.errors import LicenceRefused, PackageMissing, UnknownModel
+from models.settings import ModelSettings
+from models.spec import AnySpec, Variant
+
+
+def select(specs: Iterable[AnySpec], task: str, settings: ModelSettings) -> tuple[AnySpec, Variant]:
+    """The model that `settings` mean for `task`.
+
+    Of several, it is the one that the setting of the task's name names (OCR_MODEL=rapidocr), else the only
+    one whose variant the settings select.
+
+    Raises:
+        UnknownModel: there is none, or no telling which.
+    """
+    offered = [spec for spec in specs if spec.task.name == task]
+    if not offered:
+        raise UnknownModel(f"no model of the catalog does {task!r}")
+    wanted = getattr(settings, f"{task}_model", None)
+    named = [spec for spec in offered if spec.name == wanted] or offered
+    if len(named) == 1:
+        return named[0], named[0].select(settings)
+    found = []
+    refused = None
+    for spec in named:
+        try:
+            found.append((spec, spec.select(settings)))
+        except UnknownModel as error:
+            refused = error
+    if refused is not None and not found:
+        raise refused
+    if len(found) > 1:
+        names = ", ".join(spec.name for spec, _ in found)
+        raise UnknownModel(f"several models do {task!r} and no setting chooses: {names}")
+    return found[0]
+
+
+def check_licence(variant: Variant, settings: ModelSettings) -> None:
+    """Raises `LicenceRefused` where MODEL_LICENCES does not have it."""
+    if variant.licence.use not in settings.model_licences:
+        raise LicenceRefused(
+            f"{variant.version} is licensed under {variant.licence.name} ({variant.licence.use}); "
+            f"MODEL_LICENCES allows {', '.join(settings.model_licences) or 'none'}"
+        )
+
+
+def check_packages(variant: Variant) -> None:
+    """Raises `PackageMissing` with the extra that brings what is not installed. Imports nothing."""
+    missing = [package for package in variant.packages if not _is_installed(package)]
+    if missing:
+        extras = "openvino" if missing == ["openvino"] else "cpu] or kizu-worker[gpu"
+        raise PackageMissing(f"{variant.version} needs {', '.join(missing)}: install kizu-worker[{extras}]")
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return package in sys.modules or importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # the package it would be part of
+        return False
