@@ -42,7 +42,12 @@ def demo(home: Path, *arguments: str) -> subprocess.Popen[bytes]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SUPABASE")}
     return subprocess.Popen(
         [sys.executable, "-m", "worker.demo", *arguments, "--no-open"],
-        env={**environment, "KIZU_HOME": str(home)},
+        env={
+            **environment,
+            "KIZU_HOME": str(home),
+            "MODEL_CACHE_DIR": str(home / "models"),
+            "MODEL_DOWNLOADS": "false",
+        },
         stdout=subprocess.PIPE,
     )
 
@@ -62,8 +67,15 @@ def test_a_folder_is_taken_through_once(home: Path, folder: Path) -> None:
     assert first.pop("url").startswith("http://127.0.0.1:")
     assert first == {
         "assets": 21,
-        "jobs": {"completed": 20, "failed": 1},
-        "errors": {"not_an_image": 1},
+        "jobs": {"completed": 40, "failed": 2},
+        "errors": {"not_an_image": 2},
+        "operations": {
+            **{
+                name: {"done": 0, "missing": 20, "why": "weights_missing"}
+                for name in ("description", "embedding", "faces", "objects")
+            },
+            **{name: {"done": 20, "missing": 0, "why": None} for name in ("hashes", "ocr")},
+        },
     }
     assert len(list((home / "contact-sheet").glob("*.jpg"))) == 20
     again = summary(home, str(folder))
@@ -71,12 +83,13 @@ def test_a_folder_is_taken_through_once(home: Path, folder: Path) -> None:
     run = demo(home, str(folder))
     said, _ = run.communicate(timeout=300)
     assert "not_an_image" in said.decode()
+    assert "kizu models pull" in said.decode()
 
 
 def test_the_samples_show_every_format_and_a_failure(home: Path) -> None:
     found = summary(home)
-    assert found["jobs"]["completed"] >= 11
-    assert found["errors"] == {"unreadable": 1}
+    assert found["jobs"]["completed"] >= 22
+    assert found["errors"] == {"unreadable": 2}
     assert list((home / "samples").glob("*.heic"))
 
 
@@ -88,4 +101,4 @@ def test_what_was_killed_goes_on(home: Path, folder: Path) -> None:
     run.send_signal(signal.SIGKILL)
     run.communicate(timeout=60)
     found = summary(home, str(folder))
-    assert found["jobs"] == {"completed": 20, "failed": 1}
+    assert found["jobs"] == {"completed": 40, "failed": 2}

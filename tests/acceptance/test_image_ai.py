@@ -1,0 +1,206 @@
+"""image_ai through the whole system, with tiny models of the true architectures in a real model host."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+from PIL import Image, ImageDraw
+from psycopg.types.json import Jsonb
+
+from tests.acceptance.library import Library, drain, jpeg, personal
+from worker.settings import Settings
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
+
+ALL = {"describe", "embedding", "faces", "hashes", "objects", "ocr"}
+
+
+def people(*colours: str, side: int = 640) -> bytes:
+    """A picture with a "face" each: the blob that the tiny detector finds, within the colour that it is."""
+    image = Image.new("RGB", (side, side), (90, 140, 90))
+    draw = ImageDraw.Draw(image)
+    for number, colour in enumerate(colours):
+        x, y = 120 + 200 * (number % 3), 120 + 200 * (number // 3)
+        draw.rectangle((x - 76, y - 76, x + 76, y + 76), fill=colour)
+        draw.rectangle((x - 32, y - 32, x + 32, y + 32), fill=(255, 0, 255))
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=95)
+    return out.getvalue()
+
+
+@pytest.fixture
+def tiny(library: Library, tiny_models: Path) -> Settings:
+    return personal(
+        library,
+        lanes={"ai": 4},
+        kizu_profile="tiny",
+        model_cache_dir=tiny_models,
+        model_downloads=False,
+    )
+
+
+def rows(db: psycopg.Connection[Any], table: str, asset: str, columns: str = "*") -> list[dict[str, Any]]:
+    cursor = db.execute(f"select {columns} from {table} where asset_id = %s order by 1, 2", [asset])
+    assert cursor.description
+    names = [column.name for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def ai_job(db: psycopg.Connection[Any], asset: str) -> dict[str, Any]:
+    return rows(db, "ai_processing_jobs", asset, "created_at, id, status, error_code, result, attempts")[-1]
+
+
+def again(db: psycopg.Connection[Any], asset: str, *operations: str) -> None:
+    db.execute(
+        "select enqueue_job('image_ai', %s, %s, p_force => true)",
+        [asset, Jsonb({"operations": operations})],
+    )
+
+
+async def test_an_upload_leads_to_every_fact(
+    library: Library, tiny: Settings, db: psycopg.Connection[Any]
+) -> None:
+    asset = library.add(people("red", "blue"))
+    await drain(tiny)
+
+    job = ai_job(db, asset)
+    assert (job["status"], job["error_code"]) == ("completed", None), job
+    assert {name for name, said in job["result"].items() if name[0] != "_" and name != "asset_id"} == {
+        *(ALL - {"describe"}),
+        "description",
+    }
+    known = library.asset(asset)["ai_operations"]
+    assert set(known) == ALL
+    assert all(entry["ok"] and entry["at"] for entry in known.values())
+    [embedding] = rows(db, "image_embeddings", asset, "model_version, weights_digest, run_id")
+    assert len(embedding["weights_digest"]) == 64
+    assert [face["face_index"] for face in rows(db, "face_embeddings", asset, "face_index, id")] == [0, 1]
+    assert len(rows(db, "image_text", asset)) == len(rows(db, "image_descriptions", asset)) == 1
+    assert len(rows(db, "asset_hashes", asset)) == 1
+    crops = rows(db, "derived_assets", asset, "kind, key, sha256")
+    assert [crop["kind"] for crop in crops] == ["face_crop", "face_crop"]
+    [run] = db.execute(
+        "select models, counts, timings from runs where id = %s", [embedding["run_id"]]
+    ).fetchall()
+    assert {model["task"] for model in run[0]} == {"embed", "faces", "objects", "ocr", "caption"}
+    assert run[1]["faces"] == 2
+    assert {"fetch", "decode"} <= set(run[2])
+
+
+async def test_two_runs_give_identical_rows(
+    library: Library, tiny: Settings, db: psycopg.Connection[Any]
+) -> None:
+    asset = library.add(people("red", "blue", "yellow"))
+    facts = {
+        "image_embeddings": "model_version, embedding::text",
+        "face_embeddings": "face_index, id, embedding::text, bounding_box, landmarks, confidence",
+        "detected_objects": "object_class, confidence, bounding_box",
+        "image_text": "extracted_text, text_regions",
+        "image_descriptions": "description, detail_level",
+        "asset_hashes": "sha256, perceptual_hash::text",
+        "asset_tags": "tag_type, tag_value",
+    }
+    await drain(tiny)
+    first = {table: rows(db, table, asset, columns) for table, columns in facts.items()}
+    again(db, asset, "all")
+    await drain(tiny)
+    assert {table: rows(db, table, asset, columns) for table, columns in facts.items()} == first
+
+
+async def test_a_picture_with_fewer_faces_leaves_no_stale_rows_and_keeps_its_people(
+    library: Library, tiny: Settings, db: psycopg.Connection[Any]
+) -> None:
+    asset = library.add(people("red", "blue", "yellow"))
+    await drain(tiny)
+    ada = db.execute(
+        "insert into contacts (user_id, display_name) values (%s, 'Ada') returning id", [library.user_id]
+    ).fetchone()
+    assert ada
+    db.execute(
+        "update face_embeddings set contact_id = %s"
+        " where asset_id = %s and (bounding_box ->> 'x')::float < 0.3",
+        [ada[0], asset],
+    )
+    other = library.add(people("red"))
+    path = library.asset(other)["path"]
+    db.execute(
+        "select enqueue_job('image_ai', %s, %s, p_force => true)",
+        [asset, Jsonb({"operations": ["faces"], "image_url": path})],
+    )
+    await drain(tiny)
+    [face] = rows(db, "face_embeddings", asset, "face_index, contact_id, recognised")
+    assert face == {"face_index": 0, "contact_id": ada[0], "recognised": False}
+    [seen_elsewhere] = rows(db, "face_embeddings", other, "face_index, contact_id, recognised")
+    assert seen_elsewhere == {"face_index": 0, "contact_id": ada[0], "recognised": True}
+
+
+async def test_what_lacks_a_fact_is_found_again(
+    library: Library, tiny: Settings, db: psycopg.Connection[Any], tmp_path: Path
+) -> None:
+    asset = library.add(people("red"))
+    await drain(tiny.model_copy(update={"model_cache_dir": tmp_path}))  # without any weights
+    assert ai_job(db, asset)["status"] == "completed"
+    assert ai_job(db, asset)["result"]["faces"]["error"] == "weights_missing"
+    assert {"embedding", "faces", "objects"}.isdisjoint(library.asset(asset)["ai_operations"])
+
+    wanted = {"embedding": "any", "faces": "any"}
+    found = db.execute("select enqueue_missing(%s, %s)", [Jsonb(wanted), library.user_id]).fetchone()
+    assert found
+    assert found[0]["enqueued"] == 1
+    await drain(tiny)
+    assert {"embedding", "faces"} <= set(library.asset(asset)["ai_operations"])
+
+
+async def test_a_job_by_its_older_name_does_the_same(
+    library: Library, tiny: Settings, db: psycopg.Connection[Any]
+) -> None:
+    asset = library.add(jpeg())
+    db.execute("delete from ai_processing_jobs where asset_id = %s", [asset])
+    db.execute(
+        "insert into ai_processing_jobs (user_id, job_type, input_params) values (%s, 'process_image', %s)",
+        [library.user_id, Jsonb({"asset_id": asset, "operations": ["hashes"]})],
+    )
+    await drain(tiny)
+    assert ai_job(db, asset)["status"] == "completed"
+    assert set(library.asset(asset)["ai_operations"]) == {"hashes"}
+
+
+async def test_the_worker_holds_no_model_and_the_host_ends_with_it(library: Library, tiny: Settings) -> None:
+    library.add(people("red"))
+    await drain(tiny)
+    hosts = [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if "models.host" in " ".join(child.cmdline())
+    ]
+    assert hosts == []
+
+
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [({"operations": ["telepathy"]}, "bad_params"), ({"operations": "all"}, "bad_params")],
+)
+async def test_a_wish_that_nobody_knows_is_refused(
+    library: Library, tiny: Settings, db: psycopg.Connection[Any], params: dict[str, Any], code: str
+) -> None:
+    asset = library.add(jpeg())
+    db.execute("delete from ai_processing_jobs where asset_id = %s", [asset])
+    db.execute("select enqueue_job('image_ai', %s, %s)", [asset, Jsonb(params)])
+    await drain(tiny)
+    assert (ai_job(db, asset)["status"], ai_job(db, asset)["error_code"]) == ("failed", code)
+
+
+async def test_many_photos_need_few_requests_each(
+    library: Library, tiny: Settings, db: psycopg.Connection[Any], join: Callable[[], Library]
+) -> None:
+    for number in range(12):
+        library.add(jpeg(colour=f"rgb({number * 20}, 100, 100)"))
+    await drain(tiny.model_copy(update={"worker_id": "counting"}))
+    [info] = db.execute("select info from workers where worker_id = 'counting'").fetchall()
+    assert info[0]["requests"] / 12 <= 4
