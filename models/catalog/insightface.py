@@ -1,0 +1,270 @@
+"""Faces by InsightFace: where they are, and who they look like.
+
+A pack is a folder of ONNX graphs. Of its detector (SCRFD) and its recogniser (ArcFace and kin) sessions are
+made, of its other graphs (age, dense landmarks) none, which the library's own `FaceAnalysis` cannot be told.
+Around the sessions all steps are the library's: scaling, decoding, suppression, alignment.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from models.errors import BadWeights, UnknownModel
+from models.frame import Frame
+from models.graphs import backend_for, open_graph
+from models.results import Box, Face
+from models.settings import ModelSettings
+from models.spec import Device, Licence, Loading, ModelSpec, Variant, WeightFile
+from models.tasks import FACES, FaceFinder
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Pixels = npt.NDArray[np.uint8]
+    Floats = npt.NDArray[np.float32]
+
+DIMENSION: Final = 512
+DETECTOR_SIDE: Final = 640
+"""Pixels of the detector's square, as in InsightFace's examples; faces from about 10 in it are found."""
+LEAST_WIDTH: Final = 20
+"""Pixels of the frame; narrower faces are dropped, as apps expect: nobody can be recognised in them."""
+FACES_PER_CALL: Final[Mapping[Device, int]] = {"cpu": 16, "cuda": 128, "mps": 16}
+"""A crowd at once would take 25 MB a face; more than these gain nothing."""
+_STRIDE: Final = 32
+_EPSILON: Final = 1e-12
+_FOLDER: Final = "insightface/models"
+_RELEASES: Final = "https://github.com/deepinsight/insightface/releases/download/v0.7"
+_LICENCE: Final = Licence(name="InsightFace model zoo: non-commercial research only", use="non_commercial")
+_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+
+_R50: Final = (
+    "w600k_r50.onnx",
+    174_383_860,
+    "4c06341c33c2ca1f86781dab0e829f88ad5b64be9fba56e56bc9ebdefc619e43",
+)
+_MBF: Final = (
+    "w600k_mbf.onnx",
+    13_616_099,
+    "9cc6e4a75f0e2bf0b1aed94578f144d15175f357bdc05e815e5c4a02b319eb4f",
+)
+_500M: Final = (
+    "det_500m.onnx",
+    2_524_817,
+    "5e4447f50245bbd7966bd6c0fa52938c61474a04ec7def48753668a9d8b4ea3a",
+)
+_10G: Final = (16_923_827, "5838f7fe053675b1c7a08b633df49e7af5495cee0493c7dcf6697200b85b5b91")
+_PACKS: Final[Mapping[str, tuple[tuple[str, int | None, str | None], ...]]] = {
+    "buffalo_l": (("det_10g.onnx", *_10G), _R50),
+    "buffalo_m": (("det_2.5g.onnx", None, None), ("w600k_r50.onnx", None, None)),
+    "buffalo_s": (_500M, _MBF),
+    "buffalo_sc": (_500M, _MBF),
+    "antelopev2": (
+        ("scrfd_10g_bnkps.onnx", *_10G),
+        (
+            "glintr100.onnx",
+            260_665_334,
+            "4ab1d6435d639628a6f3e5008dd4f929edf4c4124b1a7169e1048f9fef534cdf",
+        ),
+    ),
+}
+"""Name, bytes and SHA-256 of the detector and the recogniser of each released pack."""
+
+
+def select(settings: ModelSettings) -> Variant:
+    if settings.kizu_profile == "tiny":
+        folder = f"tiny/{_FOLDER}/buffalo_l"
+        files = tuple(WeightFile(path=f"{folder}/{name}") for name in ("det_10g.onnx", "w600k_r50.onnx"))
+        return _variant("tiny", files, Licence(name="Apache-2.0", use="free"), megabytes=50)
+    pack = settings.face_pack
+    if pack in _PACKS:
+        files = tuple(
+            WeightFile(
+                path=f"{_FOLDER}/{pack}/{name}",
+                url=f"{_RELEASES}/{pack}.zip",
+                member=name,
+                sha256=sha256,
+                size=size,
+            )
+            for name, size, sha256 in _PACKS[pack]
+        )
+    else:
+        files = tuple(WeightFile(path=path) for path in _own_pack(settings.model_cache_dir, pack))
+    return _variant(pack, files, _LICENCE, megabytes=150 if pack in ("buffalo_s", "buffalo_sc") else 500)
+
+
+def _own_pack(cache: Path, pack: str) -> list[str]:
+    """Paths below `cache` of the graphs in a folder that the user made, where `FaceAnalysis` has them too."""
+    graphs = (cache / _FOLDER / pack).glob("*.onnx") if _NAME.fullmatch(pack) else ()
+    paths = sorted(f"{_FOLDER}/{pack}/{graph.name}" for graph in graphs)
+    if not paths:
+        raise UnknownModel(
+            f"FACE_PACK={pack} is none of {', '.join(_PACKS)}, "
+            f"nor is there a folder {_FOLDER}/{pack} with ONNX files in the model cache"
+        )
+    return paths
+
+
+def _variant(pack: str, files: tuple[WeightFile, ...], licence: Licence, *, megabytes: int) -> Variant:
+    return Variant(
+        version=f"insightface-{pack}",
+        licence=licence,
+        files=files,
+        packages=("insightface", "onnxruntime"),
+        dimension=DIMENSION,
+        megabytes=megabytes,
+        # Detection goes frame by frame; recognition takes the faces of all frames together.
+        largest_batch={"cpu": 4, "cuda": 16, "mps": 4},
+    )
+
+
+def load(loading: Loading) -> FaceFinder:
+    from insightface.model_zoo.arcface_onnx import ArcFaceONNX
+    from insightface.model_zoo.scrfd import SCRFD
+
+    detector_path, recogniser_path = _route(list(loading.files.values()))
+    backend = backend_for(loading)
+    detector_session = open_graph(detector_path, backend, loading)
+    detector = SCRFD(
+        model_file=str(detector_path),
+        session=detector_session,
+        static_shape_sessions=False,  # one session for all sizes, instead of one more for each
+    )
+    if not detector.use_kps:
+        raise BadWeights(f"{detector_path.name} finds faces without landmarks, so none can be aligned")
+    detector.prepare(0, det_thresh=loading.settings.face_threshold, input_size=(DETECTOR_SIDE, DETECTOR_SIDE))
+    recogniser = ArcFaceONNX(
+        model_file=str(recogniser_path), session=open_graph(recogniser_path, backend, loading)
+    )
+    model = InsightFace(detector, recogniser, backend, FACES_PER_CALL[loading.device])
+    if model.dimension != DIMENSION:
+        raise BadWeights(
+            f"{recogniser_path.name} makes vectors of {model.dimension} numbers, not of {DIMENSION}"
+        )
+    return model
+
+
+def _route(paths: Sequence[Path]) -> tuple[Path, Path]:
+    """The detector and the recogniser among graphs, told by their outputs and inputs, as the library does."""
+    import onnx
+
+    detectors, recognisers = [], []
+    for path in sorted(paths):
+        try:
+            graph = onnx.load(str(path), load_external_data=False).graph
+        except Exception as error:  # whatever protobuf raises for bytes that are no message
+            raise BadWeights(f"{path.name} is no ONNX graph: {error}") from error
+        if not graph.input:
+            raise BadWeights(f"{path.name} is no ONNX graph: it has no input")
+        sides = [side.dim_value for side in graph.input[0].type.tensor_type.shape.dim][2:]
+        if len(graph.output) >= 5:
+            detectors.append(path)
+        elif len(sides) == 2 and sides[0] == sides[1] and sides[0] >= 112 and sides[0] % 112 == 0:
+            recognisers.append(path)
+    if not detectors or not recognisers:
+        missing = "detector" if not detectors else "recogniser"
+        raise BadWeights(f"no {missing} among {', '.join(path.name for path in paths)}")
+    return detectors[0], recognisers[0]
+
+
+class InsightFace(FaceFinder):
+    """Boxes and landmarks by a detector, and vectors by a recogniser, of InsightFace's own classes."""
+
+    precision = "fp32"
+
+    def __init__(self, detector: Any, recogniser: Any, backend: str, faces_per_call: int) -> None:
+        self.backend = backend
+        self._detector = detector
+        self._recogniser = recogniser
+        self._side: int = recogniser.input_size[0]
+        batch = recogniser.input_shape[0]
+        self._faces_per_call = batch if isinstance(batch, int) and batch > 0 else faces_per_call
+        self.dimension = self._embed([_blank(self._side)]).shape[1]
+
+    def find_faces(self, frames: Sequence[Frame]) -> Sequence[tuple[Face, ...]]:
+        found = [self._detect(frame) for frame in frames]
+        vectors = iter(self._embed([one.crop for faces in found for one in faces]).tolist())
+        return [
+            tuple(
+                Face(box=one.box, score=one.score, landmarks=one.landmarks, embedding=tuple(next(vectors)))
+                for one in faces
+            )
+            for faces in found
+        ]
+
+    def _detect(self, frame: Frame) -> list[_Found]:
+        """Largest face first."""
+        import cv2
+        from insightface.utils.face_align import norm_crop
+
+        size = _detector_size(frame)
+        if size is None:
+            return []
+        pixels = cv2.cvtColor(frame.array(), cv2.COLOR_RGB2BGR)
+        boxes, landmarks = self._detector.detect(pixels, input_size=size)
+        found = []
+        for (*corners, score), points in zip(boxes.tolist(), landmarks, strict=True):
+            box = _inside(frame, corners)
+            if box.width * frame.width < LEAST_WIDTH or box.height <= 0:
+                continue
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", category=FutureWarning)  # how it calls scikit-image
+                crop = norm_crop(pixels, points, self._side)
+            shares = tuple((_share(x, frame.width), _share(y, frame.height)) for x, y in points.tolist())
+            found.append(_Found(box, score, shares, crop))
+        return sorted(found, key=lambda one: one.box.width * one.box.height, reverse=True)
+
+    def _embed(self, crops: Sequence[Pixels]) -> Floats:
+        """A row of unit length for each aligned face, (N, dimension)."""
+        import numpy as np
+
+        size = self._faces_per_call
+        rows = [self._recogniser.get_feat(crops[i : i + size]) for i in range(0, len(crops), size)]
+        vectors: Floats = np.concatenate(rows) if rows else np.empty((0, DIMENSION), np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=_EPSILON)
+        return vectors
+
+
+class _Found(NamedTuple):
+    box: Box
+    score: float
+    landmarks: tuple[tuple[float, float], ...]
+    crop: Pixels
+
+
+def _detector_size(frame: Frame) -> tuple[int, int] | None:
+    """Width and height of the detector's input: as much of its square as the frame fills, and one stride.
+
+    Leaving out the rest saves a fifth of the time for photos of 4:3. One stride of it is looked at, because
+    with none the vectors of faces at the edge differ from the library's by more than 0.0001 (cosine).
+    None: the frame is too thin to hold a face.
+    """
+    long, short = max(frame.width, frame.height), min(frame.width, frame.height)
+    if short < LEAST_WIDTH or short * DETECTOR_SIDE < long:
+        return None
+    filled = -(-short * DETECTOR_SIDE // (long * _STRIDE)) * _STRIDE
+    other = min(filled + _STRIDE, DETECTOR_SIDE)
+    return (DETECTOR_SIDE, other) if frame.width >= frame.height else (other, DETECTOR_SIDE)
+
+
+def _inside(frame: Frame, corners: Sequence[float]) -> Box:
+    left, top, right, bottom = corners
+    x, y = _share(left, frame.width), _share(top, frame.height)
+    return Box(x=x, y=y, width=_share(right, frame.width) - x, height=_share(bottom, frame.height) - y)
+
+
+def _share(pixels: float, side: int) -> float:
+    return min(max(pixels / side, 0.0), 1.0)
+
+
+def _blank(side: int) -> Pixels:
+    import numpy as np
+
+    return np.zeros((side, side, 3), np.uint8)
+
+
+SPEC = ModelSpec(task=FACES, name="insightface", select=select, load=load)
