@@ -1,4 +1,8 @@
-"""YOLOv8: the true architecture in Ultralytics' own format; its untrained head sees a few things anywhere."""
+"""YOLOv8: the true architecture in Ultralytics' own format, set by hand to see strong colours as things.
+
+Of each layer only three channels are used, which carry red, green and blue down to the coarsest map; its head
+looks at them within five cells of 32 pixels, in a picture whose long side is scaled to 640.
+"""
 
 from __future__ import annotations
 
@@ -7,68 +11,87 @@ from pathlib import Path
 import torch
 import ultralytics
 import yaml
-from PIL import Image, ImageDraw
+from torch import nn
+from ultralytics.nn.modules import SPPF, C2f, Conv
 from ultralytics.nn.tasks import DetectionModel
 
 from scripts.test_models.files import SEED, write_new
 
-CERTAIN_SHARE = 0.002
-"""Of the 8,400 places that are looked at, those that score above one half on the picture drawn here."""
+LOUD = 60.0
+"""The value of full red, green or blue: SiLU leaves numbers well above 4 as they are."""
+COLOURS = {
+    47: ((1, -1, -1), 0.2),  # red is an apple
+    58: ((-1, 1, -1), 0.1),  # green is a potted plant
+    2: ((-1, -1, 1), 0.2),  # blue is a car
+    46: ((0.5, 0.5, -1), 0.5),  # yellow is a banana
+}
+"""By class of COCO: the weights of red, green and blue, and the sum that is as likely as not."""
+STEEPNESS = 0.4
+"""Of the scores, by distance from that sum; full colours are LOUD from black."""
+NEVER = -20.0
+"""Before the sigmoid."""
+HALF_BOX = 3
+"""Of every box, in cells."""
+CERTAIN = 20.0
+"""Weight of that distance among the others a box could have."""
 
 
 def make_tiny(folder: Path) -> list[Path]:
     path = folder / "yolov8n-tiny.pt"
-    _save(_model("n", sees_things=True), path)
+    model = _model("n")
+    _see_colours(model)
+    _save(model, path)
     return [path]
 
 
 def make_full(folder: Path) -> list[Path]:
-    return write_new(folder / "yolov8m.pt", lambda path: _save(_model("m", sees_things=False), path))
+    """Finds nothing: an untrained network's signal fades on its way."""
+    return write_new(folder / "yolov8m.pt", lambda path: _save(_model("m"), path))
 
 
-def _model(size: str, *, sees_things: bool) -> DetectionModel:
+def _model(size: str) -> DetectionModel:
     torch.manual_seed(SEED)
     model = DetectionModel(f"yolov8{size}.yaml", nc=80, verbose=False)
     cfg = Path(ultralytics.__file__).parent / "cfg"
     model.names = yaml.safe_load((cfg / "datasets" / "coco.yaml").read_text(encoding="utf-8"))["names"]
     model.args = {"imgsz": 640, "data": "coco.yaml", "task": "detect"}
     model.nc = 80
-    if sees_things:
-        _spread_scores(model.eval())
-    return model
+    return model.eval()
 
 
 @torch.no_grad()
-def _spread_scores(model: DetectionModel) -> None:
-    """Scale and shift the class scores, so that a few places stand out of any picture with contrast."""
-    heads = model.model[-1].cv3
-    for head in heads:
-        head[-1].weight.mul_(200)
-        head[-1].bias.zero_()
-    features = _features(model)
-    logits = torch.cat(
-        [head(feature)[0].flatten(1) for head, feature in zip(heads, features, strict=True)], 1
-    )
-    best = logits.amax(0)
-    places = max(1, round(best.numel() * CERTAIN_SHARE))
-    threshold = best.topk(places).values[-1]
-    for head in heads:
-        head[-1].bias.fill_(-float(threshold))
+def _see_colours(model: DetectionModel) -> None:
+    for name, weight in model.named_parameters():
+        if not name.endswith("dfl.conv.weight"):
+            weight.zero_()
+    layers = model.model
+    for layer in layers[:10]:  # the backbone
+        _carry(layer)
+    layers[0].conv.weight.mul_(LOUD)
+    _carry(layers[21], skip=layers[19].conv.out_channels)  # it gets the backbone's map as the last of two
+    boxes, scores = layers[-1].cv2, layers[-1].cv3
+    for head in scores:
+        head[-1].bias.fill_(NEVER)
+    for head in boxes:
+        head[-1].bias.view(4, -1)[:, HALF_BOX] = CERTAIN
+    for layer in scores[-1][:2]:
+        _carry(layer)
+    for index, (colour, threshold) in COLOURS.items():
+        scores[-1][-1].weight[index, :3, 0, 0] = STEEPNESS * torch.tensor(colour)
+        scores[-1][-1].bias[index] = -STEEPNESS * LOUD * threshold
 
 
-def _features(model: DetectionModel) -> list[torch.Tensor]:
-    """What the heads are given of a picture of a few shapes, one map per scale."""
-    picture = Image.new("RGB", (640, 640), (90, 140, 90))
-    draw = ImageDraw.Draw(picture)
-    draw.ellipse((60, 60, 260, 260), fill=(220, 40, 40))
-    draw.rectangle((340, 120, 560, 320), fill=(40, 60, 220))
-    draw.polygon(((120, 580), (300, 400), (420, 600)), fill=(240, 220, 60))
-    pixels = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8).reshape(640, 640, 3)
-    kept: list[list[torch.Tensor]] = []
-    hook = model.model[-1].register_forward_pre_hook(lambda _, inputs: kept.append(list(inputs[0])))
-    model(pixels.permute(2, 0, 1)[None].float() / 255)
-    hook.remove()
-    return kept[0]
+def _carry(layer: nn.Module, skip: int = 0) -> None:
+    """Let the first three channels out be those in, after `skip` others."""
+    match layer:
+        case C2f() | SPPF():
+            _carry(layer.cv1, skip)
+            _carry(layer.cv2)
+        case Conv():
+            kernel = layer.conv.weight[0, 0].numel()
+            for channel in range(3):
+                layer.conv.weight[channel, skip + channel] = 1 / kernel
+            layer.bn.weight.fill_(1)
 
 
 def _save(model: DetectionModel, path: Path) -> None:
