@@ -33,13 +33,13 @@ def has_digest(path: Path) -> bool:
     return "sha256" in note and {key: note.get(key) for key in state} == state
 
 
-def keep_first(path: Path, digest: str) -> None:
-    """Remember what `path` was when it was first fetched; the file need not be there yet."""
-    _write_note(path, {"first": digest, **_read_note(path)})
+def remember(path: Path, digest: str) -> None:
+    """Note what was just fetched; what was fetched first stays on record, and is what counts later."""
+    _write_note(path, {"first": digest, **_read_note(path), **_state(path), "sha256": digest})
 
 
 def first_digest(path: Path) -> str | None:
-    """What `keep_first` was told, if anything; outlives the file."""
+    """What was first fetched as `path`, if anything; outlives the file."""
     first = _read_note(path).get("first")
     return first if isinstance(first, str) else None
 
@@ -58,7 +58,7 @@ def is_trusted(cache: Path, digest: str) -> bool:
     return digest in _read(cache / TRUSTED)
 
 
-def _note(path: Path) -> Path:
+def note_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.sha256")
 
 
@@ -68,12 +68,12 @@ def _state(path: Path) -> dict[str, int]:
 
 
 def _read_note(path: Path) -> dict[str, Any]:
-    return _read(_note(path))
+    return _read(note_of(path))
 
 
 def _write_note(path: Path, note: dict[str, Any]) -> None:
     try:
-        _replace(_note(path), note)
+        _replace(note_of(path), note)
     except OSError:
         return  # a cache that others fill: the digest is computed each time
 

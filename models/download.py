@@ -9,10 +9,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import lzma
 import os
 import shutil
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,10 +35,11 @@ Progress: TypeAlias = Callable[[str, int, int | None], None]
 
 CONNECT_SECONDS: Final = 5.0
 """A hub that takes longer is taken for unreachable; whoever waits for the model wants to know soon."""
-SILENCE_SECONDS: Final = 30.0
-"""Between two pieces."""
+SILENCE_SECONDS: Final = 15.0
+"""Before the first byte, and between two."""
 TRIES: Final = 5
-"""Without a single byte between them."""
+"""In a row without a single byte; of a server that has sent nothing at all, COLD_TRIES."""
+COLD_TRIES: Final = 2
 PAUSE_SECONDS: Final = 1.0
 """After the first failed try; twice as long after each further one."""
 REDIRECTS: Final = 10
@@ -46,14 +49,23 @@ LARGEST: Final = 32 * 1024**3
 SPARE: Final = 64 * 1024**2
 """Bytes left free on the disk."""
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+BROKEN: Final = (
+    zipfile.BadZipFile,
+    NotImplementedError,  # a way of packing that nobody uses
+    RuntimeError,  # a password is needed
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""What a damaged archive raises."""
 
 
 class _Again(Exception):
     """This try failed; the next one may not."""
 
 
-class _Unreachable(WeightsMissing):
-    """Nobody answered at all."""
+class _Silent(_Again):
+    """Nobody answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,28 +97,38 @@ def fetch(
     part = folder / f".{_name(url)}.part"
     with _tell_full_disk(folder, part):
         folder.mkdir(parents=True, exist_ok=True)
-        archive = files[0].member is not None
-        plain = None if archive else files[0]
-        _download(url, part, plain, progress, client, pause)
+        resumed = part.exists()
+        try:
+            return _fetch(url, part, files, progress, client, pause)
+        except BadWeights as error:
+            if not resumed:
+                raise
+            log.warning("download begun anew", file=_name(url), reason=str(error))
+            return _fetch(url, part, files, progress, client, pause)
+
+
+def _fetch(
+    url: str, part: Path, files: list[Wanted], progress: Progress, client: httpx.Client, pause: float
+) -> dict[Path, str]:
+    plain = files[0] if files[0].member is None else None
+    _download(url, part, plain, progress, client, pause)
+    try:
         if plain is None:
-            try:
-                return {file.target: _unpack(part, file) for file in files}
-            finally:
-                _forget(part)
+            return {file.target: _unpack(part, file) for file in files}
         digest = _digest_of(part)
         if plain.sha256 is not None and digest != plain.sha256:
-            _forget(part)
             raise _wrong(plain.target.name, url, plain.sha256, digest)
         _put(part, plain.target)
-        _forget(part)
         return {plain.target: digest}
+    finally:
+        _forget(part)
 
 
 def _download(
     url: str, part: Path, plain: Wanted | None, progress: Progress, client: httpx.Client, pause: float
 ) -> None:
     """Let `part` hold all that is at `url`."""
-    tries = 0
+    tries, arrived = 0, False
     while True:
         before = _length(part)
         try:
@@ -114,9 +136,9 @@ def _download(
             return
         except _Again as error:
             if _length(part) > before:
-                tries = 0
+                tries, arrived = 0, True
             tries += 1
-            if tries >= TRIES:
+            if tries >= (TRIES if arrived else COLD_TRIES) or (isinstance(error, _Silent) and not arrived):
                 raise WeightsMissing(
                     f"{_name(url)} could not be fetched from {_host(url)}: {error}"
                 ) from error
@@ -149,12 +171,14 @@ def _try(url: str, part: Path, plain: Wanted | None, progress: Progress, client:
             if not start:
                 _note(part, url, answer)
             _receive(answer, part, start, total, progress, _name(url))
-    except httpx.ConnectError as error:
-        raise _Unreachable(f"{_host(url)} cannot be reached: {error}") from error
-    except httpx.ConnectTimeout as error:
-        raise _Unreachable(f"{_host(url)} does not answer") from error
+    except httpx.TimeoutException as error:
+        raise _Silent("no answer in time") from error
+    except (httpx.ConnectError, httpx.ProxyError) as error:
+        raise _Silent(f"no connection ({error})") from error
     except httpx.TransportError as error:
         raise _Again(str(error) or type(error).__name__) from error
+    except (httpx.InvalidURL, ValueError) as error:
+        raise WeightsMissing(f"{_name(url)} is not to be had: {_host(url)} redirects to nowhere") from error
 
 
 @contextmanager
@@ -216,7 +240,7 @@ def _receive(
         arrived = file.seek(start)
         file.truncate()
         progress(name, arrived, total)
-        for piece in answer.iter_raw(PIECE):
+        for piece in answer.iter_raw():
             arrived += len(piece)
             if arrived > limit:
                 raise WeightsMissing(f"{name} is longer than the {limit} bytes announced")
@@ -275,7 +299,7 @@ def _unpack(archive: Path, file: Wanted) -> str:
             raise _wrong(file.target.name, archive.name[1:].removesuffix(".part"), file.sha256, digest)
         _put(unpacked, file.target)
         return digest
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+    except BROKEN as error:
         raise BadWeights(f"{file.target.name} cannot be unpacked: {error}") from error
     finally:
         unpacked.unlink(missing_ok=True)

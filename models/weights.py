@@ -20,7 +20,7 @@ import structlog
 
 from models import digests
 from models.download import Progress, Transport, Wanted, fetch, make_client
-from models.errors import BadWeights, WeightsMissing
+from models.errors import BadWeights, ModelError, WeightsMissing
 from models.settings import ModelSettings
 from models.spec import Variant, WeightFile
 
@@ -30,7 +30,9 @@ LOCK_SECONDS: Final = 3600.0
 """How long another process may take to fetch the same file."""
 LOOK_SECONDS: Final = 0.2
 OFFLINE_SECONDS: Final = 60.0
-"""After a failed download, so long nothing is asked of the network: jobs come faster than hubs do."""
+"""After a failed download, so long it is not tried again: jobs come faster than hubs do."""
+WRONG_SECONDS: Final = 3600.0
+"""The same, where all of it came and was wrong."""
 
 State: TypeAlias = Literal["present", "missing", "bad"]
 
@@ -55,7 +57,7 @@ class Weights:
         self._cache = settings.model_cache_dir.absolute()
         self._downloads = settings.model_downloads
         self._transport = transport
-        self._offline: dict[str, tuple[float, str]] = {}
+        self._failures: dict[str, tuple[float, ModelError]] = {}  # by URL: until when, and why
 
     def paths(self, variant: Variant) -> Mapping[str, Path]:
         """By `WeightFile.path`: present and verified, fetched if missing and MODEL_DOWNLOADS allows it.
@@ -148,33 +150,38 @@ class Weights:
             return f"{what}: `scripts/make-test-models {self._cache}` writes it"
         if file.url is None:
             return f"{what}, and it is not to be had by download: put it there"
-        if reason := self._recent_failure(file.url):
-            return f"{what}: `kizu models pull {variant.version}` fetches it; just now {reason}"
-        return f"{what}: `kizu models pull {variant.version}` fetches it"
+        what = f"{what}: `kizu models pull {variant.version}` fetches it"
+        failure = self._recent_failure(file.url)
+        return f"{what}; just now, {failure}" if failure else what
 
-    def _recent_failure(self, url: str) -> str:
-        until, reason = self._offline.get(urlsplit(url).netloc, (0.0, ""))
-        return reason if time.monotonic() < until else ""
+    def _recent_failure(self, url: str) -> ModelError | None:
+        until, error = self._failures.get(url, (0.0, None))
+        return error if time.monotonic() < until else None
 
     def _fetch(self, variant: Variant, progress: Progress, *, patient: bool) -> None:
-        """Fetch what is missing: one download for all files of an archive."""
+        """Fetch what is missing, one download for all files of an archive.
+
+        Only the `patient` are told why that failed; to the others the file is missing.
+        """
         missing: dict[str, list[WeightFile]] = {}
         for file in self.missing(variant):
             if file.url is not None:
                 missing.setdefault(file.url, []).append(file)
         for url, files in missing.items():
-            host = urlsplit(url).netloc
-            if not patient and self._recent_failure(url):
-                return
-            try:
-                self._fetch_from(url, files, progress)
-            except WeightsMissing as error:
-                self._offline[host] = (time.monotonic() + OFFLINE_SECONDS, str(error))
-                if patient:
-                    raise
+            error = None if patient else self._recent_failure(url)
+            if error is None:
+                try:
+                    self._fetch_from(url, files, progress)
+                    continue
+                except WeightsMissing as failure:
+                    error, seconds = failure, OFFLINE_SECONDS
+                except BadWeights as failure:
+                    error, seconds = failure, WRONG_SECONDS
+                self._failures[url] = (time.monotonic() + seconds, error)
                 log.warning("weights not fetched", model=variant.version, reason=str(error))
-                return
-            self._offline.pop(host, None)
+            if patient or isinstance(error, BadWeights):
+                raise type(error)(*error.args)
+            return
 
     def _fetch_from(self, url: str, files: list[WeightFile], progress: Progress) -> None:
         name = urlsplit(url).path.rpartition("/")[2]
@@ -183,10 +190,18 @@ class Weights:
             if not still:
                 return  # another process was faster
             log.info("weights are fetched", file=name, host=urlsplit(url).netloc)
+            wanted = [self._wanted(file) for file in still]
             with make_client(self._transport) as client:
-                wanted = [self._wanted(file) for file in still]
-                for path, digest in fetch(url, wanted, progress, client=client).items():
-                    digests.keep_first(path, digest)
+                try:
+                    fetched = fetch(url, wanted, progress, client=client)
+                except BadWeights as error:
+                    changed = [file for file in still if file.sha256 is None and self._wanted(file).sha256]
+                    if not changed:
+                        raise
+                    note = digests.note_of(self._path(changed[0]))
+                    raise BadWeights(f"{error}; if its maker has published another, delete {note}") from error
+            for path, digest in fetched.items():
+                digests.remember(path, digest)
 
     def _wanted(self, file: WeightFile) -> Wanted:
         path = self._path(file)
