@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 
 from scripts.chaos_lab.crowd import note_wishes
 from scripts.chaos_lab.handler import ChaosParams, writes_of
-from scripts.chaos_lab.schema import lay
+from scripts.chaos_lab.schema import SCHEMA
 from scripts.chaos_lab.verdict import CHECKS, judge
 from scripts.chaos_lab.wish import COMPLETED, REFUSED, Wish
 from worker.job import Done, Failed, Run
@@ -127,7 +127,7 @@ async def settled(
     """One completed and one refused job, settled as they should be; afterwards all of it is undone."""
     owner, _stranger = make_user(), make_user()
     with db.transaction(force_rollback=True):
-        lay(db)
+        db.execute(SCHEMA)
         asset_id = value_of(
             db,
             "insert into public.assets (user_id, media_type) values (%s, 'document') returning id",

@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -19,31 +20,39 @@ import click
 from rich.console import Console
 
 from scripts.chaos_lab.experiment import Experiment
-from scripts.chaos_lab.plan import FULL, SHORT, Plan
+from scripts.chaos_lab.images.trial import images_trial
+from scripts.chaos_lab.jobs_trial import TRIAL
+from scripts.chaos_lab.plan import FULL, IMAGES_FULL, IMAGES_SHORT, SHORT, Plan
 from scripts.chaos_lab.report import Report
+from scripts.chaos_lab.trial import Trial
 
 TELL_SECONDS = 5
 
 
 @click.command()
-@click.option("--short", is_flag=True, help="Fewer jobs and workers, about half a minute.")
+@click.option("--images", is_flag=True, help="Look at photos, with tiny models, instead of invented jobs.")
+@click.option("--short", is_flag=True, help="Fewer jobs and workers, about a minute.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @click.option(
     "--seed", type=int, help="Draw the same wishes and the same trouble again (not the same timing)."
 )
 @click.option("--keep", is_flag=True, help="Keep the database and the logs, and say where they are.")
-def main(short: bool, as_json: bool, seed: int | None, keep: bool) -> None:
-    """Run jobs while workers are killed, stopped and drained, requests and answers are lost, Realtime is
-    closed or goes silent, and Postgres is killed and restarted. Exits with 1 when a job was lost, applied
-    twice, half written, overwritten by a late worker, or is still held."""
+def main(images: bool, short: bool, as_json: bool, seed: int | None, keep: bool) -> None:
+    """Run jobs while workers and their models are killed, workers are stopped and drained, requests and
+    answers are lost, Realtime is closed or goes silent, and Postgres is killed and restarted. Exits with 1
+    when a job was lost, applied twice, half written, overwritten by a late worker, or is still held."""
+    tiny_models = Path(os.environ.get("KIZU_HOME", ".kizu"), "test-models").absolute()
     forget_other_projects()
     console = Console(stderr=as_json)
+    if images:
+        make_models(tiny_models)
+        trial, plan = images_trial(tiny_models), IMAGES_SHORT if short else IMAGES_FULL
+    else:
+        trial, plan = TRIAL, SHORT if short else FULL
     home = Path(tempfile.mkdtemp(prefix="kizu-chaos-"))
     is_clean = False
     try:
-        report = run(
-            SHORT if short else FULL, home, random.randrange(10**6) if seed is None else seed, console
-        )
+        report = run(trial, plan, home, random.randrange(10**6) if seed is None else seed, console)
         report.show(console)
         if as_json:
             print(json.dumps(report.as_json()))
@@ -56,7 +65,12 @@ def main(short: bool, as_json: bool, seed: int | None, keep: bool) -> None:
     sys.exit(not is_clean)
 
 
-def run(plan: Plan, home: Path, seed: int, console: Console) -> Report:
+def make_models(folder: Path) -> None:
+    """Those that are not there yet; in a process of its own, as their libraries are large."""
+    subprocess.run([sys.executable, "-m", "scripts.test_models", folder], check=True)
+
+
+def run(trial: Trial, plan: Plan, home: Path, seed: int, console: Console) -> Report:
     """Tells how far it is: on a terminal all the time, elsewhere now and then."""
     with console.status("starting") as status:
         told_at = 0.0
@@ -69,7 +83,7 @@ def run(plan: Plan, home: Path, seed: int, console: Console) -> Report:
                 told_at = time.monotonic()
                 console.print(text, highlight=False)
 
-        experiment = Experiment(plan, home=home, seed=seed, tell=tell)
+        experiment = Experiment(trial, plan, home=home, seed=seed, tell=tell)
         return asyncio.run(ended_by_sigterm(experiment.run()))
 
 

@@ -1,12 +1,12 @@
-"""The users and their assets, and the wishes sent to the queue through the same unreliable gateway."""
+"""The users and their assets, and the requests sent to the queue through the same unreliable gateway."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import httpx
@@ -19,7 +19,16 @@ from worker.errors import DatabaseUnavailable
 
 SENDERS = 6
 FIRST = 0.3
-"""Share of the wishes that are sent at once; the others trickle in, so that workers are also woken."""
+"""Share of the requests that are sent at once; the others trickle in, so that workers are also woken."""
+
+
+class Request(Protocol):
+    """Something to be asked of the queue."""
+
+    @property
+    def asked(self) -> Mapping[str, Any]:
+        """What `enqueue_job` is called with."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,36 +71,30 @@ def note_wishes(db: psycopg.Connection[Any], wishes: Sequence[Wish]) -> None:
         )
 
 
-async def enqueue_all(connection: Connection, wishes: Sequence[Wish], *, within: float) -> None:
-    """Ask for every wish, as often as it takes: some at once, the others spread over `within` seconds.
+async def enqueue_all(connection: Connection, requests: Sequence[Request], *, within: float) -> None:
+    """Send every request, as often as it takes: some at once, the others spread over `within` seconds.
 
     Raises:
-        ExceptionGroup: a wish was refused, which is no part of the chaos.
+        ExceptionGroup: one was refused, which is no part of the chaos.
     """
-    at_once = int(len(wishes) * FIRST)
+    at_once = int(len(requests) * FIRST)
     senders = asyncio.Semaphore(SENDERS)
 
-    async def send(wish: Wish) -> None:
+    async def send(request: Request) -> None:
         async with senders:
-            await _enqueue(connection, wish)
+            await _enqueue(connection, request)
 
     async with asyncio.TaskGroup() as tasks:
-        for number, wish in enumerate(wishes):
-            tasks.create_task(send(wish))
+        for number, request in enumerate(requests):
+            tasks.create_task(send(request))
             if number >= at_once:
-                await asyncio.sleep(within / (len(wishes) - at_once))
+                await asyncio.sleep(within / (len(requests) - at_once))
 
 
-async def _enqueue(connection: Connection, wish: Wish) -> None:
-    asked = {
-        "p_kind": wish.kind,
-        "p_asset_id": str(wish.asset_id),
-        "p_user_id": str(wish.user_id),
-        "p_params": wish.params,
-    }
+async def _enqueue(connection: Connection, request: Request) -> None:
     while True:
         try:
-            await connection.rpc("enqueue_job", asked, within=5)
+            await connection.rpc("enqueue_job", request.asked, within=5)
         except DatabaseUnavailable:
             continue
         return

@@ -6,22 +6,21 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from scripts.chaos_lab.crowd import User, enqueue_all, give_assets, note_wishes, sign_up
+from scripts.chaos_lab.crowd import Request, User, enqueue_all, sign_up
 from scripts.chaos_lab.fleet import Fleet, Role
 from scripts.chaos_lab.gateway import ChaosGateway
 from scripts.chaos_lab.havoc import Havoc, kill_database, restart_database
 from scripts.chaos_lab.plan import Plan
 from scripts.chaos_lab.report import Report
-from scripts.chaos_lab.schema import KINDS, lay
-from scripts.chaos_lab.verdict import judge
+from scripts.chaos_lab.trial import Scene, Trial
+from scripts.chaos_lab.verdict import Verdict, judge
 from scripts.chaos_lab.watch import Progress, look, redrive
-from scripts.chaos_lab.wish import Wish, make_wishes
 from worker.connection import Connection
 from worker.embedded import LocalStack, StackInfo, mint_token
 from worker.settings import Settings
@@ -35,7 +34,10 @@ RESTARTS = ((0.3, kill_database), (0.6, restart_database))
 class Experiment:
     """`home` is an empty folder, where the database and the workers' logs will lie."""
 
-    def __init__(self, plan: Plan, *, home: Path, seed: int, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, trial: Trial, plan: Plan, *, home: Path, seed: int, tell: Callable[[str], None]
+    ) -> None:
+        self._trial = trial
         self._plan = plan
         self._seed = seed
         self._tell = tell
@@ -49,47 +51,53 @@ class Experiment:
         self._logs.mkdir()
         try:
             info = await asyncio.to_thread(self._stack.up)
-            personal, wishes = await asyncio.to_thread(self._populate, info)
-            seconds = await self._survive(info, personal, wishes)
-            with psycopg.connect(info.database_url, autocommit=True) as db:
-                verdict = await asyncio.to_thread(judge, db)
+            personal, requests = await asyncio.to_thread(self._populate, info)
+            seconds = await self._survive(info, personal, requests)
+            verdict = await asyncio.to_thread(self._judge)
         finally:
             await asyncio.to_thread(self._stack.down)
         return Report(
             form=self._plan.form,
+            checks=self._trial.checks,
             seed=self._seed,
             seconds=seconds,
             verdict=verdict,
             happened=self._happened,
         )
 
-    def _populate(self, info: StackInfo) -> tuple[User, list[Wish]]:
+    def _populate(self, info: StackInfo) -> tuple[User, Sequence[Request]]:
+        users = [sign_up(info) for _ in range(self._plan.users)]
         with psycopg.connect(info.database_url, autocommit=True) as db:
-            lay(db)
-            users = [sign_up(info) for _ in range(self._plan.users)]
-            assets = give_assets(db, users, self._plan.assets_per_user)
-            wishes = make_wishes(self._plan.jobs, assets, self._dice)
-            note_wishes(db, wishes)
-        return users[0], wishes
+            db.execute(self._trial.schema)
+            scene = Scene(db=db, stack=info, logs=self._logs)
+            return users[0], self._trial.populate(scene, users, self._plan, self._dice)
 
-    async def _survive(self, info: StackInfo, personal: User, wishes: list[Wish]) -> float:
+    def _judge(self) -> Verdict:
+        info = self._stack.up()
+        with psycopg.connect(info.database_url, autocommit=True) as db:
+            self._trial.witness(Scene(db=db, stack=info, logs=self._logs))
+            return judge(db, self._trial.checks)
+
+    async def _survive(self, info: StackInfo, personal: User, requests: Sequence[Request]) -> float:
         """Answers the seconds until the last job had ended."""
         plan = self._plan
         async with ChaosGateway(
             info.url, plan.mischief, lease=plan.lease, token_life=plan.token_life, dice=self._dice
         ) as gateway:
-            fleet = Fleet(roles(plan, info, gateway.url, personal), self._logs)
+            settings = self._trial.settings(plan)
+            fleet = Fleet(roles(plan, info, gateway.url, personal, settings), self._logs, self._trial.serve)
             havoc = Havoc(fleet, plan, self._dice)
             service = Settings(_env_file=None, supabase_url=gateway.url, supabase_secret_key=info.secret_key)
             try:
                 async with Connection(service) as connection:
+                    asking = asyncio.create_task(enqueue_all(connection, requests, within=plan.havoc / 4))
                     tasks = [
                         asyncio.create_task(fleet.serve()),
                         asyncio.create_task(self._for_a_while(havoc)),
-                        asyncio.create_task(enqueue_all(connection, wishes, within=plan.havoc / 4)),
+                        asking,
                     ]
                     try:
-                        seconds = await self._wait(info, gateway, fleet, tasks)
+                        seconds = await self._wait(info, gateway, fleet, tasks, asking)
                     finally:
                         for task in tasks:
                             task.cancel()
@@ -108,9 +116,14 @@ class Experiment:
             self._tell("the killing is over; the workers may finish")
 
     async def _wait(
-        self, info: StackInfo, gateway: ChaosGateway, fleet: Fleet, tasks: list[asyncio.Task[None]]
+        self,
+        info: StackInfo,
+        gateway: ChaosGateway,
+        fleet: Fleet,
+        tasks: Sequence[asyncio.Task[None]],
+        asking: asyncio.Task[None],
     ) -> float:
-        """Until every job has ended for good, or time is up; restarts the database on the way.
+        """Until all is asked for and has ended for good, or time is up; restarts the database on the way.
 
         Answers how many seconds that took.
         """
@@ -125,7 +138,7 @@ class Experiment:
             if progress is None:
                 continue
             self._tell(_line(seconds, progress, fleet))
-            if progress.is_over:
+            if progress.is_over and asking.done():
                 return seconds
             if restarts and progress.share >= restarts[0][0]:
                 _, take_away = restarts.pop(0)
@@ -133,16 +146,16 @@ class Experiment:
                 gateway.upstream = after.url
                 self._happened[take_away.__name__] += 1
             if progress.ended > progress.final:
-                await redrive(info.database_url)
+                await redrive(info.database_url, self._trial.kinds)
         self._tell("time is up")
         return seconds
 
 
-def roles(plan: Plan, info: StackInfo, url: str, personal: User) -> list[Role]:
+def roles(plan: Plan, info: StackInfo, url: str, personal: User, settings: Mapping[str, Any]) -> list[Role]:
     """The workers: all three ways to sign in."""
     common: dict[str, Any] = {
+        **settings,
         "supabase_url": url,
-        "lanes": dict.fromkeys(KINDS, plan.slots),
         "lease_seconds": plan.lease,
         "grace_seconds": plan.grace,
         "poll_interval": 0.5,

@@ -7,14 +7,16 @@ import multiprocessing
 import os
 import signal
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
-from scripts.chaos_lab import worker_process
+import psutil
+
+from scripts.chaos_lab import hosts, worker_process
 from scripts.chaos_lab.handler import CRASH_STATUS
 
 LOOK_SECONDS = 0.05
@@ -31,8 +33,12 @@ class Role:
 class Fleet:
     """Keeps one process per role running: whatever ends is counted and started anew."""
 
-    def __init__(self, roles: Sequence[Role], logs: Path) -> None:
+    def __init__(
+        self, roles: Sequence[Role], logs: Path, serve: Callable[[Mapping[str, Any], str], None]
+    ) -> None:
+        """`serve` runs in each process, with the role's settings and the file its log goes to."""
         self.deaths: Counter[str] = Counter()
+        self._serve = serve
         self._roles = roles
         self._logs = logs
         self._context = multiprocessing.get_context("forkserver")
@@ -48,6 +54,12 @@ class Fleet:
             for name, process in self._processes.items()
             if name not in self.untouchable and process.is_alive()
         )
+
+    @property
+    def hosts(self) -> list[psutil.Process]:
+        """The processes that the workers' models live in."""
+        workers = [process.pid for process in self._processes.values() if process.is_alive()]
+        return [host for host in hosts.everywhere() if hosts.parent_of(host) in workers]
 
     def send(self, name: str, number: signal.Signals) -> None:
         process = self._processes[name]
@@ -83,7 +95,7 @@ class Fleet:
 
     def _start(self, role: Role) -> None:
         process = self._context.Process(
-            target=worker_process.serve,
+            target=self._serve,
             args=(dict(role.settings), str(self._logs / f"{role.name}.log")),
             name=role.name,
         )

@@ -6,6 +6,7 @@ import asyncio
 import random
 import signal
 from collections import Counter
+from contextlib import suppress
 
 import psutil
 
@@ -29,6 +30,8 @@ class Havoc:
             tasks.create_task(self._kill())
             tasks.create_task(self._stop())
             tasks.create_task(self._drain())
+            if self._plan.kill_host_every is not None:
+                tasks.create_task(self._kill_hosts(self._plan.kill_host_every))
 
     async def _kill(self) -> None:
         while True:
@@ -36,6 +39,15 @@ class Havoc:
             if targets := self._fleet.targets:
                 self._fleet.send(self._dice.choice(targets), signal.SIGKILL)
                 self.done["kills"] += 1
+
+    async def _kill_hosts(self, every: float) -> None:
+        """SIGKILL to the models only: their worker must notice, and start them anew."""
+        while True:
+            await asyncio.sleep(every)
+            if hosts := await asyncio.to_thread(lambda: self._fleet.hosts):
+                with suppress(psutil.NoSuchProcess):
+                    self._dice.choice(hosts).kill()
+                    self.done["host kills"] += 1
 
     async def _stop(self) -> None:
         """Stop a worker for longer than its lease: it comes back as a writer whose jobs are another's."""

@@ -33,6 +33,7 @@ class Plan:
 
     form: str
     jobs: int
+    """To be asked for, besides those that come with an upload."""
     users: int
     assets_per_user: int
     services: int
@@ -46,6 +47,8 @@ class Plan:
     kill_every: float = 0.5
     stop_every: float = 2.0
     drain_every: float = 4.0
+    kill_host_every: float | None = None
+    """The process that a worker's models live in; None: no worker here has models."""
     havoc: float
     """For how long, at most, workers are killed; afterwards they may finish what is left."""
     limit: float
@@ -55,3 +58,33 @@ class Plan:
 
 SHORT = Plan(form="short", jobs=300, users=4, assets_per_user=10, services=1, havoc=25, limit=90)
 FULL = Plan(form="full", jobs=2000, users=8, assets_per_user=50, services=2, havoc=240, limit=420)
+
+# A killed worker loads its models anew, which takes seconds: it must live long enough to do something.
+IMAGES_SHORT = Plan(
+    form="short images",
+    jobs=40,
+    users=3,
+    assets_per_user=20,
+    services=1,
+    lease=3,
+    kill_every=4.0,
+    kill_host_every=5.0,
+    stop_every=7.0,
+    drain_every=11.0,
+    havoc=30,
+    limit=150,
+)
+IMAGES_FULL = Plan(
+    form="full images",
+    jobs=400,
+    users=6,
+    assets_per_user=50,
+    services=1,
+    lease=3,
+    kill_every=5.0,
+    kill_host_every=6.0,
+    stop_every=8.0,
+    drain_every=12.0,
+    havoc=240,
+    limit=900,
+)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from scripts.chaos_lab.verdict import CHECKS, Verdict
+from scripts.chaos_lab.verdict import Check, Verdict
 
 SHOWN = 5
 
@@ -21,6 +21,7 @@ class Report:
     form: str
     seed: int
     seconds: float
+    checks: Sequence[Check]
     verdict: Verdict
     happened: Mapping[str, int]
     """Everything that was done to the workers, the gateway and the database, and how often."""
@@ -40,7 +41,7 @@ class Report:
             "jobs": verdict.jobs,
             "completed": verdict.completed,
             "failed_as_expected": verdict.failed_as_expected,
-            **{check.name: len(verdict.broken[check.name]) for check in CHECKS},
+            **{check.name: len(verdict.broken[check.name]) for check in self.checks},
             "rescued": verdict.rescued,
             "released": verdict.released,
             "retried": verdict.retried,
@@ -58,7 +59,7 @@ class Report:
         for name, value in happened.items():
             table.add_row(name, str(value))
         console.print(table)
-        for check in CHECKS:
+        for check in self.checks:
             if broken := self.verdict.broken[check.name]:
                 console.print(f"[red]{check.name}[/red]: expected that {check.promise}")
                 console.print(f"  broken by {', '.join(broken[:SHOWN])}{' …' if len(broken) > SHOWN else ''}")

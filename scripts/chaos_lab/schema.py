@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import psycopg
-
 KINDS = ("chaos_ai", "chaos_image", "chaos_video")
 
 SCHEMA = """
@@ -102,8 +98,3 @@ select id, job_id, epoch
  where outcome = 'done'
    and kind in ('chaos_ai', 'chaos_image', 'chaos_video');
 """
-
-
-def lay(db: psycopg.Connection[Any]) -> None:
-    """Creates everything above; `db` is the superuser's."""
-    db.execute(SCHEMA)

@@ -18,6 +18,43 @@ class Check:
     sql: str
 
 
+QUEUE_CHECKS = (
+    Check(
+        name="unreleased",
+        promise="no job is held any more",
+        sql="""
+        select id
+          from chaos.jobs
+         where status = 'processing' or lease_expires_at is not null or claim_id is not null
+        """,
+    ),
+    Check(
+        name="unaccounted",
+        promise="every claim ended, once, in the ledger",
+        sql="""
+        select job.id
+          from chaos.jobs as job
+          left join public.runs as run on run.job_id = job.id
+         group by job.id, job.lease_epoch
+        having count(run.id) <> job.lease_epoch
+            or count(run.id) filter (where run.epoch not between 1 and job.lease_epoch) > 0
+        """,
+    ),
+    Check(
+        name="trespassed",
+        promise="a personal worker never had another user's job",
+        sql="""
+        select run.job_id
+          from public.runs as run
+          join chaos.jobs as job on job.id = run.job_id
+          join public.workers as worker on worker.worker_id = run.worker_id
+         where worker.owner is not null
+           and run.user_id <> worker.owner
+        """,
+    ),
+)
+"""Of every job, whatever it does."""
+
 CHECKS = (
     Check(
         name="lost",
@@ -113,39 +150,7 @@ CHECKS = (
             or (asset.ai_model_versions ->> 'epoch')::bigint is distinct from last.epoch
         """,
     ),
-    Check(
-        name="unreleased",
-        promise="no job is held any more",
-        sql="""
-        select id
-          from chaos.jobs
-         where status = 'processing' or lease_expires_at is not null or claim_id is not null
-        """,
-    ),
-    Check(
-        name="unaccounted",
-        promise="every claim ended, once, in the ledger",
-        sql="""
-        select job.id
-          from chaos.jobs as job
-          left join public.runs as run on run.job_id = job.id
-         group by job.id, job.lease_epoch
-        having count(run.id) <> job.lease_epoch
-            or count(run.id) filter (where run.epoch not between 1 and job.lease_epoch) > 0
-        """,
-    ),
-    Check(
-        name="trespassed",
-        promise="a personal worker never had another user's job",
-        sql="""
-        select run.job_id
-          from public.runs as run
-          join chaos.jobs as job on job.id = run.job_id
-          join public.workers as worker on worker.worker_id = run.worker_id
-         where worker.owner is not null
-           and run.user_id <> worker.owner
-        """,
-    ),
+    *QUEUE_CHECKS,
 )
 
 
@@ -180,7 +185,7 @@ select count(*),
 """
 
 
-def judge(db: psycopg.Connection[Any]) -> Verdict:
+def judge(db: psycopg.Connection[Any], checks: Sequence[Check] = CHECKS) -> Verdict:
     """Look at everything; nothing may be running any more."""
     row = db.execute(COUNTS).fetchone()
     assert row is not None
@@ -193,5 +198,5 @@ def judge(db: psycopg.Connection[Any]) -> Verdict:
         released=released,
         retried=retried,
         poisoned=poisoned,
-        broken={check.name: [str(one) for (one,) in db.execute(check.sql)] for check in CHECKS},
+        broken={check.name: [str(one) for (one,) in db.execute(check.sql)] for check in checks},
     )

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 
-from scripts.chaos_lab.schema import KINDS
-
 PROGRESS = """
 select count(*) filter (where job.status in ('completed', 'failed')),
        count(*) filter (where job.status in ('completed', 'failed')
                           and job.error_code is distinct from 'worker_lost'),
-       (select count(*) from chaos.wishes)
+       count(*) + (select count(*)
+                     from chaos.wishes as wish
+                    where not exists (
+                            select from chaos.jobs where asset_id = wish.asset_id and slot = wish.slot
+                          ))
   from chaos.jobs as job
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Jobs that have ended, those of them that ended for good, and how many there will be."""
+    """Jobs that have ended, those of them that ended for good, and how many there are or will be."""
 
     ended: int
     final: int
@@ -46,9 +49,9 @@ async def look(database_url: str) -> Progress | None:
     return None if row is None else Progress(*row)
 
 
-async def redrive(database_url: str) -> None:
+async def redrive(database_url: str, kinds: Sequence[str]) -> None:
     """Put back what was given up because three workers were lost with it, as an operator would."""
-    wanted: dict[str, Any] = {"codes": ["worker_lost"], "kinds": list(KINDS), "limit": 1000}
+    wanted: dict[str, Any] = {"codes": ["worker_lost"], "kinds": list(kinds), "limit": 1000}
     try:
         async with await psycopg.AsyncConnection.connect(database_url, connect_timeout=2) as db:
             await db.execute("select public.retry_jobs(%s::jsonb, false)", [json.dumps(wanted)])

@@ -59,6 +59,15 @@ class Wish:
     seconds: float
 
     @property
+    def asked(self) -> dict[str, Any]:
+        return {
+            "p_kind": self.kind,
+            "p_asset_id": str(self.asset_id),
+            "p_user_id": str(self.user_id),
+            "p_params": self.params,
+        }
+
+    @property
     def params(self) -> dict[str, Any]:
         """What the handler will read as `ChaosParams`."""
         return {

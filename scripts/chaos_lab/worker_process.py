@@ -1,4 +1,4 @@
-"""What runs in a worker's process: the real daemon, with the chaos handler."""
+"""What runs in a worker's process: the real daemon."""
 
 from __future__ import annotations
 
@@ -9,20 +9,35 @@ import sys
 import threading
 from collections.abc import Mapping
 from multiprocessing import connection
+from pathlib import Path
 from typing import Any
 
-from scripts.chaos_lab.handler import handlers
+from scripts.chaos_lab import handler, hosts
 from worker import log
 from worker.commands.serve import run_worker
+from worker.context import Context
+from worker.handler import AnyHandler
+from worker.handlers import discover
 from worker.settings import Settings
 
 
-def serve(settings: Mapping[str, Any], log_file: str) -> None:
-    """Work until stopped; exits with 3 when jobs were given back unfinished, as `kizu worker` does."""
+def serve_invented(settings: Mapping[str, Any], log_file: str) -> None:
+    """Work with the chaos handler until stopped."""
+    _serve(settings, log_file, handler.handlers())
+
+
+def serve_real(settings: Mapping[str, Any], log_file: str) -> None:
+    """Work with the product's own handlers until stopped."""
+    _serve(settings, log_file, discover())
+
+
+def _serve(settings: Mapping[str, Any], log_file: str, handlers: dict[str, AnyHandler[Context]]) -> None:
+    """Exits with 3 when jobs were given back unfinished, as `kizu worker` does."""
     _write_to(log_file)
+    os.environ[hosts.MARK] = str(Path(log_file).parent)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     log.configure("info", "json")
-    if asyncio.run(run_worker(Settings(_env_file=None, **settings), handlers=handlers())):
+    if asyncio.run(run_worker(Settings(_env_file=None, **settings), handlers=handlers)):
         sys.exit(3)
 
 

@@ -1,0 +1,61 @@
+"""Photos of which everything is known: the faces on them, the digests of their files, their looks."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw, ImageFilter
+
+from models.hashes import bit_string, perceptual_hash
+
+WIDTH, HEIGHT = 640, 480
+PLACES = tuple((x, y) for y in (140, 340) for x in (120, 320, 520))
+"""Middles of the faces, far enough apart that each is one of its own."""
+FACE, FRAME = 64, 152
+"""Sides of the square that the tiny detector takes for a face, and of the colour around: whose face it is."""
+MAGENTA = (255, 0, 255)
+PEOPLE = ((200, 30, 30), (30, 60, 200), (220, 200, 40), (20, 20, 20), (240, 240, 240))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Photo:
+    """`faces` are the middles of the faces, as shares of width and height."""
+
+    data: bytes
+    faces: Sequence[tuple[float, float]]
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+    @property
+    def perceptual_hash(self) -> str:
+        with Image.open(io.BytesIO(self.data)) as image:
+            return bit_string(perceptual_hash(image))
+
+
+def draw_photo(faces: int, dice: random.Random) -> Photo:
+    """Soft blobs without any red, and 0 to 6 faces before them."""
+    image = Image.new("RGB", (WIDTH, HEIGHT), (0, dice.randrange(80, 160), dice.randrange(256)))
+    draw = ImageDraw.Draw(image)
+    for _ in range(12):
+        x, y, radius = dice.randrange(WIDTH), dice.randrange(HEIGHT), dice.randrange(50, 200)
+        colour = (0, dice.randrange(256), dice.randrange(256))
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
+    image = image.filter(ImageFilter.GaussianBlur(6))
+    draw = ImageDraw.Draw(image)
+    places = dice.sample(PLACES, faces)
+    for x, y in places:
+        _square(draw, x, y, FRAME, dice.choice(PEOPLE))
+        _square(draw, x, y, FACE, MAGENTA)
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=92)
+    return Photo(data=out.getvalue(), faces=[(x / WIDTH, y / HEIGHT) for x, y in places])
+
+
+def _square(draw: ImageDraw.ImageDraw, x: int, y: int, side: int, colour: tuple[int, int, int]) -> None:
+    draw.rectangle((x - side // 2, y - side // 2, x + side // 2, y + side // 2), fill=colour)
