@@ -6,6 +6,7 @@ Clouds of noise at every scale, as nature has them, over a gradient, with the gr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image, ImageChops
@@ -24,17 +25,33 @@ TURNED = 6
 Size = tuple[int, int]
 
 
-def write_photos(folder: Path, count: int, size: Size, *, distinct: int) -> list[Path]:
-    """`count` files, of which every `distinct`-th is the same picture again."""
+def write_photos(
+    folder: Path,
+    count: int,
+    size: Size,
+    *,
+    distinct: int,
+    add: Callable[[Image.Image], None] | None = None,
+) -> list[Path]:
+    """`count` files, of which every `distinct`-th is the same picture again.
+
+    `add` draws something into each picture as one sees it.
+    """
     folder.mkdir(parents=True)
     drawn = [_draw(size) for _ in range(min(distinct, count))]
     paths = []
     for number in range(count):
         exif = Image.Exif()
         exif[EXIF_MAKE] = f"camera {number}"
-        exif[EXIF_ORIENTATION] = TURNED if number % 3 == 2 else 1
+        is_turned = number % 3 == 2
+        exif[EXIF_ORIENTATION] = TURNED if is_turned else 1
+        picture = drawn[number % len(drawn)]
+        if add is not None:
+            upright = picture.transpose(Image.Transpose.ROTATE_270) if is_turned else picture.copy()
+            add(upright)
+            picture = upright.transpose(Image.Transpose.ROTATE_90) if is_turned else upright
         paths.append(folder / f"{number:03}.jpg")
-        drawn[number % len(drawn)].save(paths[-1], quality=QUALITY, exif=exif)
+        picture.save(paths[-1], quality=QUALITY, exif=exif)
     return paths
 
 

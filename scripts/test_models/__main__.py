@@ -34,7 +34,8 @@ LIBRARIES = ("easyocr", "onnx", "open-clip-torch", "torch", "transformers", "ult
 def main(out: Path, full: bool, only: tuple[str, ...]) -> None:
     """Write seeded test models into OUT, a MODEL_CACHE_DIR: tiny ones below `tiny`, unless --full.
 
-    The same libraries write the same bytes; what is there already is left alone.
+    The same libraries write the same bytes; what is there already is left alone, unless an older version of
+    this program made it.
     """
     out = out.absolute()
     root = out if full else out / "tiny"
@@ -46,23 +47,27 @@ def main(out: Path, full: bool, only: tuple[str, ...]) -> None:
 
 
 def _make(name: str, out: Path, root: Path, full: bool) -> None:
-    stamp, wanted = root / name / ".made", _state(name)
-    if not full and stamp.is_file() and json.loads(stamp.read_text()) == wanted:
+    folder = root / name
+    stamp, wanted = folder / ".made", _state(name)
+    known = json.loads(stamp.read_text()) if stamp.is_file() else {}
+    ours = [folder / file for file in known.get("files", ())]
+    if known.get("of") == wanted and all(path.is_file() for path in ours):
         return
+    for path in ours:
+        path.unlink(missing_ok=True)
     silence(out)
     logging.getLogger().setLevel(logging.ERROR)  # OpenCLIP warns of what is meant: no weights were loaded
     make_torchvision_importable()
     started = time.perf_counter()
     maker = importlib.import_module(f"scripts.test_models.{name}")
     make: Callable[[Path], list[Path]] = maker.make_full if full else maker.make_tiny
-    (root / name).mkdir(parents=True, exist_ok=True)
-    made = make(root / name)
+    folder.mkdir(parents=True, exist_ok=True)
+    made = make(folder)
     weights = Weights(ModelSettings(model_cache_dir=out, model_downloads=False))
     for path in made:
         if path.suffix in (".pt", ".pth"):
             weights.trust(path)
-    if not full:
-        stamp.write_text(json.dumps(wanted))
+    stamp.write_text(json.dumps({"of": wanted, "files": [str(path.relative_to(folder)) for path in made]}))
     size = sum(path.stat().st_size for path in made) / 1e6
     click.echo(f"{name}: {len(made)} files, {size:.1f} MB, {time.perf_counter() - started:.1f} s", err=True)
 

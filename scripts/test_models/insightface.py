@@ -1,4 +1,5 @@
 """InsightFace: graphs with buffalo_l's signatures that find magenta squares and tell them by their frames.
+The full-size ones find the same squares, and anything may come of their frames.
 
 A square of 64 to 80 pixels, in a picture whose long side is scaled to 640, is a face; the colours within 40
 pixels or so around it are whose face it is.
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, compose, helper, numpy_helper
 
 from scripts.test_models.files import SEED, write_new
 
@@ -50,10 +51,14 @@ def make_tiny(folder: Path) -> list[Path]:
 def make_full(folder: Path) -> list[Path]:
     from scripts.test_models.face_networks import save_detector, save_recogniser
 
+    def write(path: Path) -> None:
+        save_detector(path, (*SCORES, *BOXES, *LANDMARKS))
+        onnx.save(_with_sight(onnx.load(path)), path)
+
     pack = folder / "models" / "buffalo_l"
     pack.mkdir(parents=True, exist_ok=True)
     return [
-        *write_new(pack / "det_10g.onnx", lambda path: save_detector(path, (*SCORES, *BOXES, *LANDMARKS))),
+        *write_new(pack / "det_10g.onnx", write),
         *write_new(pack / "w600k_r50.onnx", save_recogniser),
     ]
 
@@ -106,6 +111,27 @@ def _detector() -> Any:
     widths = ((SCORES, 1), (BOXES, 4), (LANDMARKS, 10))
     outputs = {name: [None, width] for names, width in widths for name in names}
     return graph.model({"input.1": [1, 3, "?", "?"]}, outputs)
+
+
+def _with_sight(blind: Any) -> Any:
+    """`blind`, which finds nothing, with what the tiny detector finds."""
+    seeing = compose.add_prefix(_detector(), "seeing_")
+    graph = blind.graph
+    outputs = {output.name for output in graph.output}
+    for node in graph.node:
+        for names in (node.input, node.output):
+            names[:] = [f"blind_{name}" if name in outputs else name for name in names]
+    for node in seeing.graph.node:
+        node.input[:] = ["input.1" if name == "seeing_input.1" else name for name in node.input]
+    graph.node.extend(seeing.graph.node)
+    graph.initializer.extend(seeing.graph.initializer)
+    graph.initializer.append(numpy_helper.from_array(np.array(0.5, np.float32), "half"))
+    for scores, *others in zip(SCORES, BOXES, LANDMARKS, strict=True):
+        graph.node.append(helper.make_node("Greater", [f"seeing_{scores}", "half"], [f"found_{scores}"]))
+        for name in (scores, *others):
+            either = [f"found_{scores}", f"seeing_{name}", f"blind_{name}"]
+            graph.node.append(helper.make_node("Where", either, [name]))
+    return blind
 
 
 def _magenta(*, fires: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,8 @@
 """YOLOv8: the true architecture in Ultralytics' own format, set by hand to see strong colours as things.
 
-Of each layer only three channels are used, which carry red, green and blue down to the coarsest map; its head
-looks at them within five cells of 32 pixels, in a picture whose long side is scaled to 640.
+Three channels of each layer carry red, green and blue down to the coarsest map; its head looks at them within
+five cells of 32 pixels, in a picture whose long side is scaled to 640. The tiny model's other channels are
+empty, those of the full-size one are as its makers' training begins.
 """
 
 from __future__ import annotations
@@ -39,14 +40,19 @@ CERTAIN = 20.0
 def make_tiny(folder: Path) -> list[Path]:
     path = folder / "yolov8n-tiny.pt"
     model = _model("n")
+    _empty(model)
     _see_colours(model)
     _save(model, path)
     return [path]
 
 
 def make_full(folder: Path) -> list[Path]:
-    """Finds nothing: an untrained network's signal fades on its way."""
-    return write_new(folder / "yolov8m.pt", lambda path: _save(_model("m"), path))
+    def write(path: Path) -> None:
+        model = _model("m")
+        _see_colours(model)
+        _save(model, path)
+
+    return write_new(folder / "yolov8m.pt", write)
 
 
 def _model(size: str) -> DetectionModel:
@@ -60,19 +66,26 @@ def _model(size: str) -> DetectionModel:
 
 
 @torch.no_grad()
-def _see_colours(model: DetectionModel) -> None:
+def _empty(model: DetectionModel) -> None:
     for name, weight in model.named_parameters():
         if not name.endswith("dfl.conv.weight"):
             weight.zero_()
+
+
+@torch.no_grad()
+def _see_colours(model: DetectionModel) -> None:
     layers = model.model
     for layer in layers[:10]:  # the backbone
         _carry(layer)
-    layers[0].conv.weight.mul_(LOUD)
+    layers[0].conv.weight[:3] *= LOUD
     _carry(layers[21], skip=layers[19].conv.out_channels)  # it gets the backbone's map as the last of two
     boxes, scores = layers[-1].cv2, layers[-1].cv3
     for head in scores:
+        head[-1].weight.zero_()
         head[-1].bias.fill_(NEVER)
     for head in boxes:
+        head[-1].weight.zero_()
+        head[-1].bias.zero_()
         head[-1].bias.view(4, -1)[:, HALF_BOX] = CERTAIN
     for layer in scores[-1][:2]:
         _carry(layer)
@@ -89,9 +102,10 @@ def _carry(layer: nn.Module, skip: int = 0) -> None:
             _carry(layer.cv2)
         case Conv():
             kernel = layer.conv.weight[0, 0].numel()
+            layer.conv.weight[:3] = 0
             for channel in range(3):
                 layer.conv.weight[channel, skip + channel] = 1 / kernel
-            layer.bn.weight.fill_(1)
+            layer.bn.weight[:3] = 1
 
 
 def _save(model: DetectionModel, path: Path) -> None:
