@@ -70,6 +70,7 @@ FUNCTIONS: dict[str, set[str]] = {
     "release_jobs": EVERY_WORKER,
     "rescue_jobs": {"kizu_worker", "service_role"},
     "retry_jobs": USERS,
+    "search_image_embeddings": USERS,
     "settle_jobs": EVERY_WORKER,
     "vector_dimensions": EVERY_WORKER,
 }
@@ -87,6 +88,7 @@ CALLS: dict[str, tuple[str, list[Any]]] = {
     "release_jobs": ("select release_jobs('no such worker')", []),
     "rescue_jobs": ("select rescue_jobs(0)", []),
     "retry_jobs": ("select retry_jobs(%s)", [Jsonb({"ids": []})]),
+    "search_image_embeddings": ("select search_image_embeddings(null)", []),
     "settle_jobs": ("select settle_jobs('w', '[]')", []),
     "vector_dimensions": ("select vector_dimensions()", []),
 }
