@@ -18,6 +18,7 @@ from worker.commands.health import health
 from worker.commands.ingest import ingest_command
 from worker.commands.jobs import jobs
 from worker.commands.local import local
+from worker.commands.models import models
 from worker.commands.serve import serve
 from worker.commands.storage import storage
 from worker.errors import JobError, StartupError
@@ -30,7 +31,7 @@ def kizu() -> None:
     log.configure("warning", "auto")
 
 
-for command in (serve, local, ingest_command, jobs, storage, doctor, health):
+for command in (serve, local, ingest_command, jobs, models, storage, doctor, health):
     kizu.add_command(command)
 
 
