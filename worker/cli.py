@@ -19,6 +19,7 @@ from worker.commands.ingest import ingest_command
 from worker.commands.jobs import jobs
 from worker.commands.local import local
 from worker.commands.models import models
+from worker.commands.search import search
 from worker.commands.serve import serve
 from worker.commands.storage import storage
 from worker.errors import JobError, StartupError
@@ -31,7 +32,7 @@ def kizu() -> None:
     log.configure("warning", "auto")
 
 
-for command in (serve, local, ingest_command, jobs, models, storage, doctor, health):
+for command in (serve, local, ingest_command, search, jobs, models, storage, doctor, health):
     kizu.add_command(command)
 
 

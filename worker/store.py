@@ -30,11 +30,14 @@ class Store:
         columns: str = "*",
         *,
         equal: Mapping[str, object] | None = None,
+        among: Mapping[str, Sequence[str]] | None = None,
         newest_by: str | None = None,
         limit: int = PAGE,
     ) -> list[Row]:
-        """Up to `limit` rows where every column in `equal` has its value."""
+        """Up to `limit` rows where every column in `equal` has its value, in `among` one of its values."""
         query = _where(self._client.table(table).select(columns), equal or {})
+        for column, values in (among or {}).items():
+            query = query.in_(column, list(values))
         if newest_by:
             query = query.order(newest_by, desc=True)
         return await _rows(query.limit(limit))

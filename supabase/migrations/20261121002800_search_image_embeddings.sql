@@ -43,14 +43,21 @@ declare
   v_user      constant uuid := coalesce(v_scope, filter_user_id);
   v_count     constant int := least(greatest(coalesce(match_count, 10), 0), c_most);
   v_threshold constant double precision := coalesce(match_threshold, 0.5);
+  v_length    constant int := (
+    select atttypmod
+      from pg_catalog.pg_attribute
+     where attrelid = 'public.image_embeddings'::regclass
+       and attname = 'embedding'
+  );
   v_version   text := filter_model_version;
   v_few       boolean;
 begin
   if query_embedding is null
-     or extensions.vector_dims(query_embedding) <> 512
+     or extensions.vector_dims(query_embedding) <> v_length
      or extensions.vector_norm(query_embedding) = 0 then
     raise sqlstate 'PT400'
-      using message = 'bad_params', detail = 'query_embedding: expected 512 numbers, not all of them zero';
+      using message = 'bad_params',
+            detail  = format('query_embedding: expected %s numbers, not all of them zero', v_length);
   end if;
   if filter_user_id <> v_scope then
     return;
