@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
+from models.catalog import discover
+from models.settings import ModelSettings
 from models.torch_cpu import make_torchvision_importable
+from models.weights import Weights
 
 np = pytest.importorskip("numpy")
 ROOT = Path(__file__).parents[2]
@@ -155,6 +158,13 @@ def test_two_makings_write_the_same_bytes(tiny_models: Path, tmp_path: Path) -> 
     assert len(made) == 5
     for path in made:
         assert path.read_bytes() == (tiny_models / path.relative_to(tmp_path)).read_bytes()
+
+
+def test_catalog_finds_all_its_tiny_files(tiny_models: Path) -> None:
+    settings = ModelSettings(kizu_profile="tiny", model_cache_dir=tiny_models, model_downloads=False)
+    for spec in discover():
+        variant = spec.select(settings)
+        assert Weights(settings).paths(variant).keys() == {file.path for file in variant.files}
 
 
 def test_pickled_ones_are_vouched_for(tiny_models: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -188,11 +190,29 @@ def test_settings_that_fit_no_model_are_told(run: Any, monkeypatch: pytest.Monke
 
 
 @pytest.mark.slow
-def test_every_tiny_model_loads_and_looks(tiny_models: Path) -> None:
-    environment = {"MODEL_CACHE_DIR": str(tiny_models), "KIZU_PROFILE": "tiny", "MODEL_DOWNLOADS": "false"}
-    said = CliRunner().invoke(kizu, ["models", "check", "--load", "--json"], env=environment)
-    entries = told(said)
-    assert entries
-    assert all(entry["problem"] == "" for entry in entries)
+def test_every_tiny_model_loads_and_looks_and_asks_nobody(tiny_models: Path, tmp_path: Path) -> None:
+    calls, home = tmp_path / "calls", tmp_path / "home"
+    home.mkdir()
+    watch = ("strace", "-f", "-qq", "-e", "trace=connect,sendto,sendmmsg", "-o", str(calls))
+    watched = shutil.which("strace") is not None
+    done = subprocess.run(
+        [*(watch if watched else ()), sys.executable, "-m", "worker", "models", "check", "--load", "--json"],
+        env={
+            "HOME": str(home),
+            "PATH": os.environ["PATH"],
+            "MODEL_CACHE_DIR": str(tiny_models),
+            "KIZU_PROFILE": "tiny",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    entries = json.loads(done.stdout)
+    assert [entry["problem"] for entry in entries] == [""] * len(entries)
     for entry in entries:
-        assert f"{entry['version']}: loaded and tried in" in said.stderr
+        assert f"{entry['version']}: loaded and tried in" in done.stderr
+    assert list(home.rglob("*")) == []
+    if watched:
+        assert [call for call in calls.read_text().splitlines() if "AF_INET" in call] == []

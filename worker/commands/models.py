@@ -92,8 +92,7 @@ def models() -> None:
 def list_models(as_json: bool) -> None:
     """Every model with its licence and weights, and what this machine has to run them on."""
     settings = read_settings()
-    weights = Weights(settings)
-    entries = [_entry(spec, settings, weights) for spec in discover()]
+    entries = all_entries(settings)
     entries.sort(key=lambda entry: ([task.name for task in TASKS].index(entry.task), not entry.selected))
     machine = _look_at_machine(settings)
     if as_json:
@@ -197,8 +196,14 @@ def _everything(settings: Settings) -> list[Chosen]:
 
 def _is_selected(spec: AnySpec, settings: Settings) -> bool:
     with suppress(UnknownModel):
-        return select(discover(), spec.task.name, settings)[0] is spec
+        return select(discover(), spec.task.name, settings)[0].name == spec.name
     return False
+
+
+def all_entries(settings: Settings) -> list[Entry]:
+    """The whole catalog; no file is read for it."""
+    weights = Weights(settings)
+    return [_entry(spec, settings, weights) for spec in discover()]
 
 
 def _entry(spec: AnySpec, settings: Settings, weights: Weights) -> Entry:
