@@ -145,13 +145,13 @@ async def run_worker(
 
 
 async def check_dimensions(connection: Connection, settings: Settings) -> None:
-    """Compare the vectors of the selected models with the columns they go to.
+    """Compare the vectors of the selected models with the columns they go to; an outage is waited for.
 
     Raises:
         StartupError: one does not fit, or the settings select no model.
         SchemaMissing: the project's migrations are older than this worker.
     """
-    columns = await connection.rpc("vector_dimensions")
+    columns = await connection.rpc("vector_dimensions", within=math.inf)
     for task, table in VECTOR_TABLES.items():
         try:
             _, variant = select(catalog.discover(), task.name, settings)
