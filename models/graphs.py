@@ -1,4 +1,4 @@
-"""ONNX graphs of convolutional models, run in fp32 by ONNX Runtime or OpenVINO.
+"""ONNX graphs, run by ONNX Runtime or OpenVINO.
 
 Both look like a session of ONNX Runtime, so that a library's own pre- and postprocessing can drive either.
 """
@@ -17,10 +17,9 @@ from models.memory import is_out_of_memory
 from models.spec import Loading
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
-    Array: TypeAlias = npt.NDArray[np.float32]
+    Array: TypeAlias = npt.NDArray[Any]
 
 Backend: TypeAlias = Literal["onnxruntime", "openvino"]
 CUDA: Final = "CUDAExecutionProvider"
@@ -66,8 +65,10 @@ def backend_for(loading: Loading) -> Backend:
     return "onnxruntime"
 
 
-def open_graph(path: Path, backend: Backend, loading: Loading) -> Session:
-    """The graph in `path`, ready to run.
+def open_graph(
+    path: Path, backend: Backend, loading: Loading, precision: Literal["fp32", "bf16"] = "fp32"
+) -> Session:
+    """The graph in `path`, ready to run; in bf16 only by OpenVINO, on a processor that has it.
 
     Raises:
         BadWeights: the file is none, or is damaged.
@@ -75,7 +76,7 @@ def open_graph(path: Path, backend: Backend, loading: Loading) -> Session:
     """
     try:
         if backend == "openvino":
-            return OpenVinoSession(path, loading.threads)
+            return OpenVinoSession(path, loading.threads, precision)
         return _onnxruntime_session(path, loading)
     except (BadWeights, PackageMissing):
         raise
@@ -133,7 +134,7 @@ class _Port:
 class OpenVinoSession:
     """A graph on the processor; not for several threads at once."""
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, threads: int, precision: Literal["fp32", "bf16"] = "fp32") -> None:
         import openvino
 
         core = openvino.Core()
@@ -142,7 +143,7 @@ class OpenVinoSession:
             "CPU",
             {
                 # Its default is bf16 where the processor has that.
-                "INFERENCE_PRECISION_HINT": "f32",
+                "INFERENCE_PRECISION_HINT": "f32" if precision == "fp32" else precision,
                 "INFERENCE_NUM_THREADS": threads,
                 "NUM_STREAMS": 1,
                 "PERFORMANCE_HINT": "LATENCY",

@@ -86,6 +86,11 @@ class ModelSpec(Generic[M]):
     """Pure. Raises `UnknownModel` for settings that name none."""
     load: Callable[[Loading], M]
     """Blocks, imports what is heavy. Raises `BadWeights` when the files are not what they should be."""
+    export: Callable[[Loading, Literal["onnxruntime", "openvino"]], Path] | None = None
+    """Makes the graphs that the backend needs, for a model that comes without, and answers their folder.
+
+    `load` calls it itself; `kizu models export` does before anybody waits. None: there is nothing to make.
+    """
 
 
 AnySpec: TypeAlias = ModelSpec[Any]

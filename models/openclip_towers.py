@@ -1,0 +1,281 @@
+"""OpenCLIP's two towers, run by torch or as exported graphs."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
+
+from models.errors import ModelError
+from models.graphs import Backend, Session, open_graph
+from models.memory import is_out_of_memory
+from models.openclip_input import Preparation
+from models.spec import Device, Loading
+from models.ways import Precision
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from torch import Tensor
+
+    Rows: TypeAlias = npt.NDArray[np.float32]
+
+PICTURES: Final = "pictures.onnx"
+SENTENCES: Final = "sentences.onnx"
+ABOUT: Final = "about.json"
+LIBRARIES: Final = ("open_clip_torch", "torch", "timm", "transformers")
+"""Whose versions decide what an exported graph looks like."""
+_OPSET: Final = 17
+"""Of ONNX: the oldest with a node for layer normalisation."""
+_STEP: Final = 8
+"""Sentences are cut to a multiple of so many tokens: few lengths, for runtimes that prepare for each."""
+_LEAST_COSINE: Final = 0.9999
+_LINE: Final = 500
+"""Characters of the exporter's message that are kept: it quotes whole graphs."""
+
+
+class NotExportable(Exception):
+    """The architecture has no graph that gives the reference's vectors."""
+
+
+class Towers(Protocol):
+    """Vectors are not normalised yet."""
+
+    dimension: int
+    preparation: Preparation
+    shortens: bool
+    """A sentence needs no padding behind its end."""
+
+    def pictures(self, pixels: Tensor) -> Rows:
+        """`pixels` is (pictures, 3, height, width) in fp32, as `Preparation` makes it."""
+        ...
+
+    def sentences(self, tokens: Tensor) -> Rows:
+        """`tokens` is (sentences, length)."""
+        ...
+
+
+class TorchTowers:
+    """The library's own model."""
+
+    def __init__(self, model: Any, device: Device, precision: Precision) -> None:
+        import torch
+
+        dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+        self._model = model.to(device=device, dtype=dtype)
+        self._device, self._dtype = device, dtype
+        self.preparation = Preparation.of(model.visual.preprocess_cfg)
+        self.shortens = can_shorten(model)
+        self._encode_text = shortened(model) if self.shortens else model.encode_text
+        side = (self.preparation.height, self.preparation.width)
+        self.dimension = self.pictures(torch.zeros(1, 3, *side)).shape[1]
+
+    def pictures(self, pixels: Tensor) -> Rows:
+        return self._rows(self._model.encode_image, pixels.to(self._device, self._dtype))
+
+    def sentences(self, tokens: Tensor) -> Rows:
+        return self._rows(self._encode_text, tokens.to(self._device))
+
+    def _rows(self, encode: Callable[[Tensor], Tensor], inputs: Tensor) -> Rows:
+        import torch
+
+        # Unasked, convolutions on CUDA would round to 10 bits.
+        with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
+            rows: Rows = encode(inputs).float().cpu().numpy()
+        return rows
+
+
+class GraphTowers:
+    """Graphs that `write_graphs` wrote. Each is opened when first asked: few workers need both."""
+
+    def __init__(self, folder: Path, backend: Backend, precision: Precision, loading: Loading) -> None:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        self.dimension: int = about["dimension"]
+        self.shortens: bool = about["shortens"]
+        self.preparation = Preparation.from_json(about["preparation"])
+        self._folder, self._backend, self._loading = folder, backend, loading
+        self._precision: Literal["fp32", "bf16"] = "bf16" if precision == "bf16" else "fp32"
+
+    def pictures(self, pixels: Tensor) -> Rows:
+        return self._pictures.run(None, {"pixels": pixels.numpy()})[0]
+
+    def sentences(self, tokens: Tensor) -> Rows:
+        return self._sentences.run(None, {"tokens": tokens.numpy()})[0]
+
+    @cached_property
+    def _pictures(self) -> Session:
+        return self._open(PICTURES)
+
+    @cached_property
+    def _sentences(self) -> Session:
+        return self._open(SENTENCES)
+
+    def _open(self, name: str) -> Session:
+        return open_graph(self._folder / name, self._backend, self._loading, self._precision)
+
+
+def cut(tokens: Tensor) -> Tensor:
+    """Without most of the padding; `tokens` is (sentences, length), and the highest token ends a sentence."""
+    longest = int(tokens.argmax(dim=1).max()) + 1
+    return tokens[:, : -(-longest // _STEP) * _STEP].contiguous()
+
+
+def can_shorten(model: Any) -> bool:
+    """Words see only those before them, and the end, the highest token, is what is read off."""
+    import open_clip
+
+    return (
+        type(model) is open_clip.CLIP
+        and model.text_pool_type == "argmax"
+        and model.attn_mask is not None
+        and model.positional_embedding.shape[0] == model.context_length
+    )
+
+
+def shortened(model: Any) -> Callable[[Tensor], Tensor]:
+    """`model.encode_text` for sentences of any length: the library's takes them padded to 77 tokens.
+
+    What follows the end changes nothing, so the vectors are the same, in less than half the time.
+    """
+    from open_clip.transformer import text_global_pool
+    from torch.nn import Linear
+
+    def encode(tokens: Tensor) -> Tensor:
+        length = tokens.shape[1]
+        words = model.token_embedding(tokens).to(model.transformer.get_cast_dtype())
+        words = words + model.positional_embedding[:length]
+        words = model.ln_final(model.transformer(words, attn_mask=model.attn_mask[:length, :length]))
+        ends: Tensor = text_global_pool(words, tokens, model.text_pool_type, eos_token_id=model.text_eos_id)
+        projection = model.text_projection
+        if projection is None:
+            return ends
+        projected: Tensor = projection(ends) if isinstance(projection, Linear) else ends @ projection
+        return projected
+
+    return encode
+
+
+def write_graphs(model: Any, tokens: Tensor, folder: Path, open_towers: Callable[[Path], Towers]) -> None:
+    """Both towers of the library's model in fp32, as ONNX; held to the reference with `tokens` and noise.
+
+    The model is changed, and of no other use afterwards.
+
+    Raises:
+        NotExportable: the exporter cannot express it, or the graphs give other vectors.
+    """
+    import torch
+
+    towers = TorchTowers(model, "cpu", "fp32")
+    tokens = cut(tokens) if towers.shortens else tokens
+    generator = torch.Generator().manual_seed(0)
+    size = (towers.preparation.height, towers.preparation.width)
+    noise = torch.rand(2, 3, *size, generator=generator)
+    expected = towers.pictures(noise), towers.sentences(tokens)
+    about = {
+        "dimension": towers.dimension,
+        "shortens": towers.shortens,
+        "preparation": towers.preparation.as_json(),
+    }
+    (folder / ABOUT).write_text(json.dumps(about, indent=1), encoding="utf-8")
+    _loosen_attention(model)
+    encode_text = shortened(model) if towers.shortens else model.encode_text
+    try:
+        with _exporting():
+            _export(model, model.encode_image, noise, folder / PICTURES, "pixels", {0: "pictures"})
+            open_sides = {0: "sentences", 1: "length"} if towers.shortens else {0: "sentences"}
+            _export(model, encode_text, tokens, folder / SENTENCES, "tokens", open_sides)
+        made = open_towers(folder)
+        found = made.pictures(noise), made.sentences(tokens)
+    except (RuntimeError, TypeError, ValueError, ModelError) as error:
+        if is_out_of_memory(error):
+            raise
+        raise NotExportable(f"{type(error).__name__}: {error}"[:_LINE]) from error
+    least = min(_cosine(ours, theirs) for ours, theirs in zip(found, expected, strict=True))
+    if not least >= _LEAST_COSINE:
+        raise NotExportable(f"its graphs give other vectors than it does itself: cosine {least:.6f}")
+
+
+def _export(
+    model: Any,
+    encode: Callable[[Tensor], Tensor],
+    example: Tensor,
+    path: Path,
+    name: str,
+    open_sides: dict[int, str],
+) -> None:
+    import torch
+
+    class Tower(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return encode(inputs)
+
+    torch.onnx.export(
+        Tower(),
+        (example,),
+        str(path),
+        dynamo=False,  # the newer exporter needs a package more
+        opset_version=_OPSET,
+        input_names=[name],
+        output_names=["vectors"],
+        dynamic_axes={name: open_sides, "vectors": {0: open_sides[0]}},
+    )
+
+
+@contextmanager
+def _exporting() -> Iterator[None]:
+    """The exporter is told to stay silent, and knows nothing of torch's fused attention."""
+    import torch
+
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+
+
+def _loosen_attention(model: Any) -> None:
+    """Replace torch's attention, whose trace has the length of the sentence built in."""
+    import torch
+    from open_clip.transformer import ResidualAttentionBlock
+    from torch.nn import functional
+
+    class Attention(torch.nn.Module):
+        def __init__(self, theirs: Any) -> None:
+            super().__init__()
+            self.theirs = theirs
+
+        def forward(
+            self, x: Tensor, _k: Tensor, _v: Tensor, need_weights: bool = False, attn_mask: Any = None
+        ) -> tuple[Tensor, None]:
+            inputs, length, width = x.shape
+            heads = self.theirs.num_heads
+            mixed = functional.linear(x, self.theirs.in_proj_weight, self.theirs.in_proj_bias)
+            query, key, value = (
+                part.view(inputs, length, heads, width // heads).transpose(1, 2)
+                for part in mixed.chunk(3, dim=-1)
+            )
+            seen = functional.scaled_dot_product_attention(query, key, value, attn_mask)
+            return self.theirs.out_proj(seen.transpose(1, 2).reshape(inputs, length, width)), None
+
+    for block in model.modules():
+        if isinstance(block, ResidualAttentionBlock) and type(block.attn) is torch.nn.MultiheadAttention:
+            block.attn = Attention(block.attn)
+
+
+def _cosine(ours: Rows, theirs: Rows) -> float:
+    """The least of the rows'."""
+    import numpy as np
+
+    lengths = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
+    return float(((ours * theirs).sum(axis=1) / lengths).min())
