@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -87,6 +88,14 @@ def test_nothing_is_registered_where_the_compiled_part_loads(monkeypatch: pytest
     monkeypatch.setattr(torch_cpu, "_loads", lambda package: True)
     monkeypatch.setattr(torch.library, "Library", lambda *_: pytest.fail("something was registered"))
     make_torchvision_importable()
+
+
+def test_compiled_part_that_loads_is_found_out(tmp_path: Path) -> None:
+    loadable = Path(torch.__file__).parent / "lib" / "libtorch_global_deps.so"
+    if not loadable.exists():
+        pytest.skip("this torch has no small library to take for torchvision's")
+    shutil.copy(loadable, tmp_path / "_C.so")
+    assert torch_cpu._loads(tmp_path)
 
 
 def test_compiled_part_of_another_torch_does_not_load(tmp_path: Path) -> None:
