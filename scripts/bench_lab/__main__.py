@@ -13,13 +13,14 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from scripts.bench_lab import claims, fairness, latency, loop, memory, noop, thumbnails
+from scripts.bench_lab import claims, fairness, images, latency, loop, memory, noop, thumbnails
 from scripts.bench_lab.lab import Lab, lab_at
 from scripts.bench_lab.measure import Measure
 from scripts.bench_lab.report import as_json, show
 
 SECTIONS: dict[str, Callable[[Lab], list[Measure]]] = {
     "thumbnails": thumbnails.measure,
+    "images": images.measure,
     "noop": noop.measure,
     "latency": latency.measure,
     "claims": claims.measure,
@@ -34,7 +35,9 @@ SECTIONS: dict[str, Callable[[Lab], list[Measure]]] = {
 @click.option("--json", "wants_json", is_flag=True, help="One JSON object on standard output.")
 @click.option("--quick", is_flag=True, help="Fewer jobs: shows that it works, not how fast it is.")
 def main(sections: Sequence[str], wants_json: bool, quick: bool) -> None:
-    """Measure the SECTIONs: thumbnails, noop, latency, claims, fairness, loop, memory; all without any.
+    """Measure the SECTIONs; all of them without any.
+
+    thumbnails, images, noop, latency, claims, fairness, loop, memory
 
     Ratios are of things measured in turns in one run, so that they hold on any machine; nothing fails when a
     goal is missed.

@@ -14,10 +14,9 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Jsonb
 
+from scripts.bench_lab.noop_handler import NOOP
 from worker.embedded import LocalStack, StackInfo
 
-NOOP = "noop"
-"""A kind that this program adds: nothing is done, so that what remains is the queue's own cost."""
 LOOK_SECONDS = 0.05
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from scripts.bench_lab.lab import NOOP
 from worker.context import Context
 from worker.handler import Handler
 from worker.job import Done
+
+NOOP = "noop"
+"""A kind that this program adds: nothing is done, so that what remains is the queue's own cost."""
 
 
 class NoParams(BaseModel):
