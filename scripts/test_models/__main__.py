@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 
+from models.catalog import discover
 from models.quiet import silence
 from models.settings import ModelSettings
 from models.torch_cpu import make_torchvision_importable
@@ -34,8 +35,8 @@ LIBRARIES = ("easyocr", "onnx", "open-clip-torch", "torch", "transformers", "ult
 def main(out: Path, full: bool, only: tuple[str, ...]) -> None:
     """Write seeded test models into OUT, a MODEL_CACHE_DIR: tiny ones below `tiny`, unless --full.
 
-    The same libraries write the same bytes; what is there already is left alone, unless an older version of
-    this program made it.
+    The same libraries write the same bytes. What is there already is left alone, unless it is what an older
+    version of this program wrote.
     """
     out = out.absolute()
     root = out if full else out / "tiny"
@@ -44,17 +45,19 @@ def main(out: Path, full: bool, only: tuple[str, ...]) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)  # whoever comes second finds everything made
         for name in only or MAKERS:
             _make(name, out, root, full)
+    if full and not only:
+        _check(out)
 
 
 def _make(name: str, out: Path, root: Path, full: bool) -> None:
     folder = root / name
     stamp, wanted = folder / ".made", _state(name)
     known = json.loads(stamp.read_text()) if stamp.is_file() else {}
-    ours = [folder / file for file in known.get("files", ())]
-    if known.get("of") == wanted and all(path.is_file() for path in ours):
+    ours = [folder / file for file, mark in known.get("files", {}).items() if _mark(folder / file) == mark]
+    if known.get("of") == wanted and len(ours) == len(known["files"]):
         return
     for path in ours:
-        path.unlink(missing_ok=True)
+        path.unlink()
     silence(out)
     logging.getLogger().setLevel(logging.ERROR)  # OpenCLIP warns of what is meant: no weights were loaded
     make_torchvision_importable()
@@ -65,11 +68,26 @@ def _make(name: str, out: Path, root: Path, full: bool) -> None:
     made = make(folder)
     weights = Weights(ModelSettings(model_cache_dir=out, model_downloads=False))
     for path in made:
-        if path.suffix in (".pt", ".pth"):
+        if full or path.suffix in (".pt", ".pth"):  # full ones are called as released ones, and are not those
             weights.trust(path)
-    stamp.write_text(json.dumps({"of": wanted, "files": [str(path.relative_to(folder)) for path in made]}))
+    files = {str(path.relative_to(folder)): _mark(path) for path in made}
+    stamp.write_text(json.dumps({"of": wanted, "files": files}))
     size = sum(path.stat().st_size for path in made) / 1e6
     click.echo(f"{name}: {len(made)} files, {size:.1f} MB, {time.perf_counter() - started:.1f} s", err=True)
+
+
+def _mark(path: Path) -> list[int] | None:
+    """Tells whether a file is still the one that was written."""
+    return [path.stat().st_size, path.stat().st_mtime_ns] if path.is_file() else None
+
+
+def _check(out: Path) -> None:
+    """Does the catalog find what it needs?"""
+    settings = ModelSettings(kizu_profile="full", model_cache_dir=out, model_downloads=False)
+    variants = [spec.select(settings) for spec in discover()]
+    lacking = [file.path for variant in variants for file in Weights(settings).missing(variant)]
+    if lacking:
+        raise click.ClickException(f"the catalog wants more than was made: {', '.join(lacking)}")
 
 
 def _state(name: str) -> dict[str, str]:

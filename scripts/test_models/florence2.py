@@ -96,6 +96,9 @@ def make_full(folder: Path) -> list[Path]:
         return []
     with TemporaryDirectory(dir=folder) as made:
         _save(BASE, Path(made))
+        _processor(_tokenizer(), BASE["side"]).image_processor.save_pretrained(
+            made
+        )  # as in the released folder
         return [
             written
             for path in sorted(Path(made).iterdir())

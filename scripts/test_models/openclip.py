@@ -42,7 +42,9 @@ def make_full(folder: Path) -> list[Path]:
         torch.manual_seed(SEED)
         _save(open_clip.create_model("ViT-B-32-quickgelu", pretrained=None), path)
 
-    return write_new(folder / "ViT-B-32-openai.safetensors", write)
+    target = folder / "ViT-B-32" / "openai" / "open_clip_model.safetensors"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return write_new(target, write)
 
 
 def _save(model: torch.nn.Module, path: Path) -> None:
