@@ -97,7 +97,7 @@ class Experiment:
                         asking,
                     ]
                     try:
-                        seconds = await self._wait(info, gateway, fleet, tasks, asking)
+                        seconds = await self._wait(info, gateway, fleet, havoc, tasks, asking)
                     finally:
                         for task in tasks:
                             task.cancel()
@@ -120,6 +120,7 @@ class Experiment:
         info: StackInfo,
         gateway: ChaosGateway,
         fleet: Fleet,
+        havoc: Havoc,
         tasks: Sequence[asyncio.Task[None]],
         asking: asyncio.Task[None],
     ) -> float:
@@ -137,6 +138,7 @@ class Experiment:
             progress = await look(info.database_url)
             if progress is None:
                 continue
+            havoc.ended = progress.final
             self._tell(_line(seconds, progress, fleet))
             if progress.is_over and asking.done():
                 return seconds

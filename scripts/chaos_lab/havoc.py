@@ -21,6 +21,8 @@ class Havoc:
 
     def __init__(self, fleet: Fleet, plan: Plan, dice: random.Random) -> None:
         self.done: Counter[str] = Counter()
+        self.ended = 0
+        """Jobs so far; told by whoever watches them."""
         self._fleet = fleet
         self._plan = plan
         self._dice = dice
@@ -33,9 +35,17 @@ class Havoc:
             if self._plan.kill_host_every is not None:
                 tasks.create_task(self._kill_hosts(self._plan.kill_host_every))
 
+    async def _due(self, every: float) -> None:
+        """So many seconds, and as many again until enough jobs have ended meanwhile."""
+        before = self.ended
+        while True:
+            await asyncio.sleep(every)
+            if self.ended - before >= self._plan.jobs_between_kills:
+                return
+
     async def _kill(self) -> None:
         while True:
-            await asyncio.sleep(self._plan.kill_every)
+            await self._due(self._plan.kill_every)
             if targets := self._fleet.targets:
                 self._fleet.send(self._dice.choice(targets), signal.SIGKILL)
                 self.done["kills"] += 1
@@ -43,7 +53,7 @@ class Havoc:
     async def _kill_hosts(self, every: float) -> None:
         """SIGKILL to the models only: their worker must notice, and start them anew."""
         while True:
-            await asyncio.sleep(every)
+            await self._due(every)
             if hosts := await asyncio.to_thread(lambda: self._fleet.hosts):
                 with suppress(psutil.NoSuchProcess):
                     self._dice.choice(hosts).kill()
@@ -68,7 +78,7 @@ class Havoc:
 
     async def _drain(self) -> None:
         while True:
-            await asyncio.sleep(self._plan.drain_every)
+            await self._due(self._plan.drain_every)
             if targets := self._fleet.targets:
                 name = self._dice.choice(targets)
                 self._fleet.untouchable.add(name)  # until its successor starts

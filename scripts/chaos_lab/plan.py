@@ -49,6 +49,9 @@ class Plan:
     drain_every: float = 4.0
     kill_host_every: float | None = None
     """The process that a worker's models live in; None: no worker here has models."""
+    jobs_between_kills: int = 0
+    """How many must have ended since the last: a worker that is always killed while it loads models does
+    nothing."""
     havoc: float
     """For how long, at most, workers are killed; afterwards they may finish what is left."""
     limit: float
@@ -59,20 +62,20 @@ class Plan:
 SHORT = Plan(form="short", jobs=300, users=4, assets_per_user=10, services=1, havoc=25, limit=90)
 FULL = Plan(form="full", jobs=2000, users=8, assets_per_user=50, services=2, havoc=240, limit=420)
 
-# A killed worker loads its models anew, which takes seconds: it must live long enough to do something.
 IMAGES_SHORT = Plan(
     form="short images",
     jobs=40,
     users=3,
     assets_per_user=20,
     services=1,
-    lease=3,
-    kill_every=4.0,
-    kill_host_every=5.0,
-    stop_every=7.0,
-    drain_every=11.0,
-    havoc=30,
-    limit=150,
+    lease=4,
+    kill_every=1.0,
+    kill_host_every=1.0,
+    stop_every=5.0,
+    drain_every=2.0,
+    jobs_between_kills=12,
+    havoc=180,
+    limit=240,
 )
 IMAGES_FULL = Plan(
     form="full images",
@@ -80,11 +83,12 @@ IMAGES_FULL = Plan(
     users=6,
     assets_per_user=50,
     services=1,
-    lease=3,
-    kill_every=5.0,
-    kill_host_every=6.0,
-    stop_every=8.0,
-    drain_every=12.0,
-    havoc=240,
-    limit=900,
+    lease=4,
+    kill_every=1.0,
+    kill_host_every=1.0,
+    stop_every=5.0,
+    drain_every=2.0,
+    jobs_between_kills=12,
+    havoc=900,
+    limit=1200,
 )
