@@ -57,7 +57,8 @@ def keep_threads(threads: int) -> Iterator[None]:
     """Afterwards torch and OpenCV use `threads` for a call, whatever happened in between.
 
     Ultralytics takes OpenCV's threads at import, and torch all but one core at its first predict, for the
-    whole process. Every load is wrapped in this; a model that predicts only later does it itself.
+    whole process. The registry sees to it after every load and every call; a model needs this only between
+    steps of its own.
     """
     try:
         yield

@@ -52,6 +52,11 @@ def machine(device: Device) -> int:
     torch = sys.modules.get("torch")
     if device == "cuda" and torch is not None:
         return int(torch.cuda.mem_get_info()[1]) // MEGABYTE
+    return _machine()
+
+
+@cache
+def _machine() -> int:
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         with suppress(OSError, ValueError):  # absent, or "max"

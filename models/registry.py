@@ -407,7 +407,10 @@ class Registry:
 
     def _work(self) -> None:
         while (step := self._wait()) is not None:
-            step()
+            try:
+                step()
+            except Exception:
+                log.exception("models' thread stumbled")
             del step  # and with it the pictures it was asked about
         with self._changed:
             waiting = [request for slot in self._slots.values() for request in self._take_all(slot)]
@@ -432,16 +435,18 @@ class Registry:
     def _step(self) -> Callable[[], None] | None:
         if self._orders:
             return self._orders.popleft()
-        for group in self._waiting:
-            self._prepare(self._slots[group.task])
+        for waiting in self._waiting:
+            self._prepare(self._slots[waiting.task])
         now = time.monotonic()
-        group_due = self._next(now)
-        if group_due is not None:
-            slot = self._slots[group_due.task]
-            if slot.model is None:
-                return partial(self._load, slot)
-            return partial(self._ask, slot, group_due.method, self._take(group_due, self._most(group_due)))
-        return next((partial(self._unload, slot) for slot in self._expired(now)), None)
+        for slot in self._expired(now):
+            return partial(self._unload, slot)
+        group = self._next(now)
+        if group is None:
+            return None
+        slot = self._slots[group.task]
+        if slot.model is None:
+            return partial(self._load, slot)
+        return partial(self._ask, slot, group.method, self._take(group, self._most(group)))
 
     def _seconds_to_wait(self) -> float | None:
         moments = [moment for slot in self._slots.values() if (moment := self._expires(slot)) is not None]
@@ -451,10 +456,13 @@ class Registry:
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def _load(self, slot: _Slot) -> None:
-        self._make_room(slot)
-        failure = self._try_load(slot)
-        if failure is not None and failure.exhausted and self._unload_others(slot):
+        try:
+            self._make_room(slot)
             failure = self._try_load(slot)
+            if failure is not None and failure.exhausted and self._unload_others(slot):
+                failure = self._try_load(slot)
+        except Exception as error:
+            failure = _Failure.of(error)
         if failure is not None:
             with self._changed:
                 slot.files = None  # the next use looks at them again
@@ -560,6 +568,7 @@ class Registry:
             outcome = [Answer(value=value, model=slot.identity) for value in values]
         except BaseException as error:
             outcome = _Failure.of(error)
+        devices.set_threads(self._settings.model_threads)
         ended = time.monotonic()
         grown = memory.taken(self._device) - before
         with self._changed:

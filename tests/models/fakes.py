@@ -54,13 +54,18 @@ class Parrot(Model):
 PARROT: Final[Task[Parrot]] = Task("parrot")
 
 
+def taken(megabytes: int) -> mmap.mmap:
+    """Resident memory, which closing gives back whatever the allocator does."""
+    memory = mmap.mmap(-1, megabytes * 2**20)
+    memory[:: mmap.PAGESIZE] = b"\1" * (len(memory) // mmap.PAGESIZE)
+    return memory
+
+
 class Weigher(Model):
     """Takes memory, and says how many models of its kind there are."""
 
     def __init__(self, megabytes: int) -> None:
-        self._taken = mmap.mmap(-1, megabytes * 2**20) if megabytes else None
-        if self._taken is not None:
-            self._taken.write(b"\1" * (megabytes * 2**20))
+        self._taken = taken(megabytes) if megabytes else None
 
     def close(self) -> None:
         if self._taken is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import sys
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -12,6 +11,7 @@ import pytest
 from models import device, memory
 from models.device import choose, keep_threads
 from models.errors import ModelError, ModelFailed, PackageMissing
+from tests.models.fakes import taken
 
 
 def a_torch(*, cuda: bool = False, mps: bool = False) -> Any:
@@ -76,8 +76,7 @@ def test_threads_are_restored_after_a_library_took_them(monkeypatch: pytest.Monk
 
 def test_resident_memory_is_what_was_touched() -> None:
     before = memory.resident()
-    with mmap.mmap(-1, 50 * 2**20) as taken:
-        taken.write(b"\1" * (50 * 2**20))
+    with taken(50):
         assert 45 <= memory.resident() - before <= 60
     assert memory.resident() - before <= 10
 

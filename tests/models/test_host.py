@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,20 @@ async def test_settings_travel_and_secrets_do_not(tmp_path: Path, monkeypatch: p
             assert (await models.run(WITNESS, Witness.variable, name)).value == value
 
 
+class Private(ModelSettings):
+    """As a worker's settings are: models' and others."""
+
+    worker_secret: str = "sb_secret_123456789"
+
+
+async def test_only_what_concerns_models_travels(tmp_path: Path) -> None:
+    private = Private(_env_file=None, model_cache_dir=tmp_path, model_device="cpu")
+    models = RemoteModels(private, catalog="tests.models.fakes:discover", weights="tests.models.fakes:Stores")
+    with pytest.raises(ModelFailed, match="worker_secret"):
+        await models.run(WITNESS, Witness.setting, "worker_secret")
+    await models.close()
+
+
 async def test_who_stops_waiting_hurts_nobody(tmp_path: Path) -> None:
     async with opened(tmp_path) as models:
         await models.run(WATCHER, Watcher.look, picture())
@@ -276,10 +291,11 @@ async def test_a_pinned_model_keeps_its_host(tmp_path: Path) -> None:
         await until(lambda: models.pid is None)
 
 
+@pytest.mark.slow
 async def test_requests_that_come_while_a_host_ends_are_answered(tmp_path: Path) -> None:
     hosts = set()
     async with opened(tmp_path, settings={"model_ttl": 0}, linger=0.004) as models:
-        for pause in range(60):
+        for pause in range(0, 40, 2):
             assert (await models.run(PARROT, Parrot.say, "x")).value == "x"
             hosts.add(models.pid)
             await asyncio.sleep(0.001 * pause)
@@ -305,6 +321,43 @@ async def test_a_host_that_dies_fails_what_it_was_asked_and_nothing_else(
         assert says in str(errors[0])
         assert (await models.run(PARROT, Parrot.say, "z")).value == "z"
         assert models.pid != first
+
+
+@pytest.mark.slow
+async def test_hosts_that_are_killed_again_and_again_leave_every_request_with_an_end(tmp_path: Path) -> None:
+    frame = picture(640, 480)
+    ends: list[bool] = []
+
+    async with opened(tmp_path) as models:
+        stop = False
+
+        async def ask(number: int) -> None:
+            while not stop:
+                try:
+                    answer = await models.run(WATCHER, Watcher.look, frame if number % 2 else picture())
+                except ModelFailed:
+                    ends.append(False)
+                else:
+                    ends.append(answer.value[1] == (640 * 480 * 3 if number % 2 else 64 * 48 * 3))
+
+        def is_other(pid: int) -> bool:
+            return models.pid != pid
+
+        asking = [asyncio.create_task(ask(number)) for number in range(8)]
+        try:
+            for kill in range(6):
+                await until(lambda: models.pid is not None)
+                victim = pid_of(models)
+                if kill % 2:  # every other one has no time to answer
+                    ends.clear()
+                    await until(lambda: True in ends)
+                os.kill(victim, signal.SIGKILL)
+                await until(partial(is_other, victim))
+        finally:
+            stop = True
+        await asyncio.gather(*asking)
+    assert True in ends
+    assert False in ends
 
 
 async def test_a_call_that_hangs_is_ended_with_its_host(tmp_path: Path) -> None:

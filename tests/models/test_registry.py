@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import mmap
+import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
@@ -28,7 +30,7 @@ from models.registry import Registry
 from models.settings import ModelSettings
 from models.spec import AnySpec, Licence, Loading, Variant
 from models.tasks import Model, Task
-from tests.models.fakes import PARROT, WEIGHER, Parrot, Stores, Weigher, spec_of
+from tests.models.fakes import PARROT, WEIGHER, Parrot, Stores, Weigher, spec_of, taken
 
 
 class Gate(Model):
@@ -463,6 +465,54 @@ async def test_who_waits_no_longer_is_not_asked_for(settings: ModelSettings) -> 
         assert gate.calls == [[0], [1, 3, 4]]
 
 
+class Moody(Model):
+    """Answers twice the number, or fails as the number and its mood say."""
+
+    def __init__(self, mood: random.Random) -> None:
+        self._mood = mood
+
+    def double(self, items: Sequence[int]) -> Sequence[int]:
+        if len(items) > 1 and self._mood.random() < 0.3:
+            raise MemoryError
+        if any(item % 7 == 0 for item in items):
+            raise ValueError("seven")
+        return [2 * item for item in items]
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_happens_each_request_gets_its_own_answer(settings: ModelSettings, seed: int) -> None:
+    mood = random.Random(seed)
+    tasks: list[Task[Moody]] = [Task(name) for name in ("a", "b", "c")]
+    specs = [spec_of(task, lambda _: Moody(mood), batch=8, megabytes=40) for task in tasks]
+    with opened(specs, settings, model_memory=50, model_ttl=0.001, model_batch_delay=0.002) as models:
+        failed: set[int] = set()
+        given_up: set[int] = set()
+
+        async def ask(number: int) -> None:
+            await asyncio.sleep(mood.random() / 5)
+            asked = models.run(mood.choice(tasks), Moody.double, number, shape=number % 2)
+            try:
+                async with asyncio.timeout(0.01 if number % 5 == 0 else None):
+                    answer = await asked
+            except TimeoutError:
+                given_up.add(number)
+            except ModelFailed:
+                failed.add(number)
+            else:
+                assert answer.value == 2 * number
+
+        async def meddle() -> None:
+            while True:
+                await asyncio.sleep(0.01)
+                await models.unload(mood.choice(tasks))
+
+        meddling = asyncio.create_task(meddle())
+        await asyncio.gather(*(ask(number) for number in range(300)))
+        meddling.cancel()
+        assert failed == set(range(0, 300, 7)) - given_up
+        await until(lambda: models.idle)
+
+
 # Memory
 
 
@@ -478,6 +528,45 @@ async def test_an_idle_model_is_unloaded(settings: ModelSettings) -> None:
         assert (await models.run(GATE, Gate.ask, 2)).value == 2
         (metrics,) = models.measured().values()
         assert metrics.loads == 2
+
+
+async def test_an_idle_model_is_unloaded_though_another_is_busy(settings: ModelSettings) -> None:
+    specs = [spec_of(PARROT, lambda _: Parrot()), spec_of(WEIGHER, lambda _: Weigher(0))]
+    with opened(specs, settings, model_ttl=0.05) as models:
+        await models.run(PARROT, Parrot.say, "x")
+        ended = False
+
+        async def keep_busy() -> None:
+            while not ended:
+                await models.run(WEIGHER, Weigher.weigh, 1)
+
+        busy = [asyncio.create_task(keep_busy()) for _ in range(4)]
+        await until(lambda: not models.measured()["parrot-1"].megabytes)
+        ended = True
+        await asyncio.gather(*busy)
+        assert models.measured()["weigher-1"].loads == 1
+
+
+async def test_threads_that_a_model_took_are_given_back(
+    settings: ModelSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = {"torch": 2}
+    torch = SimpleNamespace(
+        get_num_threads=lambda: threads["torch"],
+        set_num_threads=lambda n: threads.update(torch=n),
+        cuda=SimpleNamespace(is_initialized=lambda: False),
+    )
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setitem(sys.modules, "cv2", None)
+
+    class Taker(Parrot):
+        def say(self, words: Sequence[str]) -> Sequence[str]:
+            threads.update(torch=1)
+            return words
+
+    with opened([spec_of(PARROT, lambda _: Taker())], settings, model_threads=2) as models:
+        await models.run(PARROT, Parrot.say, "x")
+        assert threads == {"torch": 2}
 
 
 async def test_a_pinned_model_stays_until_it_is_unpinned(settings: ModelSettings) -> None:
@@ -556,13 +645,11 @@ class Grower(Model):
     """Takes memory while it runs, and keeps it."""
 
     def __init__(self) -> None:
-        self._taken: list[mmap.mmap] = []
+        self._taken: list[Any] = []
 
     def grow(self, items: Sequence[int]) -> Sequence[int]:
         for megabytes in items:
-            taken = mmap.mmap(-1, megabytes * 2**20)
-            taken.write(b"\1" * (megabytes * 2**20))
-            self._taken.append(taken)
+            self._taken.append(taken(megabytes))
         return items
 
 
