@@ -1,4 +1,4 @@
-"""Graphs exported from weights, kept below the cache folder and made once."""
+"""Graphs exported from weights by torch, kept below the cache folder and made once."""
 
 from __future__ import annotations
 
@@ -6,22 +6,37 @@ import hashlib
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
 from models.digests import digest_of
+from models.memory import is_out_of_memory
 from models.spec import Loading
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from torch import Tensor
 
 log = structlog.get_logger()
 
 FOLDER: Final = "graphs"
 _ABANDONED_SECONDS: Final = 3600.0
 """No export takes so long: what an older one left behind was left by a process that was killed."""
+_OPSET: Final = 17
+"""Of ONNX: the oldest with a node for layer normalisation."""
+_LEAST_COSINE: Final = 0.9999
+_LINE: Final = 500
+"""Characters of the exporter's message that are kept: it quotes whole graphs."""
+
+
+class NotExportable(Exception):
+    """The model has no graph that answers as it does itself."""
 
 
 def exported(loading: Loading, name: str, libraries: Sequence[str], write: Callable[[Path], None]) -> Path:
@@ -49,6 +64,80 @@ def exported(loading: Loading, name: str, libraries: Sequence[str], write: Calla
         shutil.rmtree(part, ignore_errors=True)
     log.info("graph exported", model=loading.variant.version, seconds=round(time.monotonic() - started, 1))
     return folder
+
+
+def write_onnx(
+    model: Any,
+    call: Callable[[Tensor], Any],
+    example: Tensor,
+    path: Path,
+    outputs: Sequence[str],
+    open_sides: Mapping[str, Mapping[int, str]],
+) -> None:
+    """What `call` does with a tensor named `input`, with the weights of `model`, as ONNX.
+
+    `open_sides` are those of the input and the outputs that vary, by name and dimension.
+
+    Raises:
+        NotExportable: the exporter cannot express it.
+    """
+    import torch
+
+    class Whole(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, inputs: Tensor) -> Any:
+            return call(inputs)
+
+    try:
+        with torch.no_grad(), _silent_exporter():
+            torch.onnx.export(
+                Whole(),
+                (example,),
+                str(path),
+                dynamo=False,  # the newer exporter needs a package more
+                opset_version=_OPSET,
+                input_names=["input"],
+                output_names=list(outputs),
+                dynamic_axes={name: dict(sides) for name, sides in open_sides.items()},
+            )
+    except (RuntimeError, TypeError, ValueError) as error:
+        if is_out_of_memory(error):
+            raise
+        raise NotExportable(f"{type(error).__name__}: {error}"[:_LINE]) from error
+
+
+@contextmanager
+def _silent_exporter() -> Iterator[None]:
+    """Without warnings, and without torch's fused attention, which has no counterpart in ONNX."""
+    import torch
+
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+
+
+def hold_to(expected: Sequence[npt.NDArray[Any]], found: Sequence[npt.NDArray[Any]]) -> None:
+    """Arrays that a model gave, and those of its graph; each is a direction per input.
+
+    Raises:
+        NotExportable: they point elsewhere.
+    """
+    import numpy as np
+
+    for theirs, ours in zip(expected, found, strict=True):
+        one, other = (rows.reshape(len(rows), -1).astype(np.float64) for rows in (theirs, ours))
+        lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+        least = float(((one * other).sum(axis=1) / lengths).min())
+        if not least >= _LEAST_COSINE:
+            raise NotExportable(f"its graph answers otherwise than it does itself: cosine {least:.6f}")
 
 
 def _put(part: Path, folder: Path) -> None:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
-from models.errors import PackageMissing
+import structlog
+
+from models.errors import ModelFailed, PackageMissing
+from models.exports import NotExportable
+from models.spec import Loading
 
 Backend: TypeAlias = Literal["torch", "onnxruntime", "openvino"]
 Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
+T = TypeVar("T")
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +55,22 @@ def choose(
 
 
 _EXTRAS = {"openvino": "openvino"}
+
+
+def take(loading: Loading, ways: Sequence[Way], build: Callable[[Way], T]) -> T:
+    """What `build` makes of the way that `choose` chooses; on torch where auto finds that there is no graph.
+
+    Raises:
+        ModelFailed: the backend that was asked for cannot run the model.
+        PackageMissing: it is not installed.
+    """
+    wanted = loading.settings.model_backend
+    way = choose(ways, wanted)
+    try:
+        return build(way)
+    except (NotExportable, OSError) as error:
+        reference = next(one for one in reversed(ways) if one.backend == "torch")
+        if wanted != "auto" or way == reference:
+            raise ModelFailed(f"{loading.variant.version} cannot run on {way.backend}: {error}") from error
+        log.warning("model runs on torch", model=loading.variant.version, reason=str(error))
+    return build(reference)

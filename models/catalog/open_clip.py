@@ -23,10 +23,8 @@ from functools import cached_property, partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
-import structlog
-
 from models import memory
-from models.errors import BadWeights, ModelFailed
+from models.errors import BadWeights
 from models.exports import exported
 from models.frame import Frame
 from models.memory import is_out_of_memory
@@ -34,7 +32,6 @@ from models.openclip_tags import architecture, published, tokenizer_files
 from models.openclip_towers import (
     LIBRARIES,
     GraphTowers,
-    NotExportable,
     TorchTowers,
     Towers,
     cut,
@@ -47,7 +44,7 @@ from models.spec import Device, Licence, Loading, ModelSpec, Variant, WeightFile
 from models.tasks import EMBED, Embedder
 from models.torch_cpu import make_torchvision_importable
 from models.vectors import unit_rows
-from models.ways import Way, choose
+from models.ways import Way, take
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,8 +71,6 @@ _SENTENCES: Final = ("a red circle", "two dogs that run along a beach at sunset,
 _PREPARATION: Final = ("mean", "std", "interpolation", "resize_mode")
 _LINE: Final = 500
 """Characters of the library's message that are kept: it lists every number that does not fit."""
-
-log = structlog.get_logger()
 
 
 def select(settings: ModelSettings) -> Variant:
@@ -136,19 +131,16 @@ def _variant(
 
 
 def load(loading: Loading) -> Embedder:
-    wanted = loading.settings.model_backend
-    way = choose(_ways(loading), wanted)
-    tokenizer = partial(_tokenizer, loading)
-    if way.backend != "torch":
-        try:
-            towers = GraphTowers(export(loading, way.backend), way.backend, way.precision, loading)
-            return OpenClip(towers, way, tokenizer)
-        except (NotExportable, OSError) as error:
-            if wanted != "auto":
-                raise ModelFailed(f"{loading.variant.version} cannot run on {wanted}: {error}") from error
-            log.warning("model runs on torch", model=loading.variant.version, reason=str(error))
-            way = Way("torch", way.precision)
-    return OpenClip(TorchTowers(_reference(loading), loading.device, way.precision), way, tokenizer)
+    return take(loading, _ways(loading), lambda way: _build(loading, way))
+
+
+def _build(loading: Loading, way: Way) -> OpenClip:
+    towers: Towers
+    if way.backend == "torch":
+        towers = TorchTowers(_reference(loading), loading.device, way.precision)
+    else:
+        towers = GraphTowers(export(loading, way.backend), way.backend, way.precision, loading)
+    return OpenClip(towers, way, partial(_tokenizer, loading))
 
 
 def export(loading: Loading, backend: Literal["onnxruntime", "openvino"]) -> Path:
