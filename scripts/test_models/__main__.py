@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -52,9 +53,9 @@ def main(out: Path, full: bool, only: tuple[str, ...]) -> None:
 def _make(name: str, out: Path, root: Path, full: bool) -> None:
     folder = root / name
     stamp, wanted = folder / ".made", _state(name)
-    known = json.loads(stamp.read_text()) if stamp.is_file() else {}
-    ours = [folder / file for file, mark in known.get("files", {}).items() if _mark(folder / file) == mark]
-    if known.get("of") == wanted and len(ours) == len(known["files"]):
+    known = _read(stamp)
+    ours = [folder / file for file, mark in known["files"].items() if _mark(folder / file) == mark]
+    if known["of"] == wanted and len(ours) == len(known["files"]):
         return
     for path in ours:
         path.unlink()
@@ -74,6 +75,13 @@ def _make(name: str, out: Path, root: Path, full: bool) -> None:
     stamp.write_text(json.dumps({"of": wanted, "files": files}))
     size = sum(path.stat().st_size for path in made) / 1e6
     click.echo(f"{name}: {len(made)} files, {size:.1f} MB, {time.perf_counter() - started:.1f} s", err=True)
+
+
+def _read(stamp: Path) -> dict[str, Any]:
+    known = json.loads(stamp.read_text()) if stamp.is_file() else {}
+    if not isinstance(known.get("files"), dict):  # none, or an older one
+        return {"of": None, "files": {}}
+    return known
 
 
 def _mark(path: Path) -> list[int] | None:
