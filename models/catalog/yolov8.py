@@ -178,7 +178,8 @@ def _reference(loading: Loading) -> Any:
         raise BadWeights(f"{path} is no checkpoint of Ultralytics: {error}"[:_LINE]) from error
     if type(model) is not DetectionModel:
         raise BadWeights(f"{path} holds a {type(model).__name__}, not a detector")
-    head = model.model[-1]
+    layers: Any = model.model
+    head = layers[-1]
     if type(head) is not Detect or head.end2end or head.reg_max != BINS or head.stride.tolist() != [*STRIDES]:
         raise BadWeights(f"{path} is a detector of another kind than YOLOv8")
     if tuple(model.names.values()) != CLASSES:
