@@ -37,6 +37,10 @@ log = structlog.get_logger()
 REFUSAL_SECONDS: Final = 5.0
 """How long a model that could not be had (no weights, no package) is taken to stay so: jobs come faster than
 files do."""
+HOPELESS_SHARE: Final = 0.1
+"""Of the models' thread, at most, is spent on a load that fails each time: it is refused meanwhile."""
+HOPELESS_SECONDS: Final = 60.0
+"""Longest such refusal."""
 TURN_SECONDS: Final = 5.0
 """Models that do not fit in memory together take turns of so long, lest each call pushes one out."""
 REFERENCE_GRADE: Final = ("", "fp32", "f32")
@@ -456,6 +460,7 @@ class Registry:
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def _load(self, slot: _Slot) -> None:
+        started = time.monotonic()
         try:
             self._make_room(slot)
             failure = self._try_load(slot)
@@ -464,8 +469,11 @@ class Registry:
         except Exception as error:
             failure = _Failure.of(error)
         if failure is not None:
+            now = time.monotonic()
             with self._changed:
                 slot.files = None  # the next use looks at them again
+                slot.refused = failure
+                slot.refused_until = now + min((now - started) / HOPELESS_SHARE, HOPELESS_SECONDS)
                 orphans = self._take_all(slot)
             failure.tell(orphans)
         else:

@@ -144,22 +144,52 @@ def test_two_threads_with_loops_of_their_own_share_one_load(settings: ModelSetti
     assert (sorted(said), len(loads)) == (["one", "two"], 1)
 
 
-async def test_a_load_that_fails_fails_all_who_wait_and_is_tried_again(settings: ModelSettings) -> None:
+async def test_a_load_that_fails_fails_all_who_wait_and_is_tried_again(
+    settings: ModelSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "HOPELESS_SECONDS", 0.0)
     loads = []
+    start = threading.Event()
 
     def load(_: Loading) -> Parrot:
         loads.append(1)
         if len(loads) == 1:
-            time.sleep(0.1)
             raise BadWeights("half of it is missing")
         return Parrot()
 
-    with opened([spec_of(PARROT, load)], settings) as models:
+    class Late(Stores):
+        def paths(self, variant: Variant) -> Mapping[str, Path]:
+            assert start.wait(30)
+            return {}
+
+    with opened([spec_of(PARROT, load)], settings, Late()) as models:
         asked = [models.run(PARROT, Parrot.say, "x"), models.run(PARROT, Parrot.shout, "x")]
-        errors = await asyncio.gather(*asked, return_exceptions=True)
+        running = asyncio.gather(*asked, return_exceptions=True)
+        await asyncio.sleep(0)
+        start.set()
+        errors = await running
         assert [(type(error), str(error)) for error in errors] == [(BadWeights, "half of it is missing")] * 2
         assert errors[0] is not errors[1]
+        assert len(loads) == 1
         assert (await models.run(PARROT, Parrot.say, "x")).value == "x"
+
+
+async def test_a_load_that_takes_long_to_fail_is_not_tried_at_every_job(
+    settings: ModelSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads = []
+
+    def load(_: Loading) -> Parrot:
+        loads.append(1)
+        time.sleep(0.05)
+        raise BadWeights("half of it is missing")
+
+    monkeypatch.setattr(registry, "HOPELESS_SHARE", 0.0001)
+    with opened([spec_of(PARROT, load)], settings) as models:
+        for _ in range(5):
+            with pytest.raises(BadWeights, match="half of it"):
+                await models.run(PARROT, Parrot.say, "x")
+    assert len(loads) == 1
 
 
 class NoWeights(Stores):
