@@ -421,6 +421,8 @@ class Registry:
         _Failure.of(ModelFailed("the models were closed")).tell(waiting)
         for slot in self._slots.values():
             self._unload(slot)
+        while self._orders:
+            self._orders.popleft()()
         self._busy_since = None
 
     def _wait(self) -> Callable[[], None] | None:

@@ -721,6 +721,7 @@ async def test_closing_fails_who_waits_and_unloads(settings: ModelSettings) -> N
         running = asyncio.create_task(models.run(GATE, Gate.ask, 1))
         await gate.entering()
         waiting = asyncio.create_task(models.run(GATE, Gate.ask, 2))
+        unloading = asyncio.create_task(models.unload_all())
         await asyncio.sleep(0)
         closing = asyncio.create_task(models.close())
         await asyncio.sleep(0.05)
@@ -729,6 +730,7 @@ async def test_closing_fails_who_waits_and_unloads(settings: ModelSettings) -> N
         with pytest.raises(ModelFailed, match="closed"):
             await waiting
         await closing
+        await unloading
         assert gate.closed == 1
         with pytest.raises(ModelFailed, match="closed"):
             await models.run(GATE, Gate.ask, 3)
