@@ -108,9 +108,9 @@ def service(stack: StackInfo, **settings: Any) -> Settings:
     )
 
 
-async def drain(settings: Settings) -> int:
+async def drain(settings: Settings, *, within: float = PATIENCE) -> int:
     """Run a worker in this process until its queue is empty."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(within):
         return await run_worker(settings, drain=True)
 
 

@@ -11,7 +11,9 @@ from uuid import uuid4
 
 import click
 
+from worker.commands.models import all_entries
 from worker.commands.output import as_json, print_json
+from worker.commands.serve import check_dimensions
 from worker.commands.target import read_target
 from worker.connection import Connection
 from worker.context import files_for
@@ -40,7 +42,7 @@ class Finding:
 @click.command()
 @as_json
 def doctor(as_json: bool) -> None:
-    """Check connection, key, schema, Realtime, Storage and this machine; exit code 1 if anything failed."""
+    """Check models, key, schema, Realtime, Storage and this machine; exit code 1 if anything failed."""
 
     async def run() -> list[Finding]:
         findings = []
@@ -67,6 +69,7 @@ async def examine() -> AsyncIterator[Finding]:
     yield Finding("settings", "ok", f"project {settings.url}, worker {settings.worker_id}")
     for finding in _machine(settings):
         yield finding
+    yield _models(settings)
     try:
         async with Connection(settings, patience=5) as connection:
             who = connection.identity
@@ -75,6 +78,7 @@ async def examine() -> AsyncIterator[Finding]:
             yield queue
             if queue.state == "failed":
                 return
+            yield await _vectors(connection, settings)
             yield await _realtime(connection, settings)
             yield await _storage(connection, settings)
     except (StartupError, JobError) as error:
@@ -94,6 +98,23 @@ def _machine(settings: Settings) -> list[Finding]:
     gpu = shutil.which("nvidia-smi")
     findings.append(Finding("GPU", "ok", "NVIDIA driver found" if gpu else "none found; the CPU is used"))
     return findings
+
+
+def _models(settings: Settings) -> Finding:
+    """A worker without models works; its photos lack facts until one with them comes."""
+    selected = [entry for entry in all_entries(settings) if entry.selected]
+    problems = [f"{entry.task}: {entry.problem}" for entry in selected if entry.problem]
+    if problems:
+        return Finding("models", "warning", "; ".join(problems))
+    return Finding("models", "ok", ", ".join(str(entry.version) for entry in selected))
+
+
+async def _vectors(connection: Connection, settings: Settings) -> Finding:
+    try:
+        await check_dimensions(connection, settings)
+    except StartupError as error:
+        return Finding("vectors", "failed", str(error))
+    return Finding("vectors", "ok", "the models' vectors fit their columns")
 
 
 async def _queue(connection: Connection, settings: Settings) -> Finding:
