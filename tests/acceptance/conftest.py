@@ -49,11 +49,14 @@ def _empty_queue(db: psycopg.Connection[Any]) -> None:
 
 @pytest.fixture
 def start_worker(stack: StackInfo, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Start `kizu worker` as a process of its own; what still runs at the end is killed."""
+    """Start `kizu worker` as a process of its own, or under `watch`; what still runs at the end is killed."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(
-        *arguments: str, program: tuple[str, ...] = ("-m", "worker"), **environment: str
+        *arguments: str,
+        program: tuple[str, ...] = ("-m", "worker"),
+        watch: tuple[str, ...] = (),
+        **environment: str,
     ) -> subprocess.Popen[bytes]:
         clean = {
             name: value for name, value in os.environ.items() if not name.startswith(("SUPABASE", "KIZU"))
@@ -62,6 +65,7 @@ def start_worker(stack: StackInfo, tmp_path: Path) -> Iterator[Callable[..., sub
         with (tmp_path / f"worker-{len(started)}.log").open("wb") as log:
             process = subprocess.Popen(
                 [
+                    *watch,
                     sys.executable,
                     *program,
                     "worker",
