@@ -110,7 +110,8 @@ class PlainWorker:
             model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{root / 'openclip'}")
         else:
             model, _, preprocess = open_clip.create_model_and_transforms(
-                "ViT-B-32-quickgelu", pretrained=str(root / "openclip" / "ViT-B-32-openai.safetensors")
+                "ViT-B-32-quickgelu",
+                pretrained=str(root / "openclip" / "ViT-B-32" / "openai" / "open_clip_model.safetensors"),
             )
         model.eval()
 

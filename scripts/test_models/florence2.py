@@ -84,6 +84,11 @@ BASE = {
 }
 
 
+SENTENCE = 20
+"""Tokens after which the full-size model ends its answer, as it would that of a real one; the tiny one has to
+be stopped."""
+
+
 def make_tiny(folder: Path) -> list[Path]:
     _save(TINY, folder)
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
@@ -95,7 +100,7 @@ def make_full(folder: Path) -> list[Path]:
     if (target / "model.safetensors").exists():
         return []
     with TemporaryDirectory(dir=folder) as made:
-        _save(BASE, Path(made))
+        _save(BASE, Path(made), ends=True)
         _processor(_tokenizer(), BASE["side"]).image_processor.save_pretrained(
             made
         )  # as in the released folder
@@ -106,7 +111,7 @@ def make_full(folder: Path) -> list[Path]:
         ]
 
 
-def _save(size: dict[str, Any], folder: Path) -> None:
+def _save(size: dict[str, Any], folder: Path, *, ends: bool = False) -> None:
     torch.manual_seed(SEED)
     tokenizer = _tokenizer()
     _processor(tokenizer, size["side"]).save_pretrained(folder)
@@ -124,10 +129,21 @@ def _save(size: dict[str, Any], folder: Path) -> None:
         vision_config=size["vision"], text_config=text, image_token_id=image_token_id, **ids
     )
     model = Florence2ForConditionalGeneration(config).eval()
+    if ends:
+        _end_sentences(model)
     model.generation_config = GenerationConfig(
         num_beams=3, early_stopping=True, no_repeat_ngram_size=3, **ids
     )
     model.save_pretrained(folder)
+
+
+@torch.no_grad()
+def _end_sentences(model: Florence2ForConditionalGeneration) -> None:
+    """The later positions look like the token that ends a sentence, more than any word does."""
+    words = model.get_input_embeddings().weight
+    positions = model.model.language_model.decoder.embed_positions
+    end = words[model.config.text_config.eos_token_id]
+    positions.weight[positions.offset + SENTENCE :] = end * 50
 
 
 def _tokenizer() -> RobertaTokenizer:
