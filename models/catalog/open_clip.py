@@ -192,11 +192,11 @@ def _reference(loading: Loading) -> Any:
 
     folder, name = _folder(loading), loading.settings.clip_model
     path = loading.files[loading.variant.files[0 if folder is None else 1].path]
+    known = {} if folder else open_clip.get_pretrained_cfg(name, loading.settings.clip_pretrained)
     try:
         if folder is not None:
             model = open_clip.create_model(f"local-dir:{folder}", require_pretrained=True)
         else:
-            known = open_clip.get_pretrained_cfg(name, loading.settings.clip_pretrained)
             model = open_clip.create_model(
                 name,
                 pretrained=str(path),
@@ -206,8 +206,8 @@ def _reference(loading: Loading) -> Any:
                 force_preprocess_cfg={key: known[key] for key in _PREPARATION if key in known},
                 **_tower_of_another_library(loading),
             )
-            if not known:
-                _check_positions(model, path)
+        if not known:  # of published weights, the library knows what it does
+            _check_positions(model, path)
     except Exception as error:  # safetensors, pickle, zip, JSON and torch each have their own
         if isinstance(error, BadWeights) or is_out_of_memory(error):
             raise
