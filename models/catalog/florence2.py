@@ -76,6 +76,7 @@ def load(loading: Loading) -> Captioner:
     from safetensors import SafetensorError
 
     library: Any = transformers
+    library.utils.logging.disable_progress_bar()
     precision = precision_for(loading.device)
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
     folder = next(iter(loading.files.values())).parent

@@ -85,8 +85,7 @@ BASE = {
 
 
 SENTENCE = 20
-"""Tokens after which the full-size model ends its answer, as it would that of a real one; the tiny one has to
-be stopped."""
+"""Tokens after which an answer ends, about as a real one does; else it would go on until it is stopped."""
 
 
 def make_tiny(folder: Path) -> list[Path]:
@@ -100,7 +99,7 @@ def make_full(folder: Path) -> list[Path]:
     if (target / "model.safetensors").exists():
         return []
     with TemporaryDirectory(dir=folder) as made:
-        _save(BASE, Path(made), ends=True)
+        _save(BASE, Path(made))
         _processor(_tokenizer(), BASE["side"]).image_processor.save_pretrained(
             made
         )  # as in the released folder
@@ -111,7 +110,7 @@ def make_full(folder: Path) -> list[Path]:
         ]
 
 
-def _save(size: dict[str, Any], folder: Path, *, ends: bool = False) -> None:
+def _save(size: dict[str, Any], folder: Path) -> None:
     torch.manual_seed(SEED)
     tokenizer = _tokenizer()
     _processor(tokenizer, size["side"]).save_pretrained(folder)
@@ -129,8 +128,7 @@ def _save(size: dict[str, Any], folder: Path, *, ends: bool = False) -> None:
         vision_config=size["vision"], text_config=text, image_token_id=image_token_id, **ids
     )
     model = Florence2ForConditionalGeneration(config).eval()
-    if ends:
-        _end_sentences(model)
+    _end_sentences(model)
     model.generation_config = GenerationConfig(
         num_beams=3, early_stopping=True, no_repeat_ngram_size=3, **ids
     )
