@@ -70,6 +70,7 @@ _RELEASED: Final[Mapping[str, tuple[str, int | None]]] = {
 }
 """SHA-256 and bytes, by size."""
 _MEGABYTES: Final[Mapping[str, int]] = {"n": 150, "s": 200, "m": 300, "l": 450, "x": 650}
+_MISTAKEN: Final = 6
 _LINE: Final = 500
 
 
@@ -273,7 +274,7 @@ class Yolo(ObjectDetector):
             max_det=MOST_OBJECTS,
             nc=len(CLASSES),
         )
-        scale_boxes(size, kept, (frame.height, frame.width))
+        scale_boxes(size, kept[:, :4], (frame.height, frame.width))
         return tuple(_thing(row, frame) for row in kept.tolist())
 
 
@@ -292,7 +293,9 @@ def decode(distances: Tensor, scores: Tensor, size: tuple[int, int], threshold: 
     weights = distances[:, likely].view(4, BINS, -1).softmax(dim=1)
     sides = torch.einsum("sbp,b->sp", weights, torch.arange(BINS, dtype=torch.float32, device=scores.device))
     boxes = dist2bbox(sides, centres, xywh=True, dim=0) * strides  # type: ignore[no-untyped-call]
-    return torch.cat([boxes, scores[:, likely].sigmoid()])[None]
+    places = torch.cat([boxes, scores[:, likely].sigmoid()])
+    # Six would be taken for the answer of a model that needs no suppression: a seventh, of nothing, helps.
+    return torch.nn.functional.pad(places, (0, 1 if places.shape[1] == _MISTAKEN else 0))[None]
 
 
 def _thing(row: Sequence[float], frame: Frame) -> Thing:

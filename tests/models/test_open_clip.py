@@ -169,7 +169,7 @@ def test_pictures_are_prepared_as_by_the_library(mode: str, size: Any, interpola
         assert pixels.shape == theirs.shape
         levels = (pixels - theirs).abs() * torch.tensor(config.std).view(3, 1, 1) * 255
         assert levels.max() <= 2.01
-        assert levels.mean() < 0.1
+        assert levels.mean() < 0.2
 
 
 class _Towers:
