@@ -69,8 +69,8 @@ class ModelSettings(BaseSettings):
     face_threshold: float = Field(0.5, gt=0, lt=1, description="Least score of a face that is kept.")
     ocr_model: Literal["easyocr", "rapidocr"] = Field(
         "rapidocr",
-        description="What reads text: rapidocr brings its weights and is ten times faster; easyocr knows more "
-        "languages.",
+        description="What reads text: rapidocr brings its weights and is ten times faster; easyocr knows "
+        "more languages.",
     )
     ocr_languages: Annotated[tuple[str, ...], NoDecode] = Field(
         ("en",), description="Languages looked for, comma separated, in EasyOCR's codes."
