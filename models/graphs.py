@@ -5,7 +5,6 @@ Both look like a session of ONNX Runtime, so that a library's own pre- and postp
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
@@ -46,23 +45,6 @@ class Session(Protocol):
     def get_providers(self) -> Sequence[str]: ...
 
     def run(self, names: Sequence[str] | None, feed: Mapping[str, Array]) -> list[Array]: ...
-
-
-def backend_for(loading: Loading) -> Backend:
-    """What runs graphs here: on a processor OpenVINO where it is installed, else ONNX Runtime.
-
-    MODEL_BACKEND=torch means ONNX Runtime, which is the reference of models that come as graphs.
-
-    Raises:
-        PackageMissing: OpenVINO is asked for and not installed.
-    """
-    wanted = loading.settings.model_backend
-    installed = importlib.util.find_spec("openvino") is not None
-    if wanted == "openvino" and not installed:
-        raise PackageMissing("MODEL_BACKEND=openvino needs openvino: install kizu-worker[openvino]")
-    if wanted == "openvino" or (wanted == "auto" and installed and loading.device == "cpu"):
-        return "openvino"
-    return "onnxruntime"
 
 
 def open_graph(

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from models.errors import BadWeights, PackageMissing
-from models.graphs import CUDA, backend_for, open_graph
+from models.graphs import CUDA, open_graph
 from models.settings import ModelSettings
 from models.spec import Device, Licence, Loading, Variant
 
@@ -66,21 +65,6 @@ def test_a_file_that_is_no_graph_is_bad_weights(backend: Any, content: bytes, tm
     path.write_bytes(content)
     with pytest.raises(BadWeights, match=r"graph\.onnx"):
         open_graph(path, backend, loading_on("cpu"))
-
-
-def test_the_setting_chooses_the_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
-    def install(*names: str) -> None:
-        monkeypatch.setattr(importlib.util, "find_spec", lambda name: object() if name in names else None)
-
-    install("onnxruntime")
-    assert backend_for(loading_on("cpu")) == "onnxruntime"
-    with pytest.raises(PackageMissing, match="openvino"):
-        backend_for(loading_on("cpu", model_backend="openvino"))
-    install("onnxruntime", "openvino")
-    assert backend_for(loading_on("cpu")) == "openvino"
-    assert backend_for(loading_on("cuda")) == "onnxruntime"
-    assert backend_for(loading_on("cpu", model_backend="onnxruntime")) == "onnxruntime"
-    assert backend_for(loading_on("cpu", model_backend="torch")) == "onnxruntime"
 
 
 @pytest.mark.skipif(CUDA in onnxruntime.get_available_providers(), reason="ONNX Runtime may know CUDA here")
