@@ -38,7 +38,7 @@ class ModelSettings(BaseSettings):
     )
     vector_precision: Literal["fp32", "bf16"] = Field(
         "fp32",
-        description="Of the embeddings of pictures and faces; bf16 is faster where the processor has it, and "
+        description="Of the embeddings of pictures; bf16 is faster where the processor has it, and "
         "a model version of its own, since one index never mixes the two.",
     )
     model_threads: int = Field(
