@@ -20,10 +20,12 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from models.catalog import discover
 from models.errors import BadWeights, LicenceRefused, ModelError, UnknownModel, WeightsMissing
+from models.exports import NotExportable
 from models.frame import Frame
+from models.quiet import silence
 from models.remote import RemoteModels
 from models.selection import check_licence, check_packages, select
-from models.spec import AnySpec, Variant
+from models.spec import AnySpec, Loading, Variant
 from models.tasks import (
     CAPTION,
     EMBED,
@@ -38,6 +40,7 @@ from models.tasks import (
     ObjectDetector,
     TextReader,
 )
+from models.ways import is_installed
 from models.weights import Weights
 from worker.commands.output import as_json, print_json, print_table
 from worker.settings import Settings, read_settings
@@ -69,6 +72,8 @@ class Entry:
     bytes: int | None = None
     """Of its files, as far as known."""
     files: tuple[str, ...] = ()
+    graphs: str | None = None
+    """The folder of those exported from its weights, where a command has just made or found them."""
     problem: str = ""
     """Why it cannot be used now, and what helps."""
 
@@ -145,6 +150,25 @@ def check(wanted: tuple[str, ...], load: bool, as_json: bool) -> None:
     ]
     if load:
         entries = asyncio.run(_loaded(entries, settings))
+    _tell(entries, as_json)
+
+
+@models.command()
+@click.argument("wanted", metavar="[TASK|NAME|VERSION]…", nargs=-1)
+@as_json
+def export(wanted: tuple[str, ...], as_json: bool) -> None:
+    """Make the graphs that ONNX Runtime and OpenVINO run, which the first use of a model would wait for.
+
+    Of the models that the settings select, or of some. Weights are not fetched: `kizu models pull` does that.
+    """
+    settings = read_settings()
+    weights = Weights(settings.model_copy(update={"model_downloads": False}))
+    silence(settings.model_cache_dir, threads=settings.model_threads)
+    entries = [
+        _exported(chosen, settings, weights)
+        for chosen in _choose(wanted or ("all",), settings)
+        if chosen.spec.export is not None
+    ]
     _tell(entries, as_json)
 
 
@@ -289,6 +313,33 @@ def _pulled(chosen: Chosen, settings: Settings, weights: Weights, progress: _Bar
     return _described(chosen, settings, weights)
 
 
+def _exported(chosen: Chosen, settings: Settings, weights: Weights) -> Entry:
+    """Make its graphs in this process, which ends when they are made."""
+    assert chosen.spec.export is not None
+    entry = _described(chosen, settings, weights)
+    backend = settings.model_backend
+    if entry.problem or backend == "torch":
+        return entry
+    if backend == "auto":
+        backend = "onnxruntime" if is_installed("onnxruntime") else "openvino"
+    try:
+        loading = Loading(
+            variant=chosen.variant,
+            files=weights.paths(chosen.variant),
+            digest=weights.digest(chosen.variant),
+            device="cpu",
+            threads=settings.model_threads,
+            settings=settings,
+        )
+        folder = chosen.spec.export(loading, backend)
+    except ModelError as error:
+        state = "bad" if isinstance(error, BadWeights) else entry.weights
+        return replace(entry, weights=state, problem=f"{error.code}: {error}")
+    except (NotExportable, OSError) as error:
+        return replace(entry, problem=f"no graph: {error}")
+    return replace(entry, graphs=str(folder))
+
+
 async def _loaded(entries: list[Entry], settings: Settings) -> list[Entry]:
     """Let each model look at something, in the process where jobs have it do so."""
     remote = RemoteModels(settings.model_copy(update={"model_downloads": False}))
@@ -344,6 +395,8 @@ def _tell(entries: list[Entry], as_json: bool) -> None:
             size = f", {entry.bytes / 1e6:.1f} MB" if entry.bytes else ""
             said = "come with its package" if entry.weights == "package" else entry.weights
             click.echo(f"{entry.version}: weights {said}{size}")
+            if entry.graphs:
+                click.echo(f"  graphs in {entry.graphs}")
             if entry.problem:
                 click.echo(f"  {entry.problem}", err=True)
     if any(entry.problem and entry.weights != "skipped" for entry in entries):
