@@ -93,8 +93,9 @@ def _providers(loading: Loading) -> list[str | tuple[str, dict[str, str]]]:
     if loading.device != "cuda" or CUDA not in onnxruntime.get_available_providers():
         return [CPU]
     onnxruntime.preload_dlls()  # CUDA and cuDNN as torch's wheels bring them
-    # Searching all algorithms, as is the default, takes seconds for every new size of picture.
-    return [(CUDA, {"cudnn_conv_algo_search": "HEURISTIC"}), CPU]
+    # By default all algorithms are tried, for seconds, with each new size of picture, and numbers are rounded
+    # to 10 bits.
+    return [(CUDA, {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}), CPU]
 
 
 def _complain_of_no_cuda(loading: Loading) -> None:
