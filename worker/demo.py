@@ -194,7 +194,7 @@ def _worker(info: StackInfo) -> Iterator[subprocess.Popen[bytes]]:
         "LEASE_SECONDS": str(LEASE_SECONDS),
         "LOG_FORMAT": "json",
     }
-    command = [sys.executable, "-m", "worker", "worker", "--drain", "--worker-id", "demo"]
+    command = [sys.executable, "-m", "worker", "worker", "--drain", "--worker-id", f"demo-{os.getpid()}"]
     with _log_of(info).open("ab") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
