@@ -331,7 +331,7 @@ def test_the_short_form_loses_and_doubles_nothing() -> None:
         env={**os.environ, "KIZU_SKIP_INSTALL": "1"},  # what the fixture found is enough
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=500,
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr

@@ -75,14 +75,14 @@ IMAGES_SHORT = Plan(
     drain_every=2.0,
     jobs_between_kills=14,
     havoc=180,
-    limit=240,
+    limit=400,
 )
 IMAGES_FULL = Plan(
     form="full images",
-    jobs=400,
+    jobs=260,
     users=6,
-    assets_per_user=50,
-    services=1,
+    assets_per_user=40,
+    services=2,
     lease=4,
     kill_every=1.0,
     kill_host_every=1.0,
@@ -90,5 +90,5 @@ IMAGES_FULL = Plan(
     drain_every=2.0,
     jobs_between_kills=14,
     havoc=1500,
-    limit=1800,
+    limit=2400,
 )
