@@ -114,6 +114,7 @@ def page(size: tuple[int, int] = (320, 224)) -> Image.Image:
     ("backend", "scale"), [("torch", 1), ("torch", 1.5), ("onnxruntime", 1), ("openvino", 1)]
 )
 @pytest.mark.filterwarnings(_NO_GPU)
+@pytest.mark.slow
 def test_the_library_reads_the_same_at_the_same_canvas(
     backend: str, scale: float, bars: Path, tmp_path: Path
 ) -> None:
@@ -205,6 +206,7 @@ def test_a_picture_of_any_size_can_be_looked_at(model: TextReader, size: tuple[i
             assert 0 < region.box.height <= 1
 
 
+@pytest.mark.slow
 def test_the_tiny_profile_reads_with_its_own_weights(tiny_models: Path) -> None:
     model = reader(tiny_models, kizu_profile="tiny", ocr_languages=("fr",))
     [reading] = model.read([Frame.of(page((200, 120)))])
@@ -212,6 +214,7 @@ def test_the_tiny_profile_reads_with_its_own_weights(tiny_models: Path) -> None:
     assert len(reading.regions) <= 1
 
 
+@pytest.mark.slow
 def test_the_graph_is_exported_once(bars: Path) -> None:
     reader(bars, "onnxruntime")
     [graph] = bars.glob("graphs/easyocr-*/detector.onnx")
@@ -224,6 +227,7 @@ def test_the_graph_is_exported_once(bars: Path) -> None:
     assert detector.read_bytes() == content
 
 
+@pytest.mark.slow
 def test_where_no_graph_can_be_kept_torch_reads(bars: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     for path in (bars / "easyocr").glob("*.pth"):
