@@ -73,7 +73,7 @@ class TorchTowers:
         import torch
 
         # Unasked, convolutions on CUDA would round to 10 bits.
-        with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
+        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             rows: Rows = encode(inputs).float().cpu().numpy()
         return rows
 
