@@ -4,6 +4,7 @@ import os
 import pickle
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -116,15 +117,14 @@ def page(size: tuple[int, int] = (320, 224)) -> Image.Image:
 @pytest.mark.filterwarnings(_NO_GPU)
 @pytest.mark.slow
 def test_the_library_reads_the_same_at_the_same_canvas(
-    backend: str, scale: float, bars: Path, tmp_path: Path
+    backend: str, scale: float, bars: Path, library: Callable[[Image.Image], Any]
 ) -> None:
     model = reader(bars, backend, ocr_canvas=320)
     assert (model.backend, model.precision) == (backend, "fp32")
     image = page().resize((int(320 * scale), int(224 * scale)))
     [reading] = model.read([Frame.of(image)])
 
-    image.save(tmp_path / "page.png")
-    found = _library(bars).readtext(str(tmp_path / "page.png"), canvas_size=320)
+    found = library(image)
     assert len(found) >= 5
     assert len({text for _, text, _ in found}) > 1
     assert sorted(region.text for region in reading.regions) == sorted(text for _, text, _ in found)
@@ -141,22 +141,27 @@ def test_the_library_reads_the_same_at_the_same_canvas(
     assert sorted(region.score for region in reading.regions) == pytest.approx(scores, abs=0.01)
 
 
-def _library(cache: Path) -> Any:
-    """As it comes, but for the table of MD5s that it would refuse these weights by, and 8-bit numbers."""
+@pytest.fixture(scope="module")
+def library(bars: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Image.Image], Any]:
+    """What `readtext` says of a picture that lies in a file, at a canvas of 320.
+
+    As it comes, but for the table of MD5s by which it would refuse these weights, and 8-bit numbers.
+    """
     import easyocr
     from easyocr import config
     from easyocr.utils import calculate_md5
 
     models = (config.detection_models["craft"], config.recognition_models["gen2"]["english_g2"])
     before = [model["md5sum"] for model in models]
+    folder = str(bars / "easyocr")
     try:
         for model in models:
-            model["md5sum"] = calculate_md5(str(cache / "easyocr" / model["filename"]))
-        return easyocr.Reader(
+            model["md5sum"] = calculate_md5(f"{folder}/{model['filename']}")
+        theirs = easyocr.Reader(
             ["en"],
             gpu=False,
-            model_storage_directory=str(cache / "easyocr"),
-            user_network_directory=str(cache / "easyocr"),
+            model_storage_directory=folder,
+            user_network_directory=folder,
             download_enabled=False,
             verbose=False,
             quantize=False,
@@ -164,7 +169,17 @@ def _library(cache: Path) -> Any:
     finally:
         for model, md5 in zip(models, before, strict=True):
             model["md5sum"] = md5
-        sys.path.remove(str(cache / "easyocr"))
+        sys.path.remove(folder)
+    readings: dict[tuple[int, int], Any] = {}
+
+    def read(image: Image.Image) -> Any:
+        if image.size not in readings:
+            path = tmp_path_factory.mktemp("page") / "page.png"
+            image.save(path)
+            readings[image.size] = theirs.readtext(str(path), canvas_size=320)
+        return readings[image.size]
+
+    return read
 
 
 @pytest.fixture(scope="module")
