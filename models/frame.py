@@ -25,7 +25,7 @@ class Frame:
 
     @classmethod
     def of(cls, image: Image.Image) -> Frame:
-        rgb = image.convert("RGB")
+        rgb = image if image.mode == "RGB" else image.convert("RGB")
         return cls(width=rgb.width, height=rgb.height, data=rgb.tobytes())
 
     def image(self) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
+from models.catalog import florence2 as catalog
 from models.catalog.florence2 import MOST_TOKENS, PROMPTS, SPEC, Florence2
 from models.errors import BadWeights
 from models.frame import Frame
@@ -17,6 +19,7 @@ from models.settings import ModelSettings
 from models.spec import Loading
 from models.tasks import Captioner, CaptionRequest
 from models.torch_cpu import make_torchvision_importable
+from models.ways import Way
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -40,14 +43,34 @@ def loaded(cache: Path, **settings: Any) -> Captioner:
 
 
 @pytest.fixture(scope="module")
-def captioner(tiny_models: Path) -> Captioner:
-    return loaded(tiny_models)
+def cache(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny models, and room for what is exported from them."""
+    folder = tmp_path_factory.mktemp("models")
+    (folder / "tiny").symlink_to(tiny_models / "tiny")
+    return folder
 
 
-@pytest.mark.parametrize(("level", "beams"), [*((level, 1) for level in PROMPTS), ("medium", 3)])
-def test_tokens_and_text_are_the_librarys_own(tiny_models: Path, level: Level, beams: int) -> None:
+@pytest.fixture(scope="module")
+def captioner(cache: Path) -> Captioner:
+    return loaded(cache)
+
+
+@pytest.mark.parametrize(
+    ("backend", "level", "beams"),
+    [
+        *(("torch", level, 1) for level in PROMPTS),
+        ("torch", "medium", 3),
+        ("onnxruntime", "medium", 1),
+        ("openvino", "detailed", 1),
+    ],
+)
+def test_tokens_and_text_are_the_librarys_own(
+    tiny_models: Path, cache: Path, backend: str, level: Level, beams: int
+) -> None:
+    pytest.importorskip(backend)
     make_torchvision_importable()
-    model = loaded(tiny_models, caption_beams=beams)
+    model = loaded(cache, model_backend=backend, caption_beams=beams)
+    assert model.backend == backend
     assert isinstance(model, Florence2)
     folder = tiny_models / "tiny" / "florence2"
     processor = transformers.AutoProcessor.from_pretrained(folder, local_files_only=True)
@@ -79,11 +102,33 @@ def test_several_pictures_are_described_in_order(captioner: Captioner) -> None:
     assert len(together) == 3
 
 
-def test_the_time_budget_ends_an_answer(tiny_models: Path) -> None:
-    [caption] = loaded(tiny_models, caption_seconds=1e-6).describe([CaptionRequest(frame=frame())])
+def test_levels_of_one_call_are_answered_each_for_itself(captioner: Captioner) -> None:
+    levels: list[Level] = ["brief", "detailed", "brief", "medium"]
+    requests = [CaptionRequest(frame=frame(), level=level) for level in levels]
+    together = captioner.describe(requests)
+    assert [caption.level for caption in together] == levels
+    for request, caption in zip(requests, together, strict=True):
+        assert captioner.describe([request])[0].text == caption.text
+    assert list(captioner.describe([])) == []
+
+
+def test_the_time_budget_ends_an_answer(cache: Path, captioner: Captioner) -> None:
+    [caption] = loaded(cache, caption_seconds=1e-6).describe([CaptionRequest(frame=frame())])
     assert caption.cut_short
-    [whole] = loaded(tiny_models).describe([CaptionRequest(frame=frame())])
+    [whole] = captioner.describe([CaptionRequest(frame=frame())])
+    assert not whole.cut_short
     assert whole.text.startswith(caption.text)
+
+
+def test_an_answer_that_had_come_to_its_end_is_not_cut_short(
+    captioner: Captioner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(captioner, Florence2)
+    requests = [CaptionRequest(frame=frame()), CaptionRequest(frame=frame())]
+    end = captioner._network.generation_config.eos_token_id
+    rows = torch.tensor([[end, 0, 9, end], [end, 0, 9, 9]])
+    monkeypatch.setattr(captioner, "answer", lambda *_, **__: (rows, True))
+    assert [caption.cut_short for caption in captioner.describe(requests)] == [False, True]
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
@@ -94,9 +139,49 @@ def test_damaged_files_are_bad_weights(tiny_models: Path, tmp_path: Path, name: 
         loaded(tmp_path)
 
 
-def test_each_size_has_its_version_and_files() -> None:
+@pytest.mark.parametrize(
+    "lost", ["model.vision_tower.convs.0.conv.weight", "model.language_model.shared.weight"]
+)
+def test_weights_that_lack_some_are_bad(tiny_models: Path, tmp_path: Path, lost: str) -> None:
+    """The library would make up the rest at random."""
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(tiny_models / "tiny" / "florence2", tmp_path / "tiny" / "florence2")
+    path = tmp_path / "tiny/florence2/model.safetensors"
+    weights = load_file(path)
+    del weights[lost]
+    path.unlink()
+    save_file(weights, path, metadata={"format": "pt"})
+    with pytest.raises(BadWeights, match="lacks"):
+        loaded(tmp_path, model_backend="torch")
+
+
+def test_each_size_has_its_version_and_pinned_files() -> None:
     for size in ("base", "large"):
         variant = SPEC.select(ModelSettings(_env_file=None, caption_model=size))
         assert variant.version == f"florence-2-{size}"
-        assert all(file.url and f"Florence-2-{size}/" in file.url for file in variant.files)
-        assert not any(file.pickled for file in variant.files)
+        assert (variant.licence.name, variant.licence.use) == ("MIT", "free")
+        for file in variant.files:
+            assert file.url
+            assert re.search(rf"/Florence-2-{size}/resolve/[0-9a-f]{{40}}/", file.url)
+            assert not file.pickled
+        weights = next(file for file in variant.files if file.path.endswith("model.safetensors"))
+        assert weights.sha256
+
+
+@pytest.mark.parametrize(
+    ("device", "avx512", "bf16", "fastest"),
+    [
+        ("cpu", True, True, Way("torch", "bf16")),
+        ("cpu", True, False, Way("openvino", "fp32")),
+        ("cpu", False, False, Way("onnxruntime", "fp32")),
+        ("cuda", True, True, Way("torch", "fp16")),
+        ("mps", False, False, Way("torch", "fp32")),
+    ],
+)
+def test_the_fastest_way_depends_on_the_machine(
+    monkeypatch: pytest.MonkeyPatch, device: Any, avx512: bool, bf16: bool, fastest: Way
+) -> None:
+    monkeypatch.setattr(catalog, "has_avx512", lambda: avx512)
+    monkeypatch.setattr(catalog, "has_bf16", lambda: bf16)
+    assert catalog._ways(device)[0] == fastest
