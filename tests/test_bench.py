@@ -6,27 +6,69 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image, ImageOps
+
+from scripts.bench_lab.marks import FACES, draw_marks
+from scripts.bench_lab.photos import write_photos
 
 ROOT = Path(__file__).parent.parent
+
+
+def measured(*sections: str) -> dict[str, Any]:
+    ended = subprocess.run(
+        [str(ROOT / "scripts" / "bench"), "--quick", *sections, "--json"],
+        env={**os.environ, "KIZU_SKIP_INSTALL": "1"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    found: dict[str, Any] = json.loads(ended.stdout)
+    assert found["quick"] is True
+    assert set(found["sections"]) == set(sections)
+    return found
 
 
 @pytest.mark.stack
 @pytest.mark.slow
 def test_two_quick_sections_answer_as_one_json_object() -> None:
-    ended = subprocess.run(
-        [str(ROOT / "scripts" / "bench"), "--quick", "noop", "fairness", "--json"],
-        env={**os.environ, "KIZU_SKIP_INSTALL": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    found = measured("noop", "fairness")
 
-    assert ended.returncode == 0, ended.stderr
-    found = json.loads(ended.stdout)
-    assert found["quick"] is True
-    assert set(found["sections"]) == {"noop", "fairness"}
     assert found["sections"]["noop"]["requests_per_job"] > 0
     assert set(found["goals"]) >= {"fairness.claims_before_with_one_slot", "noop.requests_per_job"}
+
+
+@pytest.mark.stack
+@pytest.mark.slow
+@pytest.mark.usefixtures("tiny_models")
+def test_both_sides_find_the_same_in_photos() -> None:
+    found = measured("images")
+
+    images = found["sections"]["images"]
+    assert images["faces_queue"] == images["faces_plain"] == len(FACES)
+    assert images["lines_queue"] >= 1
+    assert images["lines_plain"] >= 1
+    assert images["letters_of_caption_queue"] > 0
+    assert images["memory_unloaded"] < images["memory_peak"]
+    assert {
+        f"images.{load}_to_{other}"
+        for load in ("three", "without_captions", "all")
+        for other in ("plain", "bare_models")
+    } <= set(found["goals"])
+
+
+def test_marks_are_upright_in_every_photo(tmp_path: Path) -> None:
+    photos = write_photos(tmp_path / "photos", 3, (640, 480), distinct=1, add=draw_marks)
+
+    for photo in photos:
+        with Image.open(photo) as stored:
+            assert stored.size == (640, 480)
+            seen = ImageOps.exif_transpose(stored)
+        for _, x, y in FACES:
+            red, green, blue = seen.getpixel((int(x * seen.width), int(y * seen.height)))
+            assert min(red, blue) > 200 > 60 > green
+    assert seen.size == (480, 640)
