@@ -625,7 +625,7 @@ def _identity_of(slot: _Slot, digest: str | None, device: Device, model: Model |
         task=slot.spec.task.name,
         name=slot.spec.name,
         version=version,
-        digest=digest,
+        digest=digest or (model.digest if model else None),
         backend=model.backend if model else "",
         precision=precision,
         device=device,

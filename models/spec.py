@@ -104,7 +104,7 @@ class Identity:
     name: str
     version: str
     digest: str | None
-    """SHA-256 over the digests of its files, in order; None where it has none."""
+    """SHA-256 over the digests of its files, in order; None while it is not known."""
     backend: str
     """What ran it, e.g. `onnxruntime`."""
     precision: str

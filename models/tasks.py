@@ -23,6 +23,8 @@ class Model:
     """What runs it, e.g. `onnxruntime`."""
     precision: str = ""
     """Of its numbers, e.g. `fp32`."""
+    digest: str | None = None
+    """Of weights that come with a package; see `Identity.digest`."""
 
     def close(self) -> None:
         """Give back what forgetting the object does not: sessions, device memory."""

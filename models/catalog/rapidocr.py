@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from models.errors import BadWeights, UnknownModel, WeightsMissing
 from models.frame import Frame
-from models.graphs import Session, open_graph
+from models.graphs import open_graph
 from models.reading_order import in_reading_order
 from models.results import Box, Reading, TextRegion
 from models.settings import ModelSettings
@@ -63,15 +63,18 @@ def load(loading: Loading) -> TextReader:
             "Rec.rec_batch_num": LINES_PER_CALL[loading.device],
         }
     )
+    digests = hashlib.sha256()
     for section in (engine.cfg.Det, engine.cfg.Cls, engine.cfg.Rec):
+        path, digest = _verified(section)
+        digests.update(f"{digest}\n".encode())
         # With a session of ours the library neither looks for a file nor fetches one.
         with flag_override(section, "allow_objects", True):
-            section.session = _open(section, loading)
-    return RapidOcr(engine, loading.settings.ocr_languages)
+            section.session = open_graph(path, "onnxruntime", loading)
+    return RapidOcr(engine, loading.settings.ocr_languages, digests.hexdigest())
 
 
-def _open(section: Any, loading: Loading) -> Session:
-    """One of the three graphs, as the package's own list describes it."""
+def _verified(section: Any) -> tuple[Path, str]:
+    """One of the three graphs and its SHA-256, held to the package's own list."""
     import rapidocr
     from rapidocr.inference_engine.base import FileInfo, InferSession
 
@@ -95,7 +98,7 @@ def _open(section: Any, loading: Loading) -> Session:
         raise BadWeights(
             f"{path} has SHA-256 {found}, expected {described['SHA256']}: install rapidocr again"
         )
-    return open_graph(path, "onnxruntime", loading)
+    return path, found
 
 
 class RapidOcr(TextReader):
@@ -104,7 +107,8 @@ class RapidOcr(TextReader):
     backend = "onnxruntime"
     precision = "fp32"
 
-    def __init__(self, engine: Any, languages: tuple[str, ...]) -> None:
+    def __init__(self, engine: Any, languages: tuple[str, ...], digest: str) -> None:
+        self.digest = digest
         self._engine = engine
         self._languages = languages
 

@@ -176,6 +176,15 @@ def test_the_doctor_says_what_is_wrong_with_a_key(library: Library, monkeypatch:
     assert "sb_secret_wrong" not in result.output
 
 
+def test_the_doctor_says_when_no_model_fits_the_settings(
+    as_service: Kizu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OCR_LANGUAGES", "ru")
+    findings = {finding["subject"]: finding for finding in told(as_service("doctor", "--json"))}
+    assert findings["models"]["state"] == "warning"
+    assert "OCR_LANGUAGES=ru" in findings["models"]["text"]
+
+
 def test_nobody_is_healthy_who_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
     result = _kizu(monkeypatch, SUPABASE_URL="http://127.0.0.1:9")(
         "health", "--worker-id", "nobody", "--json"

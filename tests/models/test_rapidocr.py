@@ -69,6 +69,12 @@ def test_drawn_text_is_read_line_by_line(model: TextReader) -> None:
     assert all(0.5 <= region.score <= 1 for region in reading.regions)
 
 
+def test_it_tells_which_weights_the_package_brought(model: TextReader) -> None:
+    assert model.digest is not None
+    assert len(bytes.fromhex(model.digest)) == 32
+    assert reader().digest == model.digest
+
+
 def test_a_region_is_where_its_line_was_drawn(model: TextReader) -> None:
     draw = ImageDraw.Draw(page())
     [reading] = model.read([Frame.of(page())])

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import click
 
-from worker.commands.models import all_entries
+from worker.commands.models import all_entries, problems_of
 from worker.commands.output import as_json, print_json
 from worker.commands.serve import check_dimensions
 from worker.commands.target import read_target
@@ -102,11 +102,10 @@ def _machine(settings: Settings) -> list[Finding]:
 
 def _models(settings: Settings) -> Finding:
     """A worker without models works; its photos lack facts until one with them comes."""
-    selected = [entry for entry in all_entries(settings) if entry.selected]
-    problems = [f"{entry.task}: {entry.problem}" for entry in selected if entry.problem]
-    if problems:
+    entries = all_entries(settings)
+    if problems := problems_of(entries):
         return Finding("models", "warning", "; ".join(problems))
-    return Finding("models", "ok", ", ".join(str(entry.version) for entry in selected))
+    return Finding("models", "ok", ", ".join(str(entry.version) for entry in entries if entry.selected))
 
 
 async def _vectors(connection: Connection, settings: Settings) -> Finding:

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -104,10 +104,8 @@ def list_models(as_json: bool) -> None:
         print_json({"machine": machine, "models": [asdict(entry) for entry in entries]})
         return
     print_table((_row(entry) for entry in entries), COLUMNS)
-    served = {entry.task for entry in entries if entry.selected}
-    for entry in entries:
-        if entry.problem and (entry.selected or entry.task not in served):
-            click.echo(f"! {entry.task}: {entry.problem}")
+    for problem in problems_of(entries):
+        click.echo(f"! {problem}")
     click.echo(
         f"device {machine['device'] or machine['problem']}, {machine['cores']} cores;"
         f" installed {', '.join(machine['backends']) or 'nothing to run models with'};"
@@ -228,6 +226,16 @@ def all_entries(settings: Settings) -> list[Entry]:
     """The whole catalog; no file is read for it."""
     weights = Weights(settings)
     return [_entry(spec, settings, weights) for spec in discover()]
+
+
+def problems_of(entries: Sequence[Entry]) -> list[str]:
+    """What keeps a task from being done: its selected model's problem; those of all where none fits."""
+    served = {entry.task for entry in entries if entry.selected}
+    return [
+        f"{entry.task}: {entry.problem}"
+        for entry in entries
+        if entry.problem and (entry.selected or entry.task not in served)
+    ]
 
 
 def _entry(spec: AnySpec, settings: Settings, weights: Weights) -> Entry:
