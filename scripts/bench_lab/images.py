@@ -35,7 +35,6 @@ PLAIN_KIND = "plain_image_ai"
 """Jobs that only the plain worker claims."""
 MODELS = ROOT / ".kizu" / "test-models"
 """Kept from run to run; the tests keep theirs there, too."""
-MAKERS = ("openclip", "yolo", "easyocr", "florence2", "insightface")
 SMALL = (640, 480)
 WARM_UP_PHOTOS = 4
 MOST_TOKENS = 150
@@ -137,9 +136,8 @@ def _make_models(lab: Lab) -> None:
     """Raises RuntimeError when they could not be made."""
     lab.tell("writing seeded models, unless they are there")
     size = [] if lab.quick else ["--full"]
-    only = [argument for maker in MAKERS for argument in ("--only", maker)]
     made = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "scripts.test_models", str(MODELS), *size, *only],
+        [sys.executable, "-W", "ignore", "-m", "scripts.test_models", str(MODELS), *size],
         cwd=ROOT,
         check=False,
         capture_output=True,

@@ -22,7 +22,7 @@ from models.settings import ModelSettings
 from models.torch_cpu import make_torchvision_importable
 from models.weights import Weights
 
-MAKERS = ("openclip", "yolo", "easyocr", "florence2", "insightface")
+MAKERS = ("openclip", "shapes", "yolo", "easyocr", "florence2", "insightface")
 LIBRARIES = ("easyocr", "onnx", "open-clip-torch", "torch", "transformers", "ultralytics")
 """A new version of one may write other files."""
 
