@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -100,9 +101,11 @@ def make_full(folder: Path) -> list[Path]:
         return []
     with TemporaryDirectory(dir=folder) as made:
         _save(BASE, Path(made))
-        _processor(_tokenizer(), BASE["side"]).image_processor.save_pretrained(
-            made
-        )  # as in the released folder
+        # What the released folder has besides.
+        _processor(_tokenizer(), BASE["side"]).image_processor.save_pretrained(made)
+        Path(made, "special_tokens_map.json").write_text(
+            json.dumps(_tokenizer().special_tokens_map, indent=2)
+        )
         return [
             written
             for path in sorted(Path(made).iterdir())
