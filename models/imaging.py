@@ -58,7 +58,9 @@ class Picture:
     orientation: int  # 1..8, turns `pixels` upright
     profile: bytes | None  # ICC, of `pixels`
 
-    def upright(self, *, long_side: int | None = None) -> Image.Image:
+    def upright(
+        self, *, long_side: int | None = None, resampling: Image.Resampling = Image.Resampling.LANCZOS
+    ) -> Image.Image:
         """The picture as one sees it: RGB, sRGB, scaled down to `long_side` pixels if it is longer.
 
         To be read only: it may share its pixels with the picture. Raises ValueError if the picture was
@@ -69,7 +71,7 @@ class Picture:
         if wanted > max(self.extent):
             raise ValueError(f"{wanted} pixels wanted of a picture opened at {max(self.extent):.0f}")
         size = (_scaled(self.width, wanted, longest), _scaled(self.height, wanted, longest))
-        return _render(self, size, (0.0, 0.0, *self.extent))
+        return _render(self, size, (0.0, 0.0, *self.extent), resampling)
 
 
 def open_picture(
@@ -147,7 +149,12 @@ def _scaled(side: int, wanted: int, longest: int) -> int:
     return side if wanted == longest else max(1, round(side * wanted / longest))
 
 
-def _render(picture: Picture, size: tuple[int, int], box: Box) -> Image.Image:
+def _render(
+    picture: Picture,
+    size: tuple[int, int],
+    box: Box,
+    resampling: Image.Resampling = Image.Resampling.LANCZOS,
+) -> Image.Image:
     """The part `box` of the stored pixels, as an upright sRGB image of `size`.
 
     Scaling comes first: colours are then converted and pixels turned only as far as they are seen.
@@ -155,7 +162,7 @@ def _render(picture: Picture, size: tuple[int, int], box: Box) -> Image.Image:
     stored = (size[1], size[0]) if swaps_sides(picture.orientation) else size
     image = picture.pixels
     if stored != image.size or box != (0.0, 0.0, float(image.width), float(image.height)):
-        image = image.resize(stored, Image.Resampling.LANCZOS, box=box, reducing_gap=_REDUCING_GAP)
+        image = image.resize(stored, resampling, box=box, reducing_gap=_REDUCING_GAP)
     return turn_upright(to_srgb(image, picture.profile), picture.orientation)
 
 

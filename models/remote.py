@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import structlog
 
+from models import memory
 from models.errors import ModelError, ModelFailed
 from models.frame import Frame
 from models.models import Answer, In, M, ModelMetrics, Out
@@ -252,6 +253,7 @@ class _Host:
                     future.set_exception(ModelFailed(self._reason))
             self._asked.clear()
             self._frames.clear()
+            await asyncio.to_thread(memory.give_back)  # what the pictures took here
 
     async def _reap(self) -> int:
         try:

@@ -23,7 +23,10 @@ from worker.wake import Doorbell
 log = structlog.get_logger()
 
 GATHER_SECONDS = 0.05
-"""With a backlog, how long a freed slot waits for others, so that one claim fills them together."""
+"""With a backlog, how long a freed slot waits at least for others, so that one claim fills them together."""
+GATHER_SHARE = 0.5
+"""It waits longer where jobs take long: for this share of what the last one took."""
+GATHER_CAP_SECONDS = 1.0
 OUTAGE_CAP_SECONDS = 30.0
 """Longest pause between claims while the database cannot be reached."""
 DRAIN_SECONDS = 60.0
@@ -74,6 +77,8 @@ class Lane:
         """Monotonic time at which there may be, even if nothing rings; a job that ends does not move it."""
         self._backlog = False
         """Whether the last claim got all it asked for."""
+        self._took = 0.0
+        """Seconds from the claim of the job that ended last to its end."""
         self._failures = 0
         self._claim_id: UUID | None = None
         """Kept while a claim has had no answer: asking again returns what it may have taken."""
@@ -113,8 +118,8 @@ class Lane:
 
     async def _fill(self) -> float | None:
         """Claim for the free slots; answers how soon to look again unrung, None when nothing is left."""
-        if self._backlog and self.slots - self.running < math.ceil(self.slots / 2):
-            await asyncio.sleep(GATHER_SECONDS)
+        if self._backlog:
+            await self._gather()
             if self._stopping:
                 return self._poll_seconds()
         free = self.slots - self.running
@@ -140,6 +145,17 @@ class Lane:
             return self._poll_seconds()
         return min(self._poll_seconds(), max(claim.next_due_seconds, GATHER_SECONDS))
 
+    async def _gather(self) -> None:
+        """Wait for half of the slots, while the others have work to go on with."""
+        patience = min(max(GATHER_SECONDS, GATHER_SHARE * self._took), GATHER_CAP_SECONDS)
+        until = time.monotonic() + patience
+        while self.slots - self.running < math.ceil(self.slots / 2) and not self._stopping:
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            self._bell.clear()
+            await self._bell.wait(left)
+
     async def _claim(self, free: int) -> Claim:
         if self._claim_id is None or time.monotonic() - self._claim_since > self._replay_seconds:
             self._claim_id, self._claim_since = uuid4(), time.monotonic()
@@ -153,10 +169,11 @@ class Lane:
     def _start(self, job: Job, since: float) -> None:
         task = asyncio.ensure_future(self._run(job, since=since))
         self._running.add(task)
-        task.add_done_callback(self._finished)
+        task.add_done_callback(lambda task: self._finished(task, since))
 
-    def _finished(self, task: asyncio.Task[None]) -> None:
+    def _finished(self, task: asyncio.Task[None], since: float) -> None:
         self._running.discard(task)
+        self._took = time.monotonic() - since
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("runner raised", lane=self.name, exc_info=error)
         if self._until_empty:

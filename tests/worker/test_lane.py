@@ -80,6 +80,22 @@ async def test_a_backlog_is_claimed_several_jobs_at_a_time() -> None:
     assert bench.queue.calls.count("claim") <= 80 / 4 + 2
 
 
+async def test_slow_jobs_that_end_one_after_the_other_are_replaced_in_pairs() -> None:
+    bench = Bench(slots=4)
+    turns = asyncio.Lock()
+
+    async def run(job: Job, *, since: float) -> None:
+        async with turns:  # as jobs that wait for one model
+            await asyncio.sleep(0.1)
+        await bench.queue.settle(job, Done(), Run())
+
+    bench.lane._run = run
+    for _ in range(24):
+        bench.table.add(KIND)
+    await bench.serve()
+    assert bench.queue.calls.count("claim") <= 16
+
+
 async def test_a_backlog_is_never_slept_on() -> None:
     bench = Bench(slots=1, poll=60.0)
     for _ in range(20):

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import IO, Any, Final
 
 import structlog
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from models.errors import ModelError
@@ -52,6 +53,8 @@ MODEL_ERRORS: Final[Mapping[str, type[JobError]]] = {
         WeightsMissing,
     )
 }
+RESAMPLING: Final = Image.Resampling.HAMMING
+"""As sharp as bicubic where a picture becomes smaller, at half of Lanczos's cost."""
 UNAVAILABLE: Final = frozenset({BadWeights, LicenceRefused, PackageMissing, UnknownModel, WeightsMissing})
 """Trying again here and now would not help, and says nothing about the picture."""
 
@@ -112,7 +115,7 @@ def see(file: IO[bytes], max_pixels: int, long_side: int, level: Level) -> Scene
         data = file.read()
     with named_errors():
         picture = open_picture(data, max_pixels=max_pixels, long_side=long_side)
-        image = picture.upright(long_side=long_side)
+        image = picture.upright(long_side=long_side, resampling=RESAMPLING)
     return Scene(image=image, frame=Frame.of(image), sha256=hashlib.sha256(data).hexdigest(), level=level)
 
 
