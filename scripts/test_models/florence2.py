@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from string import ascii_lowercase
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -100,7 +101,7 @@ def make_full(folder: Path) -> list[Path]:
     if (target / "model.safetensors").exists():
         return []
     with TemporaryDirectory(dir=folder) as made:
-        _save(BASE, Path(made))
+        _save(BASE, Path(made), torch.float16)  # as it was released
         # What the released folder has besides.
         _processor(_tokenizer(), BASE["side"]).image_processor.save_pretrained(made)
         Path(made, "special_tokens_map.json").write_text(
@@ -113,7 +114,7 @@ def make_full(folder: Path) -> list[Path]:
         ]
 
 
-def _save(size: dict[str, Any], folder: Path) -> None:
+def _save(size: dict[str, Any], folder: Path, dtype: torch.dtype = torch.float32) -> None:
     torch.manual_seed(SEED)
     tokenizer = _tokenizer()
     _processor(tokenizer, size["side"]).save_pretrained(folder)
@@ -131,11 +132,21 @@ def _save(size: dict[str, Any], folder: Path) -> None:
         vision_config=size["vision"], text_config=text, image_token_id=image_token_id, **ids
     )
     model = Florence2ForConditionalGeneration(config).eval()
+    _write_letters(model, tokenizer)
     _end_sentences(model)
     model.generation_config = GenerationConfig(
         num_beams=3, early_stopping=True, no_repeat_ngram_size=3, **ids
     )
-    model.save_pretrained(folder)
+    model.to(dtype).save_pretrained(folder)
+
+
+@torch.no_grad()
+def _write_letters(model: Florence2ForConditionalGeneration, tokenizer: RobertaTokenizer) -> None:
+    """Other words are faint: they are read, but hardly ever written; most of a full size have no name."""
+    words = model.get_input_embeddings().weight
+    faint = torch.full((len(words), 1), 0.1)
+    faint[tokenizer.convert_tokens_to_ids([*ascii_lowercase, tokenizer.eos_token])] = 1
+    words *= faint
 
 
 @torch.no_grad()
