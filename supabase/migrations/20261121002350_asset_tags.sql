@@ -34,6 +34,25 @@ create index asset_tags_of_a_creator on public.asset_tags (created_by);
 
 select kizu.let_owners_edit('asset_tags');
 
+-- What a person wrote or corrected is theirs, and no later look of ours removes it.
+create function kizu.sign_tag()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  new.created_by := auth.uid();
+  return new;
+end;
+$$;
+
+create trigger people_sign_their_tags
+  before insert or update on public.asset_tags
+  for each row when (current_user = 'authenticated')
+  execute function kizu.sign_tag();
+
+revoke execute on function kizu.sign_tag() from public, anon, authenticated, service_role;
+
 -- Replaces the things we saw in a photo by those we see now, each once; people's own tags stay.
 create function kizu.replace_object_tags(p_rows jsonb, p_user uuid, p_asset uuid, p_run uuid)
 returns void

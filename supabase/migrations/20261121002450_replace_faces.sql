@@ -25,6 +25,28 @@ begin
 end;
 $$;
 
+-- Tags of ours for the people that faces of a photo show: p_faces is {id: cosine to a named face, or null}.
+create function kizu.tag_people(p_asset uuid, p_run uuid, p_faces jsonb)
+returns void
+language sql
+set search_path = ''
+as $$
+  insert into public.asset_tags (user_id, asset_id, run_id, tag_type, tag_value, contact_id,
+                                 bounding_box, face_index, created_by, tagged_by)
+  select distinct on (contact.id)
+         face.user_id, face.asset_id, p_run, 'person', left(contact.display_name, 500), contact.id,
+         face.bounding_box, face.face_index, null,
+         jsonb_strip_nulls(jsonb_build_object('source', 'kizu',
+                                              'model', face.model_version,
+                                              'similarity', round(similarity::numeric, 3)))
+    from jsonb_each_text(coalesce(p_faces, '{}')) as named (id, similarity)
+    join public.face_embeddings as face on face.id = named.id::uuid
+    join public.contacts as contact on contact.id = face.contact_id
+   where face.asset_id = p_asset
+     and contact.display_name <> ''
+   order by contact.id, face.face_index;
+$$;
+
 -- The faces of a photo whose contact is not known get the one whose named faces they are most like, if they
 -- are alike enough; a person is in a photo once. Only faces that people named are compared with: what was
 -- recognised teaches nothing, or one mistake would lead to the next.
@@ -35,6 +57,7 @@ set search_path = ''
 as $$
 declare
   c_alike constant float8 := 0.55; -- cosine; what existing apps were tuned to
+  v_named jsonb; -- {id of a face: similarity}
 begin
   with
   here as materialized (
@@ -82,30 +105,27 @@ begin
            recognised = true
       from best_of_each_contact as best
      where face.id = best.id
- returning face.contact_id, face.face_index, face.bounding_box, face.model_version, best.similarity
+ returning face.id, best.similarity
   )
-  insert into public.asset_tags (user_id, asset_id, run_id, tag_type, tag_value, contact_id,
-                                 bounding_box, face_index, created_by, tagged_by)
-  select p_user, p_asset, p_run, 'person', left(contact.display_name, 500), contact.id,
-         named.bounding_box, named.face_index, null,
-         jsonb_build_object('source', 'kizu',
-                            'model', named.model_version,
-                            'similarity', round(named.similarity::numeric, 3))
-    from named
-    join public.contacts as contact on contact.id = named.contact_id
-   where contact.display_name <> '';
+  select jsonb_object_agg(id, similarity) into v_named from named;
+
+  perform kizu.tag_people(p_asset, p_run, v_named);
 end;
 $$;
 
 -- Replaces the faces of a photo. Each old face goes on as the new one that covers it best, one to one and
--- above half; what is left over goes, or is new.
+-- above half, unless the same model sees somebody else there; what is left over goes, or is new.
+--
+-- A face found again keeps what people said of it. Whom we took it for is found out anew, but stays while the
+-- new look is another model's, in which nobody has been named yet.
 create function kizu.replace_faces(p_rows jsonb, p_user uuid, p_asset uuid, p_run uuid)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
-  c_same_face constant float8 := 0.5;
+  c_same_face   constant float8 := 0.5;
+  c_same_person constant float8 := 0.3; -- cosine; well below what one face in two renderings has
   v_old     public.face_embeddings[];
   v_kept    jsonb := '{}'; -- {face_index of the new: id of the old}
   v_pair    record;
@@ -125,6 +145,8 @@ begin
       from jsonb_populate_recordset(null::public.face_embeddings, p_rows) as row
      cross join unnest(v_old) as old
      where kizu.iou(row.bounding_box, old.bounding_box) > c_same_face
+       and (row.model_version <> old.model_version
+            or 1 - (row.embedding operator(extensions.<=>) old.embedding) >= c_same_person)
      order by overlap desc, row.face_index, old.id
   loop
     if not v_kept ? v_pair.face_index::text
@@ -142,19 +164,36 @@ begin
 
   insert into public.face_embeddings (id, user_id, asset_id, run_id, face_index, embedding, bounding_box,
                                       landmarks, confidence, face_thumbnail_url, model_version,
-                                      weights_digest, cluster_id, contact_id, created_at)
+                                      weights_digest, cluster_id, contact_id, recognised, created_at)
   select coalesce(old.id, gen_random_uuid()), p_user, p_asset, p_run, row.face_index, row.embedding,
          row.bounding_box, row.landmarks, row.confidence, row.face_thumbnail_url, row.model_version,
-         row.weights_digest, old.cluster_id, case when not old.recognised then old.contact_id end,
-         coalesce(old.created_at, now())
+         row.weights_digest, case when stays then old.cluster_id end, case when stays then old.contact_id end,
+         coalesce(stays and old.recognised, false), coalesce(old.created_at, now())
     from jsonb_populate_recordset(null::public.face_embeddings, p_rows) as row
-    left join unnest(v_old) as old on old.id = (v_kept ->> row.face_index::text)::uuid;
+    left join unnest(v_old) as old on old.id = (v_kept ->> row.face_index::text)::uuid
+   cross join lateral (
+           select not old.recognised
+                  or (old.model_version <> row.model_version
+                      and not exists (
+                            select from public.face_embeddings as named
+                             where named.user_id = p_user
+                               and named.contact_id = old.contact_id
+                               and named.model_version = row.model_version
+                               and not named.recognised
+                          )) as stays
+         ) as kept;
 
+  perform kizu.tag_people(p_asset, p_run, (select jsonb_object_agg(id, null::float8)
+                                             from public.face_embeddings
+                                            where asset_id = p_asset
+                                              and contact_id is not null
+                                              and not is_from_video));
   perform kizu.recognise_faces(p_user, p_asset, p_run);
 end;
 $$;
 
 revoke execute on function kizu.iou(jsonb, jsonb) from public, anon, authenticated, service_role;
+revoke execute on function kizu.tag_people(uuid, uuid, jsonb) from public, anon, authenticated, service_role;
 revoke execute on function kizu.recognise_faces(uuid, uuid, uuid)
   from public, anon, authenticated, service_role;
 revoke execute on function kizu.replace_faces(jsonb, uuid, uuid, uuid)

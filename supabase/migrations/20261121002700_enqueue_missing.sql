@@ -5,8 +5,9 @@
 -- service, of p_user_id or everybody. p_versions is {operation: version of the model}; an operation is
 -- missing where the asset does not say it is known in that version, or everywhere with p_force.
 --
--- Left alone: photos with an image job pending or running, and, without p_force, those whose same job has
--- failed for a reason that lies in the photo. Jobs go behind everything that somebody just uploaded.
+-- Left alone: photos with an image job pending or running, and, without p_force, those whose last job for the
+-- same versions has failed for a reason that lies in the photo. Jobs go behind everything that somebody just
+-- uploaded.
 --
 -- Answers {"looked_at", "missing", "enqueued", "next"}; `next` is the p_after of the next page, null at
 -- the end. p_dry_run enqueues nothing.
@@ -27,7 +28,9 @@ declare
   c_kind     constant text := 'image_ai';
   c_behind   constant int := 100;
   c_mendable constant text[] := array['weights_missing', 'bad_weights', 'package_missing', 'licence_refused',
-                                      'unknown_model'];
+                                      'unknown_model', 'storage_unavailable', 'database_unavailable', 'timeout'];
+  c_most_operations constant int := 64;
+  c_largest_version constant int := 200; -- characters
   v_scope constant uuid := kizu.caller_scope();
   v_user  constant uuid := coalesce(kizu.caller_scope(), p_user_id);
   v_limit constant int := least(greatest(coalesce(p_limit, 1000), 1), 5000);
@@ -40,6 +43,18 @@ begin
   if jsonb_typeof(p_versions) is distinct from 'object' or p_versions = '{}' then
     raise sqlstate 'PT400'
       using message = 'bad_params', detail = 'versions: expected {operation: version}, at least one';
+  end if;
+  if (select count(*) from jsonb_object_keys(p_versions)) > c_most_operations
+     or exists (
+          select from jsonb_each(p_versions)
+           where key !~ '^[a-z][a-z0-9_]{0,62}$'
+              or jsonb_typeof(value) <> 'string'
+              or length(value #>> '{}') not between 1 and c_largest_version
+        ) then
+    raise sqlstate 'PT400'
+      using message = 'bad_params',
+            detail = format('versions: expected at most %s operations, each with a version of at most %s characters',
+                            c_most_operations, c_largest_version);
   end if;
   select * into strict v_kind from public.job_kinds where kind = c_kind;
 
@@ -59,11 +74,13 @@ begin
     select asset.id as asset_id,
            asset.user_id,
            wanted.params,
-           kizu.dedupe_key(c_kind, asset.id, wanted.params) as dedupe_key
+           kizu.dedupe_key(c_kind, asset.id, wanted.params || jsonb_build_object('versions', wanted.versions))
+             as dedupe_key
       from public.assets as asset
      cross join lateral (
              select v_kind.default_params
-                    || jsonb_build_object('operations', jsonb_agg(key order by key)) as params
+                    || jsonb_build_object('operations', jsonb_agg(key order by key)) as params,
+                    jsonb_object_agg(key, value) as versions
                from jsonb_each_text(p_versions)
               where p_force
                  or not coalesce(
@@ -85,13 +102,14 @@ begin
                 and job.job_type in (c_kind, 'process_image')
                 and job.status in ('pending', 'processing')
            )
-       and (p_force or not exists (
-             select from public.jobs as job
+       and (p_force or coalesce((
+             select job.status <> 'failed' or job.error_code = any (c_mendable)
+               from public.jobs as job
               where job.asset_id = lacking.asset_id
-                and job.status = 'failed'
                 and job.dedupe_key = lacking.dedupe_key
-                and job.error_code <> all (c_mendable)
-           ))
+              order by job.created_at desc
+              limit 1
+           ), true))
      order by asset_id
         on conflict (dedupe_key) where status in ('pending', 'processing') do nothing
  returning id

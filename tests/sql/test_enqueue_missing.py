@@ -93,7 +93,10 @@ def test_force_wants_everything_again(queue: Any, photo: Any) -> None:
     assert jobs(queue, user) == {asset: ["embedding", "faces"]}
 
 
-@pytest.mark.parametrize(("code", "again"), [("unreadable", 0), ("weights_missing", 1)])
+@pytest.mark.parametrize(
+    ("code", "again"),
+    [("unreadable", 0), ("worker_lost", 0), ("weights_missing", 1), ("storage_unavailable", 1)],
+)
 def test_what_failed_for_the_photos_own_reason_is_not_tried_again(
     queue: Any, photo: Any, code: str, again: int
 ) -> None:
@@ -109,6 +112,35 @@ def test_what_failed_for_the_photos_own_reason_is_not_tried_again(
     assert missing(queue, user, force=True)["enqueued"] == 1 - again
 
 
+def test_what_failed_for_one_model_is_tried_with_the_next(queue: Any, photo: Any) -> None:
+    user = queue.user()
+    photo(user)
+
+    def enqueued(version: str) -> int:
+        return int(queue.value("select enqueue_missing(%s, %s)", Jsonb({"faces": version}), user)["enqueued"])
+
+    def end(status: str) -> None:
+        queue.db.execute(
+            "update ai_processing_jobs set status = %s, error_code = 'model_failed', completed_at = now()"
+            " where user_id = %s and status = 'pending'",
+            (status, user),
+        )
+
+    assert enqueued("one") == 1
+    end("failed")
+    assert enqueued("one") == 0
+    assert enqueued("two") == 1
+    end("failed")
+    assert (
+        queue.value("select enqueue_missing(%s, %s, p_force => true)", Jsonb({"faces": "two"}), user)[
+            "enqueued"
+        ]
+        == 1
+    )
+    end("completed")
+    assert enqueued("two") == 1, "its last job has not failed, and the fact is missing"
+
+
 def test_a_user_reaches_only_their_own_photos(queue: Any, photo: Any) -> None:
     user, another = queue.user(), queue.user()
     photo(another)
@@ -116,8 +148,14 @@ def test_a_user_reaches_only_their_own_photos(queue: Any, photo: Any) -> None:
     assert jobs(queue, another) == {}
 
 
-@pytest.mark.parametrize("versions", [{}, ["embedding"], None])
-def test_nothing_wanted_is_a_mistake(queue: Any, versions: Any) -> None:
+@pytest.mark.parametrize(
+    "versions",
+    [
+        *({}, ["embedding"], None, {"faces": 1}, {"faces": {"a": [1e300]}}, {"faces": ""}),
+        *({"Faces!": "v"}, {"faces": "v" * 201}, {f"operation_{number}": "v" for number in range(65)}),
+    ],
+)
+def test_odd_versions_are_a_mistake(queue: Any, versions: Any) -> None:
     user = queue.user()
     with (
         queue.acting("authenticated", user),

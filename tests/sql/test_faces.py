@@ -166,6 +166,97 @@ def test_a_second_look_changes_nothing(queue: Any) -> None:
     assert queue.value("select count(*) from asset_tags where asset_id = %s", second) == 1
 
 
+@pytest.mark.parametrize("named_first", [False, True])
+def test_who_was_recognised_stays_so_when_the_model_changes(queue: Any, named_first: bool) -> None:
+    user = queue.user()
+    named, other, ada = queue.asset(user), queue.asset(user), contact(queue, user)
+    look(queue, user, named, face(0, HERE, somebody(1)))
+    name_face(queue, faces_of(queue, named)[0]["id"], ada)
+    look(queue, user, other, face(0, THERE, somebody(1, blur=0.3)))
+
+    again = [(named, HERE, somebody(11)), (other, THERE, somebody(11, blur=0.3))]
+    for asset, box, vector in again if named_first else reversed(again):
+        look(queue, user, asset, face(0, box, vector, model="newer"))
+
+    assert [(str(one["contact_id"]), one["recognised"]) for one in faces_of(queue, other)] == [(ada, True)]
+    assert queue.value("select count(*) from asset_tags where asset_id = %s", other) == 1
+
+
+def test_somebody_else_in_the_same_place_is_somebody_else(queue: Any) -> None:
+    user = queue.user()
+    asset, ada = queue.asset(user), contact(queue, user)
+    look(queue, user, asset, face(0, HERE, somebody(1)))
+    before = faces_of(queue, asset)[0]["id"]
+    name_face(queue, before, ada)
+
+    look(queue, user, asset, face(0, NEARLY_HERE, somebody(2)))
+
+    [after] = faces_of(queue, asset)
+    assert after["id"] != before
+    assert after["contact_id"] is None
+
+
+def test_a_mistaken_recognition_leaves_nothing_behind(queue: Any) -> None:
+    user = queue.user()
+    first, second, ada = queue.asset(user), queue.asset(user), contact(queue, user)
+    cluster = queue.value("insert into face_clusters (user_id) values (%s) returning id", user)
+    look(queue, user, first, face(0, HERE, somebody(1)))
+    named = faces_of(queue, first)[0]["id"]
+    name_face(queue, named, ada)
+    queue.db.execute("update face_embeddings set cluster_id = %s where id = %s", (cluster, named))
+    look(queue, user, second, face(0, HERE, somebody(1, blur=0.3)))
+    assert faces_of(queue, second)[0]["cluster_id"] == cluster
+
+    queue.db.execute("update face_embeddings set contact_id = null where id = %s", (named,))
+    look(queue, user, second, face(0, HERE, somebody(1, blur=0.3)))
+
+    [mistaken] = faces_of(queue, second)
+    assert (mistaken["contact_id"], mistaken["cluster_id"]) == (None, None)
+
+
+def test_a_person_that_somebody_confirmed_stays_tagged(queue: Any) -> None:
+    user = queue.user()
+    first, second, ada = queue.asset(user), queue.asset(user), contact(queue, user)
+    look(queue, user, first, face(0, HERE, somebody(1)))
+    name_face(queue, faces_of(queue, first)[0]["id"], ada)
+    look(queue, user, second, face(0, HERE, somebody(1, blur=0.3)))
+    name_face(queue, faces_of(queue, second)[0]["id"], ada)
+
+    look(queue, user, second, face(0, HERE, somebody(1, blur=0.3)))
+
+    [tag] = queue.rows("select * from asset_tags where asset_id = %s", second)
+    assert str(tag["contact_id"]) == ada
+    assert "similarity" not in tag["tagged_by"]
+
+
+def test_a_tag_that_its_owner_corrected_is_the_owners(queue: Any) -> None:
+    user, another = queue.user(), queue.user()
+    asset = queue.asset(user)
+
+    def see(*names: str) -> None:
+        kind = queue.kind()
+        queue.enqueue(kind, user, asset)
+        rows = [{"tag_value": name, "tagged_by": {}} for name in names]
+        queue.settle(queue.take(kind), writes=[{"table": "asset_tags", "rows": rows}])
+
+    see("dog", "cat")
+    with queue.acting("authenticated", user):
+        queue.db.execute("update asset_tags set tag_value = 'wolf' where tag_value = 'dog'")
+        queue.db.execute(
+            "insert into asset_tags (asset_id, tag_type, tag_value, created_by)"
+            " values (%s, 'object', 'hill', %s)",
+            (asset, another),
+        )
+    see("cat")
+
+    rows = queue.rows("select tag_value, created_by from asset_tags where asset_id = %s", asset)
+    assert {row["tag_value"]: row["created_by"] and str(row["created_by"]) for row in rows} == {
+        "wolf": str(user),
+        "hill": str(user),
+        "cat": None,
+    }
+
+
 def test_things_we_saw_are_tagged_once_and_peoples_tags_stay(queue: Any) -> None:
     user = queue.user()
     asset = queue.asset(user)
