@@ -113,6 +113,7 @@ class Host:
     def _answer(self, number: int, future: Future[Any]) -> None:
         self._asked.pop(number, None)
         if future.cancelled():
+            self._send(Kind.CANCEL, number, b"")  # nobody waits for it, but nothing is owed any longer
             return
         error = future.exception()
         try:

@@ -11,6 +11,7 @@ import re
 import signal
 import socket
 import sys
+import time
 import weakref
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
@@ -37,6 +38,9 @@ LINGER_SECONDS: Final = 5.0
 missing, and to remember that they are."""
 HUNG_SECONDS: Final = 600.0
 """A load or a call that takes longer, captions' own limit aside, will never end; the host then does."""
+SILENT_SECONDS: Final = 60.0
+"""Longer than that the host is silent only if it cannot even end itself: it is stopped, or a library keeps
+Python's lock. It is then killed. Within them weights are found, or refused, before a load begins."""
 END_SECONDS: Final = 5.0
 """How long a host may take to end before it is killed."""
 LINE: Final = 500
@@ -59,12 +63,13 @@ class RemoteModels:
     ) -> None:
         """`catalog` names what answers the specs; `weights` what makes a `WeightStore` of the settings."""
         fields = set(ModelSettings.model_fields)  # a worker's settings know more, some of it secret
+        self._patience = patience + 10 * settings.caption_seconds
         self._hello = {
             "settings": settings.model_dump_json(include=fields),
             "catalog": catalog,
             "weights": weights,
             "linger": linger,
-            "patience": patience + 10 * settings.caption_seconds,
+            "patience": self._patience,
         }
         self._pins: set[str] = set()
         self._identities: dict[str, Identity] = {}
@@ -140,7 +145,8 @@ class RemoteModels:
 
     async def _start(self) -> _Host:
         try:
-            self._host = await _Host.start({**self._hello, "pins": sorted(self._pins)}, self._on_idle)
+            hello = {**self._hello, "pins": sorted(self._pins)}
+            self._host = await _Host.start(hello, self._on_idle, self._patience + SILENT_SECONDS)
             ended = asyncio.create_task(self._host.ended())
             self._ended.add(ended)
             ended.add_done_callback(self._ended.discard)
@@ -162,12 +168,19 @@ class _Host:
         process: asyncio.subprocess.Process,
         sock: socket.socket,
         on_idle: Callable[[Mapping[str, ModelMetrics]], None],
+        silence: float,
     ) -> None:
+        """`silence`: seconds without a word while it owes an answer, after which it is killed."""
         self.pid = process.pid
         self.open = True
         self._process = process
         self._sock = sock
         self._on_idle = on_idle
+        self._silence = silence
+        self._heard = time.monotonic()
+        """When the host last said something, or began to owe an answer."""
+        self._owed: set[int] = set()
+        """Requests that were sent and not answered, whether or not somebody still waits for them."""
         self._loop = asyncio.get_running_loop()
         self._numbers = count(1)
         self._asked: dict[int, asyncio.Future[Any]] = {}
@@ -180,7 +193,10 @@ class _Host:
 
     @classmethod
     async def start(
-        cls, hello: Mapping[str, Any], on_idle: Callable[[Mapping[str, ModelMetrics]], None]
+        cls,
+        hello: Mapping[str, Any],
+        on_idle: Callable[[Mapping[str, ModelMetrics]], None],
+        silence: float,
     ) -> _Host:
         ours, theirs = socket.socketpair()
         try:
@@ -199,7 +215,7 @@ class _Host:
         finally:
             theirs.close()
         ours.setblocking(False)
-        host = cls(process, ours, on_idle)
+        host = cls(process, ours, on_idle, silence)
         host._post(host._send_pickled, Kind.ASK, 0, hello)
         return host
 
@@ -230,6 +246,7 @@ class _Host:
         """Everything from the start of the process to its end."""
         sending = asyncio.create_task(self._send_posted())
         printing = asyncio.create_task(self._print())
+        watching = asyncio.create_task(self._watch())
         try:
             while True:
                 await self._receive()
@@ -239,6 +256,7 @@ class _Host:
             log.exception("model host not understood")
         finally:
             self.open = False
+            watching.cancel()
             sending.cancel()
             await asyncio.wait([sending])
             self._sock.close()
@@ -254,6 +272,16 @@ class _Host:
             self._asked.clear()
             self._frames.clear()
             await asyncio.to_thread(memory.give_back)  # what the pictures took here
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(min(1.0, self._silence / 4))
+            if self._owed and time.monotonic() - self._heard > self._silence:
+                self.end(f"the process that runs models said nothing for {self._silence:.0f} seconds")
+                log.warning("model host killed", pid=self.pid, reason=self._reason, requests=len(self._asked))
+                with suppress(ProcessLookupError):
+                    self._process.kill()
+                return
 
     async def _reap(self) -> int:
         try:
@@ -285,6 +313,9 @@ class _Host:
             if not future.done():
                 future.set_exception(error)
             return
+        if not self._owed:
+            self._heard = time.monotonic()
+        self._owed.add(number)
         while self._unsent:
             frame_number, frame = self._unsent.pop()
             size = SIZE.pack(frame.width, frame.height)
@@ -329,7 +360,10 @@ class _Host:
         body = await self._exactly(length)
         match Kind(kind):
             case Kind.ANSWER | Kind.ERROR:
+                self._owed.discard(number)
                 self._settle(Kind(kind), self._asked.pop(number, None), body)
+            case Kind.CANCEL:
+                self._owed.discard(number)
             case Kind.LOG:
                 level, event, fields = unpacked(body, {})
                 getattr(log, level, log.info)(event, **fields)
@@ -359,6 +393,7 @@ class _Host:
             part = await self._loop.sock_recv(self._sock, min(length, 2**20))
             if not part:
                 raise EOFError
+            self._heard = time.monotonic()
             parts.append(part)
             length -= len(part)
         return b"".join(parts)

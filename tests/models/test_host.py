@@ -323,6 +323,49 @@ async def test_a_host_that_dies_fails_what_it_was_asked_and_nothing_else(
         assert models.pid != first
 
 
+async def test_a_host_that_stands_still_is_killed_and_the_next_one_answers(tmp_path: Path) -> None:
+    async with opened(tmp_path) as models:
+        await models.run(PARROT, Parrot.say, "x")
+        first = pid_of(models)
+        assert models._host is not None
+        models._host._silence = 0.3
+        os.kill(first, signal.SIGSTOP)
+        left = asyncio.create_task(models.run(PARROT, Parrot.say, "nobody waits for it"))
+        await asyncio.sleep(0.1)
+        left.cancel()
+        await asyncio.sleep(0.1)
+        with pytest.raises(ModelFailed, match="said nothing for"):
+            await asyncio.wait_for(models.run(PARROT, Parrot.say, "y"), 10)
+        assert (await models.run(PARROT, Parrot.say, "z")).value == "z"
+        assert models.pid != first
+
+
+async def test_a_host_that_stands_still_is_killed_though_everybody_has_left(tmp_path: Path) -> None:
+    async with opened(tmp_path) as models:
+        await models.run(PARROT, Parrot.say, "x")
+        assert models._host is not None
+        models._host._silence = 0.3
+        os.kill(pid_of(models), signal.SIGSTOP)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(models.run(PARROT, Parrot.say, "y"), 0.1)
+        await asyncio.wait_for(until(lambda: models.pid is None), 10)
+
+
+async def test_a_host_that_owes_nothing_may_be_silent(tmp_path: Path) -> None:
+    async with opened(tmp_path) as models:
+        await models.run(PARROT, Parrot.say, "x")
+        host = models._host
+        assert host is not None
+        os.kill(host.pid, signal.SIGSTOP)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(models.run(PARROT, Parrot.say, "y"), 0.1)
+        os.kill(host.pid, signal.SIGCONT)
+        await until(lambda: not host._owed)
+        host._silence = 0.1
+        await asyncio.sleep(1.2)
+        assert models.pid == host.pid
+
+
 @pytest.mark.slow
 async def test_hosts_that_are_killed_again_and_again_leave_every_request_with_an_end(tmp_path: Path) -> None:
     frame = picture(640, 480)
