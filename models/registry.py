@@ -11,10 +11,11 @@ import asyncio
 import time
 import traceback
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from pathlib import Path
 from threading import Condition, Thread, current_thread
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
@@ -37,6 +38,9 @@ log = structlog.get_logger()
 REFUSAL_SECONDS: Final = 5.0
 """How long a model that could not be had (no weights, no package) is taken to stay so: jobs come faster than
 files do."""
+FETCH_SECONDS: Final = 30.0
+"""How long a request waits for weights that are being fetched: a slow hub, or another process at it, must
+not cost a job what other models said. The fetching goes on."""
 HOPELESS_SHARE: Final = 0.1
 """Of the models' thread, at most, is spent on a load that fails each time: it is refused meanwhile."""
 HOPELESS_SECONDS: Final = 60.0
@@ -84,7 +88,8 @@ class _Slot:
     files: Mapping[str, Path] | None = None
     """None until its weights are at hand, and again after an unload."""
     digest: str | None = None
-    preparing: bool = False
+    preparing: float | None = None
+    """Since when its weights are being found; None while they are not."""
     refused: _Failure | None = None
     """Why it could not be had the last time, and until when that holds."""
     refused_until: float = 0.0
@@ -262,7 +267,9 @@ class Registry:
                 not self._waiting
                 and not self._orders
                 and self._busy_since is None
-                and not any(slot.preparing or slot.model is not None for slot in self._slots.values())
+                and not any(
+                    slot.preparing is not None or slot.model is not None for slot in self._slots.values()
+                )
             )
 
     @property
@@ -312,8 +319,8 @@ class Registry:
 
     def _prepare(self, slot: _Slot) -> None:
         """Have its weights found, unless they are."""
-        if slot.model is None and slot.files is None and not slot.preparing:
-            slot.preparing = True
+        if slot.model is None and slot.files is None and slot.preparing is None:
+            slot.preparing = time.monotonic()
             Thread(target=self._find_weights, args=(slot,), name="weights", daemon=True).start()
 
     def _most(self, group: _Group) -> int:
@@ -322,6 +329,19 @@ class Registry:
         if slot.model is None:
             return 0 if slot.files is None else 1
         return 1 if group.method is None else slot.most
+
+    def _given_up(self) -> Iterator[tuple[float, _Group]]:
+        """When the oldest request of each group will have waited long enough for weights being fetched.
+
+        Without downloads they are only verified, which ends.
+        """
+
+        def being_found(group: _Group) -> int:
+            return int(self._settings.model_downloads and self._slots[group.task].preparing is not None)
+
+        for due in self._waiting.due(inf, being_found):
+            since = max(due.since, self._slots[due.group.task].preparing or 0.0)
+            yield since + FETCH_SECONDS, due.group
 
     def _next(self, now: float) -> _Group | None:
         """Whose turn it is: who waits longest, unless that pushes out a model that has work itself."""
@@ -398,7 +418,7 @@ class Registry:
         except BaseException as error:
             failure = _Failure.of(error)
         with self._changed:
-            slot.preparing = False
+            slot.preparing = None
             slot.files, slot.digest = files, digest
             slot.refused = failure
             slot.refused_until = time.monotonic() + REFUSAL_SECONDS
@@ -444,6 +464,13 @@ class Registry:
         for waiting in self._waiting:
             self._prepare(self._slots[waiting.task])
         now = time.monotonic()
+        for moment, late in self._given_up():
+            if moment <= now:
+                version = self._slots[late.task].variant.version
+                missing = WeightsMissing(
+                    f"the weights of {version} are being fetched; jobs get it once they are there"
+                )
+                return partial(_Failure.of(missing).tell, self._take(late, 1))
         for slot in self._expired(now):
             return partial(self._unload, slot)
         group = self._next(now)
@@ -456,6 +483,7 @@ class Registry:
 
     def _seconds_to_wait(self) -> float | None:
         moments = [moment for slot in self._slots.values() if (moment := self._expires(slot)) is not None]
+        moments += [moment for moment, _ in self._given_up()]
         due = self._waiting.next_due(self._most)
         if due is not None:
             moments.append(due)

@@ -239,6 +239,51 @@ async def test_a_model_without_weights_holds_up_no_other(settings: ModelSettings
         assert (await slow).value == 1
 
 
+async def test_who_waits_long_for_a_download_is_refused_and_the_download_goes_on(
+    settings: ModelSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "FETCH_SECONDS", 0.2)
+    found = threading.Event()
+
+    class Slow(Stores):
+        def paths(self, variant: Variant) -> Mapping[str, Path]:
+            assert found.wait(30)
+            return super().paths(variant)
+
+    weights = Slow()
+    specs = [spec_of(PARROT, lambda _: Parrot(), dimension=512)]
+    with opened(specs, settings, weights, vector_precision="bf16") as models:
+        asked = [
+            models.run(PARROT, Parrot.say, "x"),
+            models.run(PARROT, Parrot.shout, "x"),
+            models.run(PARROT, Parrot.say, "y"),
+            models.identity(PARROT),  # which depends on the precision it will have
+        ]
+        waiting = asyncio.gather(*asked, return_exceptions=True)
+        for error in await asyncio.wait_for(waiting, 5):
+            assert isinstance(error, WeightsMissing)
+            assert "parrot-1 are being fetched" in str(error)
+        assert not models.idle, "or its process would end"
+        found.set()
+        await until(lambda: models.idle)
+        assert weights.looked == 1
+
+
+async def test_without_downloads_who_waits_for_weights_gets_them(
+    settings: ModelSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "FETCH_SECONDS", 0.05)
+
+    class Thorough(Stores):
+        def paths(self, variant: Variant) -> Mapping[str, Path]:
+            time.sleep(0.3)
+            return super().paths(variant)
+
+    specs = [spec_of(PARROT, lambda _: Parrot())]
+    with opened(specs, settings, Thorough(), model_downloads=False) as models:
+        assert (await models.run(PARROT, Parrot.say, "x")).value == "x"
+
+
 @pytest.mark.parametrize(
     ("variant", "error", "says"),
     [
