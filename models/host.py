@@ -34,6 +34,8 @@ from models.wire import HEADER, SIZE, Kind, no_frame, packed, unpacked
 
 HUNG: Final = 70
 """Exit code of a host that gave up on a load or a call."""
+DEAD: Final = 71
+"""The same, where nothing is left that could load or call."""
 
 
 class Host:
@@ -133,7 +135,7 @@ class Host:
         raise structlog.DropEvent
 
     def _watch(self, linger: float, patience: float) -> NoReturn:
-        """Offer to end when nothing has been loaded for a while; end when a load or a call hangs."""
+        """Offer to end when nothing was loaded for a while; end when the models' thread hangs or died."""
         idle_since: float | None = None
         while True:
             time.sleep(min(0.5, linger / 4))
@@ -143,6 +145,9 @@ class Host:
                 print(f"a model has been at it for {patience:.0f} seconds:", file=sys.stderr)  # noqa: T201
                 faulthandler.dump_traceback()
                 os._exit(HUNG)
+            if self._registry.dead:
+                print("the models' thread has died", file=sys.stderr)  # noqa: T201
+                os._exit(DEAD)
             if not self._registry.idle:
                 idle_since = None
             elif idle_since is None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 from pathlib import Path
-from threading import Condition, Thread, current_thread
+from threading import TIMEOUT_MAX, Condition, Thread, current_thread
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import structlog
@@ -273,6 +273,11 @@ class Registry:
             )
 
     @property
+    def dead(self) -> bool:
+        """The models' thread has ended though nobody closed it: no request is answered any more."""
+        return self._thread is not None and not self._thread.is_alive() and not self._closed
+
+    @property
     def busy_since(self) -> float | None:
         """When what the models' thread is doing began, by the monotonic clock; None while it waits."""
         return self._busy_since
@@ -487,7 +492,7 @@ class Registry:
         due = self._waiting.next_due(self._most)
         if due is not None:
             moments.append(due)
-        return max(0.0, min(moments) - time.monotonic()) if moments else None
+        return min(max(0.0, min(moments) - time.monotonic()), TIMEOUT_MAX) if moments else None
 
     def _load(self, slot: _Slot) -> None:
         started = time.monotonic()

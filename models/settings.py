@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+DAY: Final = 86_400.0
+YEAR: Final = 365 * DAY
 
 
 class ModelSettings(BaseSettings):
     """Read from the environment and from `.env`."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", extra="ignore", frozen=True, populate_by_name=True, env_ignore_empty=True
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        env_ignore_empty=True,
+        allow_inf_nan=False,
     )
 
     kizu_profile: Literal["full", "tiny"] = Field(
@@ -47,7 +55,9 @@ class ModelSettings(BaseSettings):
         le=256,
         description="Threads per model call.",
     )
-    model_ttl: float = Field(300.0, ge=0, description="Seconds a model stays loaded after its last use.")
+    model_ttl: float = Field(
+        300.0, ge=0, le=YEAR, description="Seconds a model stays loaded after its last use."
+    )
     model_memory: int = Field(
         0, ge=0, description="Megabytes all loaded models may take; 0: half of the machine's."
     )
@@ -88,7 +98,9 @@ class ModelSettings(BaseSettings):
         le=8,
         description="Sentences weighed against each other; 1 is fastest, the model's authors use 3.",
     )
-    caption_seconds: float = Field(60.0, gt=0, description="Most seconds spent on one picture's description.")
+    caption_seconds: float = Field(
+        60.0, gt=0, le=DAY, description="Most seconds spent on one picture's description."
+    )
 
     @field_validator("model_cache_dir")
     @classmethod

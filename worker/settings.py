@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from models.settings import ModelSettings
+from models.settings import DAY, ModelSettings
 from worker.errors import StartupError
 
 MEBIBYTE = 1024 * 1024
@@ -30,7 +30,12 @@ class Settings(ModelSettings):
     """Read from the environment and from `.env`; a wrong value stops the worker with a sentence naming it."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", extra="ignore", frozen=True, populate_by_name=True, env_ignore_empty=True
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        env_ignore_empty=True,
+        allow_inf_nan=False,
     )
 
     supabase_url: HttpUrl | None = Field(
@@ -88,7 +93,7 @@ class Settings(ModelSettings):
     )
     max_download_bytes: int = Field(256 * MEBIBYTE, gt=0, description="Largest file fetched, in bytes.")
     max_image_pixels: int = Field(200_000_000, gt=0, description="Largest picture decoded, in pixels.")
-    fetch_timeout: float = Field(120.0, gt=0, description="Seconds a download may take in all.")
+    fetch_timeout: float = Field(120.0, gt=0, le=DAY, description="Seconds a download may take in all.")
     decode_threads: int = Field(
         default_factory=lambda: max(1, os.cpu_count() or 1),
         ge=1,

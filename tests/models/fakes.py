@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from models.errors import BadWeights, OutOfMemory
 from models.frame import Frame
+from models.registry import Registry
 from models.results import Box, Face
 from models.settings import ModelSettings
 from models.spec import AnySpec, Device, Licence, Loading, ModelSpec, Variant
@@ -190,6 +191,16 @@ def discover() -> tuple[AnySpec, ...]:
         spec_of(WITNESS, Witness),
         spec_of(BROKEN, _broken),
     )
+
+
+def discover_and_doom() -> tuple[AnySpec, ...]:
+    """The models' thread will die of a fault of its own."""
+
+    def stumble(_: Registry) -> None:
+        raise OverflowError("timestamp out of range")
+
+    setattr(Registry, "_step", stumble)  # noqa: B010
+    return discover()
 
 
 def fail_to_discover() -> tuple[AnySpec, ...]:

@@ -537,6 +537,12 @@ async def test_a_host_that_cannot_start_says_so_and_is_tried_again(tmp_path: Pat
             assert "RuntimeError: no catalog" in [entry.get("line") for entry in logs]
 
 
+async def test_a_host_whose_models_thread_died_ends(tmp_path: Path) -> None:
+    async with opened(tmp_path, catalog="tests.models.fakes:discover_and_doom") as models:
+        with pytest.raises(ModelFailed, match="exit code 71"):
+            await asyncio.wait_for(models.run(PARROT, Parrot.say, "x"), 10)
+
+
 async def test_metrics_start_empty(tmp_path: Path) -> None:
     async with opened(tmp_path) as models:
         assert await models.metrics() == {}

@@ -605,6 +605,14 @@ async def test_an_idle_model_is_unloaded(settings: ModelSettings) -> None:
         assert metrics.loads == 2
 
 
+async def test_a_model_may_stay_for_longer_than_a_clock_can_count(settings: ModelSettings) -> None:
+    with opened([spec_of(PARROT, lambda _: Parrot())], settings, model_ttl=1e10) as models:
+        for word in "xy":
+            assert (await asyncio.wait_for(models.run(PARROT, Parrot.say, word), 10)).value == word
+            await asyncio.sleep(0.05)
+        assert not models.dead
+
+
 async def test_an_idle_model_is_unloaded_though_another_is_busy(settings: ModelSettings) -> None:
     specs = [spec_of(PARROT, lambda _: Parrot()), spec_of(WEIGHER, lambda _: Weigher(0))]
     with opened(specs, settings, model_ttl=0.05) as models:
