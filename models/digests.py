@@ -13,17 +13,19 @@ TRUSTED = "trusted.json"
 """In the cache folder: a name for every digest that `kizu models trust` was given."""
 
 
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal; read again only if its size or time of change is another.
+def digest_of(path: Path, *, anew: bool = False) -> str:
+    """SHA-256 of a file, in hexadecimal; read again if `anew`, or if its size or time of change is another.
 
     What was computed is kept beside the file, where that folder can be written.
     """
     note, state = _read_note(path), _state(path)
-    if "sha256" in note and {key: note.get(key) for key in state} == state:
+    if not anew and "sha256" in note and {key: note.get(key) for key in state} == state:
         return str(note["sha256"])
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    _write_note(path, {**note, **state, "sha256": found})
+    known = {**note, **state, "sha256": found}
+    if known != note:
+        _write_note(path, known)
     return found
 
 
@@ -46,7 +48,7 @@ def first_digest(path: Path) -> str | None:
 
 def trust(cache: Path, path: Path) -> str:
     """Vouch for what is in `path` now; answers its digest."""
-    digest = digest_of(path)
+    digest = digest_of(path, anew=True)
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / f".{TRUSTED}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

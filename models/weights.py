@@ -35,6 +35,8 @@ WRONG_SECONDS: Final = 3600.0
 """The same, where all of it came and was wrong."""
 
 State: TypeAlias = Literal["present", "missing", "bad"]
+Look: TypeAlias = Literal["never", "once", "anew"]
+"""Whether a file is read for its digest: `once` believes the note of what was found before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +101,10 @@ class Weights:
         return tuple(file for file in variant.files if not self._path(file).is_file())
 
     def states(self, variant: Variant, *, thorough: bool = False) -> tuple[FileState, ...]:
-        """Each file's state. Unless `thorough`, a file whose digest is not known yet is not read for it."""
-        return tuple(self._state(file, variant, thorough=thorough) for file in variant.files)
+        """Each file's state: `thorough` reads them all; else none is read, what was found before counts."""
+        return tuple(
+            self._state(file, variant, look="anew" if thorough else "never") for file in variant.files
+        )
 
     def trust(self, path: Path) -> str:
         """Vouch for a file: what is in it now may be used, pickled or not. Answers its SHA-256."""
@@ -111,21 +115,21 @@ class Weights:
 
     def _verified(self, variant: Variant) -> Mapping[str, Path]:
         for file in variant.files:
-            found = self._state(file, variant, thorough=True)
+            found = self._state(file, variant, look="anew" if file.pickled else "once")
             if found.state == "missing":
                 raise WeightsMissing(found.problem)
             if found.state == "bad":
                 raise BadWeights(found.problem)
         return {file.path: self._path(file) for file in variant.files}
 
-    def _state(self, file: WeightFile, variant: Variant, *, thorough: bool) -> FileState:
+    def _state(self, file: WeightFile, variant: Variant, *, look: Look) -> FileState:
         path = self._path(file)
         if not path.is_file():
             return FileState(file, path, "missing", self._absent(file, variant))
-        if not thorough and not digests.has_digest(path):
+        if look == "never" and not digests.has_digest(path):
             return FileState(file, path, "present")
         try:
-            found = digests.digest_of(path)
+            found = digests.digest_of(path, anew=look == "anew")
         except OSError as error:
             return FileState(file, path, "bad", f"{path} cannot be read: {error.strerror or error}")
         problem = self._doubt(file, path, found, variant)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -82,6 +83,39 @@ def test_known_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(hashlib, "file_digest", lambda *_: pytest.fail("it was read"))
     assert store(tmp_path).digest(variant(weight())) == first
     store(tmp_path).paths(variant(weight()))
+
+
+def changed_in_secret(path: Path) -> None:
+    """Other bytes, but as many, and of the same time."""
+    before = path.stat()
+    path.write_bytes(bytes(before.st_size))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_thorough_look_believes_no_note(tmp_path: Path) -> None:
+    path, files = put(tmp_path), variant(weight())
+    assert [found.state for found in store(tmp_path).states(files, thorough=True)] == ["present"]
+    changed_in_secret(path)
+    assert [found.state for found in store(tmp_path).states(files, thorough=True)] == ["bad"]
+    with pytest.raises(BadWeights):
+        store(tmp_path).paths(files)  # which knows from then on
+
+
+@pytest.mark.parametrize("known", [SHA256, None])
+def test_pickle_is_read_whenever_it_is_loaded(tmp_path: Path, known: str | None) -> None:
+    path, files = put(tmp_path), variant(weight(sha256=known, pickled=True))
+    store(tmp_path).trust(path)
+    store(tmp_path).paths(files)
+    changed_in_secret(path)
+    with pytest.raises(BadWeights):
+        store(tmp_path).paths(files)
+
+
+def test_trust_is_in_what_is_there_now(tmp_path: Path) -> None:
+    path = put(tmp_path)
+    assert store(tmp_path).trust(path) == SHA256
+    changed_in_secret(path)
+    assert store(tmp_path).trust(path) == hashlib.sha256(bytes(len(CONTENT))).hexdigest()
 
 
 def test_cache_that_cannot_be_written_still_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
