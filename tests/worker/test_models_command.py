@@ -176,6 +176,14 @@ def test_trust_makes_an_unknown_pickle_welcome(run: Any, tmp_path: Path) -> None
     assert run("trust", str(tmp_path / "gone")).exit_code == 2
 
 
+@pytest.mark.parametrize("name", ["/dev/zero", "/proc/self/mem", "pipe"])
+def test_trust_of_what_holds_no_weights_is_wrong_usage(run: Any, tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    refused = run("trust", str(tmp_path / name))
+    assert refused.exit_code == 2, refused.output
+    assert "is no regular file" in refused.output or "cannot be vouched for" in refused.output
+
+
 def test_settings_that_fit_no_model_are_told(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from models.errors import UnknownModel
 

@@ -178,7 +178,12 @@ def trust(file: Path, as_json: bool) -> None:
 
     A pickled file runs code when it is loaded: vouch for what you made, or got from someone you trust.
     """
-    digest = Weights(read_settings()).trust(file)
+    if not file.is_file():
+        raise click.UsageError(f"{file} is no regular file")
+    try:
+        digest = Weights(read_settings()).trust(file)
+    except OSError as error:
+        raise click.UsageError(f"{file} cannot be vouched for: {error.strerror or error}") from error
     if as_json:
         print_json({"file": str(file), "sha256": digest})
     else:
