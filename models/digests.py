@@ -6,6 +6,8 @@ import fcntl
 import hashlib
 import json
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,31 +20,31 @@ def digest_of(path: Path, *, anew: bool = False) -> str:
 
     What was computed is kept beside the file, where that folder can be written.
     """
-    note, state = _read_note(path), _state(path)
+    note, state = read_note(note_of(path)), _state(path)
     if not anew and "sha256" in note and {key: note.get(key) for key in state} == state:
         return str(note["sha256"])
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     known = {**note, **state, "sha256": found}
     if known != note:
-        _write_note(path, known)
+        write_note(note_of(path), known)
     return found
 
 
 def has_digest(path: Path) -> bool:
     """Whether `digest_of` would answer without reading the file."""
-    note, state = _read_note(path), _state(path)
+    note, state = read_note(note_of(path)), _state(path)
     return "sha256" in note and {key: note.get(key) for key in state} == state
 
 
 def remember(path: Path, digest: str) -> None:
     """Note what was just fetched; what was fetched first stays on record, and is what counts later."""
-    _write_note(path, {"first": digest, **_read_note(path), **_state(path), "sha256": digest})
+    write_note(note_of(path), {"first": digest, **read_note(note_of(path)), **_state(path), "sha256": digest})
 
 
 def first_digest(path: Path) -> str | None:
     """What was first fetched as `path`, if anything; outlives the file."""
-    first = _read_note(path).get("first")
+    first = read_note(note_of(path)).get("first")
     return first if isinstance(first, str) else None
 
 
@@ -52,35 +54,20 @@ def trust(cache: Path, path: Path) -> str:
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / f".{TRUSTED}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        _replace(cache / TRUSTED, {**_read(cache / TRUSTED), digest: path.name})
+        _replace(cache / TRUSTED, {**read_note(cache / TRUSTED), digest: path.name})
     return digest
 
 
 def is_trusted(cache: Path, digest: str) -> bool:
-    return digest in _read(cache / TRUSTED)
+    return digest in read_note(cache / TRUSTED)
 
 
 def note_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.sha256")
 
 
-def _state(path: Path) -> dict[str, int]:
-    stat = path.stat()
-    return {"size": stat.st_size, "changed": stat.st_mtime_ns}
-
-
-def _read_note(path: Path) -> dict[str, Any]:
-    return _read(note_of(path))
-
-
-def _write_note(path: Path, note: dict[str, Any]) -> None:
-    try:
-        _replace(note_of(path), note)
-    except OSError:
-        return  # a cache that others fill: the digest is computed each time
-
-
-def _read(path: Path) -> dict[str, Any]:
+def read_note(path: Path) -> dict[str, Any]:
+    """Empty where there is none, or a damaged one."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -88,7 +75,18 @@ def _read(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _replace(path: Path, content: dict[str, Any]) -> None:
+def write_note(path: Path, note: Mapping[str, Any]) -> None:
+    """Nothing happens in a cache that others fill: what was to be noted is found out each time."""
+    with suppress(OSError):
+        _replace(path, note)
+
+
+def _state(path: Path) -> dict[str, int]:
+    stat = path.stat()
+    return {"size": stat.st_size, "changed": stat.st_mtime_ns}
+
+
+def _replace(path: Path, content: Mapping[str, Any]) -> None:
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         part.write_text(json.dumps(content, indent=1), encoding="utf-8")

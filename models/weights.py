@@ -59,7 +59,6 @@ class Weights:
         self._cache = settings.model_cache_dir.absolute()
         self._downloads = settings.model_downloads
         self._transport = transport
-        self._failures: dict[str, tuple[float, ModelError]] = {}  # by URL: until when, and why
 
     def paths(self, variant: Variant) -> Mapping[str, Path]:
         """By `WeightFile.path`: present and verified, fetched if missing and MODEL_DOWNLOADS allows it.
@@ -155,12 +154,36 @@ class Weights:
         if file.url is None:
             return f"{what}, and it is not to be had by download: put it there"
         what = f"{what}: `kizu models pull {variant.version}` fetches it"
-        failure = self._recent_failure(file.url)
+        failure = self._recent_failure(file.url, [file])
         return f"{what}; just now, {failure}" if failure else what
 
-    def _recent_failure(self, url: str) -> ModelError | None:
-        until, error = self._failures.get(url, (0.0, None))
-        return error if time.monotonic() < until else None
+    def _recent_failure(self, url: str, files: list[WeightFile]) -> ModelError | None:
+        """Of a download from `url`, by whichever process, that would have brought what is still wanted."""
+        note = digests.read_note(self._failure_note(url, files))
+        try:
+            recent = 0 < note["until"] - time.time() <= WRONG_SECONDS  # more: the clock was set
+            same = note["url"] == url and all(
+                note["wanted"][file.path] == self._wanted(file).sha256 for file in files
+            )
+            error = (BadWeights if note["wrong"] else WeightsMissing)(str(note["why"]))
+        except (KeyError, TypeError):
+            return None
+        return error if recent and same else None
+
+    def _note_failure(self, url: str, files: list[WeightFile], error: ModelError) -> None:
+        wrong = isinstance(error, BadWeights)
+        note = {
+            "url": url,
+            "until": time.time() + (WRONG_SECONDS if wrong else OFFLINE_SECONDS),
+            "wrong": wrong,
+            "why": str(error),
+            "wanted": {file.path: self._wanted(file).sha256 for file in files},
+        }
+        digests.write_note(self._failure_note(url, files), note)
+
+    def _failure_note(self, url: str, files: list[WeightFile]) -> Path:
+        """Beside where the file will be: processes that ask for it come and go."""
+        return self._path(files[0]).with_name(f".{_name(url)}.failed")
 
     def _fetch(self, variant: Variant, progress: Progress, *, patient: bool) -> None:
         """Fetch what is missing, one download for all files of an archive.
@@ -172,23 +195,21 @@ class Weights:
             if file.url is not None:
                 missing.setdefault(file.url, []).append(file)
         for url, files in missing.items():
-            error = None if patient else self._recent_failure(url)
+            error = None if patient else self._recent_failure(url, files)
             if error is None:
                 try:
                     self._fetch_from(url, files, progress)
                     continue
-                except WeightsMissing as failure:
-                    error, seconds = failure, OFFLINE_SECONDS
-                except BadWeights as failure:
-                    error, seconds = failure, WRONG_SECONDS
-                self._failures[url] = (time.monotonic() + seconds, error)
+                except (WeightsMissing, BadWeights) as failure:
+                    error = failure
+                self._note_failure(url, files, error)
                 log.warning("weights not fetched", model=variant.version, reason=str(error))
             if patient or isinstance(error, BadWeights):
                 raise type(error)(*error.args)
             return
 
     def _fetch_from(self, url: str, files: list[WeightFile], progress: Progress) -> None:
-        name = urlsplit(url).path.rpartition("/")[2]
+        name = _name(url)
         with self._alone(self._path(files[0]).parent, name):
             still = [file for file in files if not self._path(file).is_file()]
             if not still:
@@ -204,6 +225,7 @@ class Weights:
                         raise
                     note = digests.note_of(self._path(changed[0]))
                     raise BadWeights(f"{error}; if its maker has published another, delete {note}") from error
+            self._failure_note(url, files).unlink(missing_ok=True)
             for path, digest in fetched.items():
                 digests.remember(path, digest)
 
@@ -232,6 +254,10 @@ class Weights:
                     told = True
                 time.sleep(LOOK_SECONDS)
             yield
+
+
+def _name(url: str) -> str:
+    return urlsplit(url).path.rpartition("/")[2]
 
 
 def _locked(descriptor: int) -> bool:

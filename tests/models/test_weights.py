@@ -218,6 +218,39 @@ def test_wrong_file_is_not_fetched_over_and_over(tmp_path: Path) -> None:
         assert len(shelf.asked) == 1
 
 
+def test_failed_download_is_remembered_by_the_next_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serve(b"another") as shelf:
+        file = weight(url=shelf.url)
+        for _ in range(2):
+            with pytest.raises(BadWeights, match=f"expected {SHA256}"):
+                store(tmp_path).paths(variant(file))
+        assert len(shelf.asked) == 1
+
+        other = weight(url=shelf.url, sha256=hashlib.sha256(b"yet another").hexdigest())
+        with pytest.raises(BadWeights):
+            store(tmp_path).paths(variant(other))
+        assert len(shelf.asked) == 2, "what is wanted now may be what is there"
+
+        with pytest.raises(BadWeights):
+            store(tmp_path).pull(variant(other))
+        assert len(shelf.asked) == 3, "who pulls by hand means it"
+
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda: now + module.WRONG_SECONDS)
+        shelf.content = b"yet another"
+        store(tmp_path).paths(variant(other))
+    assert left_over(tmp_path / "clip") == [".model.bin.lock", ".model.bin.sha256", "model.bin"]
+
+
+@pytest.mark.parametrize("note", ["[1", '{"url": 1, "until": "soon"}', '{"until": 1e99}'])
+def test_damaged_note_of_a_failure_counts_for_nothing(tmp_path: Path, note: str) -> None:
+    with serve(CONTENT) as shelf:
+        put(tmp_path, note.encode(), "clip/.model.bin.failed")
+        store(tmp_path).paths(variant(weight(url=shelf.url)))
+
+
 def test_files_of_one_archive_are_fetched_together(tmp_path: Path) -> None:
     archive = packed(("det.onnx", b"det"), ("rec.onnx", b"rec"))
     with serve(archive, "pack.zip") as shelf:
