@@ -275,7 +275,8 @@ class Registry:
     @property
     def dead(self) -> bool:
         """The models' thread has ended though nobody closed it: no request is answered any more."""
-        return self._thread is not None and not self._thread.is_alive() and not self._closed
+        with self._changed:  # or it would seem so before its start
+            return self._thread is not None and not self._thread.is_alive() and not self._closed
 
     @property
     def busy_since(self) -> float | None:
