@@ -38,7 +38,7 @@ log = structlog.get_logger()
 REFUSAL_SECONDS: Final = 5.0
 """How long a model that could not be had (no weights, no package) is taken to stay so: jobs come faster than
 files do."""
-FETCH_SECONDS: Final = 30.0
+FETCH_SECONDS: Final = 300.0
 """How long a request waits for weights that are being fetched: a slow hub, or another process at it, must
 not cost a job what other models said. The fetching goes on."""
 HOPELESS_SHARE: Final = 0.1
