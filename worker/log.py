@@ -6,7 +6,8 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any, Literal
+from contextlib import suppress
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 
@@ -32,11 +33,23 @@ def configure(level: str, style: Literal["auto", "json", "console"]) -> None:
             structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(cast(TextIO, _StandardError())),
         cache_logger_on_first_use=False,
     )
     for noisy in ("httpx", "httpcore", "realtime", "websockets", "PIL"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
+
+
+class _StandardError:
+    """Never fails: whoever read the log may be gone, or its disk full, and jobs go on all the same."""
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -147,8 +147,9 @@ class Settings(ModelSettings):
     def _check_sign_in(self) -> Settings:
         if (self.kizu_email is None) != (self.kizu_password is None):
             raise ValueError("KIZU_EMAIL and KIZU_PASSWORD belong together")
-        if self.needs_publishable_key and self.supabase_publishable_key is None:
-            raise ValueError("KIZU_WORKER_TOKEN and KIZU_EMAIL need SUPABASE_PUBLISHABLE_KEY beside them")
+        if self.supabase_url and self.needs_publishable_key and self.supabase_publishable_key is None:
+            named = "KIZU_WORKER_TOKEN" if self.kizu_worker_token else "KIZU_EMAIL"
+            raise ValueError(f"{named} needs SUPABASE_PUBLISHABLE_KEY beside it")
         return self
 
     @property
@@ -178,7 +179,8 @@ def read_settings(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc'][:1]).upper() or 'settings'}: {problem['msg']}"
+            f"{'.'.join(map(str, problem['loc'][:1])).upper() or 'settings'}:"
+            f" {problem['msg'].removeprefix('Value error, ')}"
             for problem in error.errors(include_input=False, include_url=False, include_context=False)
         )
         raise StartupError(problems) from None

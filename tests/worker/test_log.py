@@ -1,5 +1,10 @@
-import pytest
+import io
+import sys
 
+import pytest
+import structlog
+
+from worker import log
 from worker.log import hide_secrets
 
 
@@ -24,3 +29,23 @@ def test_ordinary_fields_stay_as_they_are() -> None:
         "event": "job done",
         "seconds": 2.1,
     }
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError, OSError, ValueError])
+def test_a_log_that_nobody_reads_stops_nothing(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise error
+
+        def flush(self) -> None:
+            raise error
+
+    before = structlog.get_config()
+    try:
+        log.configure("info", "json")
+        monkeypatch.setattr(sys, "stderr", Gone())
+        structlog.get_logger().info("said to nobody")
+    finally:
+        structlog.configure(**before)

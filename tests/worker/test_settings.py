@@ -42,7 +42,6 @@ def test_lanes_are_read_from_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         ("SUPABASE_URL", "localhost", "SUPABASE_URL: .*URL"),
         ("WORKER_ID", "../etc", "WORKER_ID: .*pattern"),
         ("KIZU_EMAIL", "a@b.c", "belong together"),
-        ("KIZU_WORKER_TOKEN", "jwt", "SUPABASE_PUBLISHABLE_KEY"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(
@@ -50,6 +49,20 @@ def test_a_wrong_value_is_refused_by_name(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(StartupError, match=message):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    "account", [{"KIZU_WORKER_TOKEN": "jwt"}, {"KIZU_EMAIL": "a@b.c", "KIZU_PASSWORD": "x"}]
+)
+def test_who_signs_in_to_a_project_needs_its_publishable_key(
+    monkeypatch: pytest.MonkeyPatch, account: dict[str, str]
+) -> None:
+    for name, value in account.items():
+        monkeypatch.setenv(name, value)
+    read_settings()  # for the embedded Supabase, whose key is known
+    monkeypatch.setenv("SUPABASE_URL", "https://xyz.supabase.co")
+    with pytest.raises(StartupError, match=f"{next(iter(account))} needs SUPABASE_PUBLISHABLE_KEY"):
         read_settings()
 
 

@@ -33,6 +33,11 @@ Deno.test("the same operations in another order are the same job", () => {
   same(params(["faces", "all"]), { operations: ["all"] });
 });
 
+Deno.test("how much a description says is for the app to choose", () => {
+  const body = { kind: "image_ai", asset_id: A, operations: ["describe"], detail_level: "brief" };
+  same(enqueueCalls(body)[0].p_params, { operations: ["describe"], detail_level: "brief" });
+});
+
 Deno.test("null is the same as leaving a param out", () => {
   const body = { kind: "optimize_image", asset_id: A, params: { input_orientation: null } };
   same(enqueueCalls(body)[0].p_params, {});
@@ -103,6 +108,7 @@ const REFUSED: [body: unknown, field: string][] = [
   [{ ...image, operations: ["ocr"], params: { operations: ["ocr"] } }, "operations"],
   [{ ...image, image_url: " " }, "image_url"],
   [{ ...image, image_url: "x".repeat(5000) }, "image_url"],
+  [{ ...image, detail_level: "poetic" }, "detail_level"],
   [{ ...image, priority: -1 }, "priority"],
   [{ ...image, priority: 1001 }, "priority"],
   [{ ...image, priority: 1.5 }, "priority"],

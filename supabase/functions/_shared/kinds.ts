@@ -12,6 +12,7 @@ const URL_LENGTH = 4096; // signed URLs run to about 1,000 characters
 const IMAGE_AI: Record<string, Check> = {
   operations: operations,
   image_url: text(URL_LENGTH),
+  detail_level: oneOf("brief", "medium", "detailed"),
 };
 
 const OPTIMIZE_IMAGE: Record<string, Check> = {
