@@ -119,14 +119,17 @@ async def take_through(folder: Path, info: StackInfo, console: Console) -> Summa
         store = Store(connection)
         derived = [row async for row in store.every("derived_assets", "id,user_id,asset_id,kind,key")]
         sheet = await write_contact_sheet(info.home / "contact-sheet", files, derived)
-        jobs = [row async for row in store.every("jobs", "id,job_type,status,error_code,result")]
+        jobs = [
+            row
+            async for row in store.every("jobs", "id,asset_id,job_type,status,error_code,result,completed_at")
+        ]
         kinds = Counter(row["kind"] for row in derived)
         states = Counter(row["status"] for row in jobs)
         return Summary(
             assets=len([row async for row in store.every("assets", "id")]),
             jobs={"completed": states["completed"], "failed": states["failed"]},
             errors=dict(Counter(row["error_code"] for row in jobs if row["status"] == "failed")),
-            operations=_operations([row["result"] for row in jobs if row["job_type"] == "image_ai"]),
+            operations=_operations([row for row in jobs if row["job_type"] == "image_ai" and row["result"]]),
             url=info.url,
             thumbnails=kinds["thumbnail"],
             web_versions=kinds["web"],
@@ -134,16 +137,18 @@ async def take_through(folder: Path, info: StackInfo, console: Console) -> Summa
         )
 
 
-def _operations(results: list[dict[str, Any] | None]) -> dict[str, dict[str, Any]]:
-    """What became of each operation over the results of all image_ai jobs."""
+def _operations(jobs: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What became of each operation: of several jobs about one photo the last one counts."""
+    last: dict[tuple[str, str], dict[str, Any]] = {}
+    for job in sorted(jobs, key=lambda job: str(job["completed_at"])):
+        for name, said in job["result"].items():
+            if name not in ("asset_id", "_meta"):
+                last["describe" if name == "description" else name, job["asset_id"]] = said
     found: dict[str, dict[str, Any]] = {}
-    for result in filter(None, results):
-        for name, said in result.items():
-            if name in ("asset_id", "_meta"):
-                continue
-            entry = found.setdefault(name, {"done": 0, "missing": 0, "why": None})
-            entry["done" if said["success"] else "missing"] += 1
-            entry["why"] = entry["why"] or said.get("error")
+    for (name, _), said in last.items():
+        entry = found.setdefault(name, {"done": 0, "missing": 0, "why": None})
+        entry["done" if said["success"] else "missing"] += 1
+        entry["why"] = entry["why"] or said.get("error")
     return dict(sorted(found.items()))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.library import jpeg
+from worker.demo import _operations
 from worker.embedded import LocalStack
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
@@ -72,7 +73,7 @@ def test_a_folder_is_taken_through_once(home: Path, folder: Path) -> None:
         "operations": {
             **{
                 name: {"done": 0, "missing": 20, "why": "weights_missing"}
-                for name in ("description", "embedding", "faces", "objects")
+                for name in ("describe", "embedding", "faces", "objects")
             },
             **{name: {"done": 20, "missing": 0, "why": None} for name in ("hashes", "ocr")},
         },
@@ -102,3 +103,19 @@ def test_what_was_killed_goes_on(home: Path, folder: Path) -> None:
     run.communicate(timeout=60)
     found = summary(home, str(folder))
     assert found["jobs"] == {"completed": 40, "failed": 2}
+
+
+def test_of_several_jobs_about_a_photo_the_last_one_counts() -> None:
+    def job(ended: str, **result: dict[str, Any]) -> dict[str, Any]:
+        return {"asset_id": "a", "completed_at": ended, "result": {"asset_id": "a", **result}}
+
+    lacking = {"success": False, "error": "weights_missing"}
+    jobs = [
+        job("2026-11-21T10:00:00Z", faces={"success": True}, description={"success": True}),
+        job("2026-11-21T09:00:00Z", faces=lacking, ocr=lacking),
+    ]
+    assert _operations(jobs) == {
+        "describe": {"done": 1, "missing": 0, "why": None},
+        "faces": {"done": 1, "missing": 0, "why": None},
+        "ocr": {"done": 0, "missing": 1, "why": "weights_missing"},
+    }
