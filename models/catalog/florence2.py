@@ -38,6 +38,7 @@ from models.spec import Device, Licence, Loading, ModelSpec, Variant, WeightFile
 from models.tasks import CAPTION, Captioner, CaptionRequest
 from models.torch_cpu import make_torchvision_importable
 from models.ways import Precision, Way, take
+from models.widening import stored_in_16_bits, widen_in_use
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -121,7 +122,8 @@ def load(loading: Loading) -> Captioner:
 
 def _build(loading: Loading, way: Way) -> Florence2:
     folder = export(loading, way.backend) if way.backend != "torch" else None
-    processor, network = _reference(loading, way.precision)
+    narrow = loading.device == "cpu" and way.precision == "fp32" and stored_in_16_bits(_weights(loading))
+    processor, network = _reference(loading, "fp16" if narrow else way.precision)
     if folder is not None and way.backend != "torch":
         network.model.vision_tower = None  # or for a moment there would be two
         memory.give_back()
@@ -129,6 +131,8 @@ def _build(loading: Loading, way: Way) -> Florence2:
         network.model.vision_tower = _tower_on_graph(open_graph(graph, way.backend, loading))
         let_go(graph.with_suffix(".bin"))
         memory.give_back()
+    if narrow:
+        widen_in_use(network)
     return Florence2(
         processor,
         network.to(loading.device),
@@ -203,20 +207,18 @@ def _reference(loading: Loading, precision: Precision) -> tuple[Any, Any]:
         BadWeights: the files are damaged, or of another model, or some are missing.
     """
     make_torchvision_importable()
-    import torch
     import transformers
     from safetensors import SafetensorError
 
     library: Any = transformers
     library.utils.logging.disable_progress_bar()
-    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
-    folder = next(iter(loading.files.values())).parent
+    folder = _weights(loading).parent
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # advice about defaults that we set ourselves
             processor = library.AutoProcessor.from_pretrained(folder, local_files_only=True)
             network, report = library.AutoModelForImageTextToText.from_pretrained(
-                folder, local_files_only=True, dtype=dtype, use_safetensors=True, output_loading_info=True
+                folder, local_files_only=True, dtype=_dtype(precision), use_safetensors=True, output_loading_info=True
             )
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         if is_out_of_memory(error):
@@ -229,6 +231,16 @@ def _reference(loading: Loading, precision: Precision) -> tuple[Any, Any]:
     if lacking:
         raise BadWeights(f"{folder} lacks {len(lacking)} weights of Florence-2, such as {lacking[0]}"[:_LINE])
     return processor, network.eval()
+
+
+def _weights(loading: Loading) -> Path:
+    return next(path for path in loading.files.values() if path.suffix == ".safetensors")
+
+
+def _dtype(precision: Precision) -> Any:
+    import torch
+
+    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
 
 
 class Florence2(Captioner):
@@ -279,7 +291,7 @@ class Florence2(Captioner):
 
         inputs = self._processor(
             text=list(prompts), images=[request.frame.image() for request in requests], return_tensors="pt"
-        ).to(self._network.device, self._network.dtype)
+        ).to(self._network.device, _dtype(self.precision))
         deadlines = _Deadline(deadline)
         with torch.inference_mode():
             tokens: Tensor = self._network.generate(
