@@ -22,13 +22,14 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from PIL import Image
 
 from models import memory
 from models.errors import BadWeights
 from models.exports import NotExportable, exported, hold_to, let_go, to_openvino, write_onnx
+from models.graphs import Backend as GraphBackend
 from models.graphs import Session, open_graph
 from models.memory import is_out_of_memory
 from models.processor import has_bf16
@@ -38,7 +39,7 @@ from models.spec import Device, Licence, Loading, ModelSpec, Variant, WeightFile
 from models.tasks import CAPTION, Captioner, CaptionRequest
 from models.torch_cpu import make_torchvision_importable
 from models.ways import Precision, Way, take
-from models.widening import stored_in_16_bits, widen_in_use
+from models.widening import widen_in_use
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -83,7 +84,7 @@ _TINY: Final = (
     "tokenizer.json",
     "tokenizer_config.json",
 )
-_MEGABYTES: Final = {"base": 1100, "large": 3400}
+_MEGABYTES: Final = {"base": 900, "large": 3400}
 
 
 def select(settings: ModelSettings) -> Variant:
@@ -121,15 +122,12 @@ def load(loading: Loading) -> Captioner:
 
 
 def _build(loading: Loading, way: Way) -> Florence2:
-    folder = export(loading, way.backend) if way.backend != "torch" else None
-    narrow = loading.device == "cpu" and way.precision == "fp32" and stored_in_16_bits(_weights(loading))
+    # First the graph: while it is opened it takes twice its size, and the network is not yet there.
+    tower = None if way.backend == "torch" else _tower_on_graph(_open_tower(loading, way.backend))
+    narrow = loading.device == "cpu" and way.precision == "fp32" and _stored_in_16_bits(_weights(loading))
     processor, network = _reference(loading, "fp16" if narrow else way.precision)
-    if folder is not None and way.backend != "torch":
-        network.model.vision_tower = None  # or for a moment there would be two
-        memory.give_back()
-        graph = folder / _GRAPHS[way.backend]
-        network.model.vision_tower = _tower_on_graph(open_graph(graph, way.backend, loading))
-        let_go(graph.with_suffix(".bin"))
+    if tower is not None:
+        network.model.vision_tower = tower
         memory.give_back()
     if narrow:
         widen_in_use(network)
@@ -142,6 +140,14 @@ def _build(loading: Loading, way: Way) -> Florence2:
     )
 
 
+def _open_tower(loading: Loading, backend: GraphBackend) -> Session:
+    path = export(loading, backend) / _GRAPHS[backend]
+    session = open_graph(path, backend, loading)
+    let_go(path.with_suffix(".bin"))
+    memory.give_back()
+    return session
+
+
 def _ways(device: Device) -> tuple[Way, ...]:
     """Fastest first."""
     if device != "cpu":
@@ -150,7 +156,7 @@ def _ways(device: Device) -> tuple[Way, ...]:
     return (Way("torch", "bf16"), *graphs) if has_bf16() else (*graphs, Way("torch", "fp32"))
 
 
-def export(loading: Loading, backend: Literal["onnxruntime", "openvino"]) -> Path:
+def export(loading: Loading, backend: GraphBackend) -> Path:
     """The folder of the tower's graph, tried with `backend` if it was made just now.
 
     Raises:
@@ -218,7 +224,11 @@ def _reference(loading: Loading, precision: Precision) -> tuple[Any, Any]:
             warnings.simplefilter("ignore")  # advice about defaults that we set ourselves
             processor = library.AutoProcessor.from_pretrained(folder, local_files_only=True)
             network, report = library.AutoModelForImageTextToText.from_pretrained(
-                folder, local_files_only=True, dtype=_dtype(precision), use_safetensors=True, output_loading_info=True
+                folder,
+                local_files_only=True,
+                dtype=_dtype(precision),
+                use_safetensors=True,
+                output_loading_info=True,
             )
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         if is_out_of_memory(error):
@@ -237,6 +247,21 @@ def _weights(loading: Loading) -> Path:
     return next(path for path in loading.files.values() if path.suffix == ".safetensors")
 
 
+def _stored_in_16_bits(path: Path) -> bool:
+    """All numbers of the file are fp16.
+
+    Raises:
+        BadWeights: it is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return all(file.get_slice(name).get_dtype() == "F16" for name in file.keys())  # noqa: SIM118
+    except SafetensorError as error:
+        raise BadWeights(f"{path} holds no Florence-2: {error}"[:_LINE]) from error
+
+
 def _dtype(precision: Precision) -> Any:
     import torch
 
@@ -248,6 +273,7 @@ class Florence2(Captioner):
 
     def __init__(self, processor: Any, network: Any, way: Way, *, beams: int, seconds: float) -> None:
         self.backend, self.precision = way.backend, way.precision
+        self._dtype = _dtype(way.precision)
         self._processor = processor
         self._network = network
         self._beams = beams
@@ -265,6 +291,7 @@ class Florence2(Captioner):
 
     def _describe(self, requests: Sequence[CaptionRequest]) -> list[Caption]:
         began = time.monotonic()
+        memory.trim()  # nothing else takes as much, nor as long
         prompt = PROMPTS[requests[0].level]
         deadline = began + self._seconds * len(requests)
         tokens, passed = self.answer(requests, [prompt] * len(requests), deadline=deadline)
@@ -291,7 +318,7 @@ class Florence2(Captioner):
 
         inputs = self._processor(
             text=list(prompts), images=[request.frame.image() for request in requests], return_tensors="pt"
-        ).to(self._network.device, _dtype(self.precision))
+        ).to(self._network.device, self._dtype)
         deadlines = _Deadline(deadline)
         with torch.inference_mode():
             tokens: Tensor = self._network.generate(

@@ -101,7 +101,7 @@ def make_full(folder: Path) -> list[Path]:
     if (target / "model.safetensors").exists():
         return []
     with TemporaryDirectory(dir=folder) as made:
-        _save(BASE, Path(made), torch.float16)  # as it was released
+        _save(BASE, Path(made))
         # What the released folder has besides.
         _processor(_tokenizer(), BASE["side"]).image_processor.save_pretrained(made)
         Path(made, "special_tokens_map.json").write_text(
@@ -114,7 +114,7 @@ def make_full(folder: Path) -> list[Path]:
         ]
 
 
-def _save(size: dict[str, Any], folder: Path, dtype: torch.dtype = torch.float32) -> None:
+def _save(size: dict[str, Any], folder: Path) -> None:
     torch.manual_seed(SEED)
     tokenizer = _tokenizer()
     _processor(tokenizer, size["side"]).save_pretrained(folder)
@@ -137,7 +137,7 @@ def _save(size: dict[str, Any], folder: Path, dtype: torch.dtype = torch.float32
     model.generation_config = GenerationConfig(
         num_beams=3, early_stopping=True, no_repeat_ngram_size=3, **ids
     )
-    model.to(dtype).save_pretrained(folder)
+    model.half().save_pretrained(folder)  # as it was released
 
 
 @torch.no_grad()

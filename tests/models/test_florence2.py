@@ -102,6 +102,22 @@ def test_a_sentence_has_letters_and_ends(captioner: Captioner) -> None:
     assert len(caption.text) < MOST_TOKENS / 2
 
 
+@pytest.mark.parametrize("backend", ["torch", "onnxruntime"])
+def test_weights_stored_in_fp32_answer_alike(
+    tiny_models: Path, tmp_path: Path, cache: Path, backend: str
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(tiny_models / "tiny" / "florence2", tmp_path / "tiny" / "florence2")
+    path = tmp_path / "tiny/florence2/model.safetensors"
+    weights = {name: tensor.float() for name, tensor in load_file(path).items()}
+    path.unlink()
+    save_file(weights, path, metadata={"format": "pt"})
+    asked = [CaptionRequest(frame=frame(), level=level) for level in PROMPTS]
+    narrow, wide = (loaded(folder, model_backend=backend).describe(asked) for folder in (cache, tmp_path))
+    assert [caption.text for caption in narrow] == [caption.text for caption in wide]
+
+
 def test_weights_mapped_by_openvino_are_let_go_once_it_has_its_own(cache: Path) -> None:
     pytest.importorskip("openvino")
     maps = Path("/proc/self/smaps")
