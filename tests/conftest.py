@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import httpx
@@ -40,13 +41,17 @@ def _plain_logs() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackInfo]:
-    """A running stack with all migrations applied, shared by the whole session."""
-    local = LocalStack(tmp_path_factory.mktemp("kizu"), fsync=False)
-    try:
-        yield local.up()
-    finally:
-        local.down()
+def stack() -> Iterator[StackInfo]:
+    """A running stack with all migrations applied, shared by the whole session.
+
+    Not in pytest's folder: another pytest that starts meanwhile closes that to Postgres, which is not root.
+    """
+    with TemporaryDirectory(prefix="kizu-tests-", ignore_cleanup_errors=True) as home:
+        local = LocalStack(Path(home), fsync=False)
+        try:
+            yield local.up()
+        finally:
+            local.down()
 
 
 @pytest.fixture

@@ -152,6 +152,26 @@ def test_a_folder_is_ingested_once(library: Library, as_user: Kizu, tmp_path: Pa
     assert "4 files" in as_user("ingest", str(tmp_path)).stdout
 
 
+def test_what_photos_lack_is_enqueued_once_and_absent_weights_are_told(
+    library: Library, as_user: Kizu, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODEL_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("MODEL_DOWNLOADS", "false")
+    asset = library.add(jpeg())
+    library.db.execute("delete from ai_processing_jobs where asset_id = %s", [asset])
+
+    would = as_user("jobs", "missing", "hashes", "faces")
+    assert would.exit_code == 0
+    assert "1 of 1 photos lack something; add --yes" in would.stdout
+    assert would.stderr.startswith("faces: insightface-buffalo_l is not on this machine")
+    assert "hashes" not in would.stderr
+    for enqueued in (1, 0):
+        answer = told(as_user("jobs", "missing", "hashes", "faces", "--yes", "--json"))
+        assert answer["enqueued"] == enqueued
+    monkeypatch.setenv("MODEL_DOWNLOADS", "true")
+    assert as_user("jobs", "missing", "faces").stderr == ""
+
+
 def test_ingesting_needs_a_user(as_service: Kizu, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(jpeg())
     result = as_service("ingest", str(tmp_path))

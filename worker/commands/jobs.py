@@ -10,8 +10,11 @@ from uuid import UUID
 
 import click
 
+from models.catalog import discover as discover_models
 from models.errors import ModelError
 from models.remote import RemoteModels
+from models.selection import select
+from models.weights import Weights
 from worker.commands.output import as_json, print_json, print_table
 from worker.commands.target import read_target
 from worker.connection import Connection
@@ -206,6 +209,12 @@ def missing(names: tuple[str, ...], force: bool, yes: bool, as_json: bool) -> No
                     return {**total, "versions": versions, "dry_run": not yes}
 
     answer = asyncio.run(act())
+    for name, model_version in _not_here(settings, chosen).items():
+        click.echo(
+            f"{name}: {model_version} is not on this machine (kizu models pull {model_version});"
+            " a worker that lacks it, too, says weights_missing",
+            err=True,
+        )
     if as_json:
         print_json(answer)
         return
@@ -213,6 +222,15 @@ def missing(names: tuple[str, ...], force: bool, yes: bool, as_json: bool) -> No
         click.echo(f"{name}: {model_version}")
     done = f"{answer['enqueued']} jobs enqueued" if yes else "add --yes to enqueue their jobs"
     click.echo(f"{answer['missing']} of {answer['looked_at']} photos lack something; {done}")
+
+
+def _not_here(settings: Settings, chosen: Sequence[Operation]) -> dict[str, str]:
+    """Models whose weights this machine lacks and may not fetch by itself, by operation."""
+    if settings.model_downloads:
+        return {}
+    catalog, weights = discover_models(), Weights(settings)
+    selected = ((one.name, select(catalog, one.task.name, settings)[1]) for one in chosen if one.task)
+    return {name: variant.version for name, variant in selected if weights.missing(variant)}
 
 
 async def _versions(settings: Settings, chosen: Sequence[Operation]) -> dict[str, str]:
