@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import mmap
+import os
 import shutil
 import tempfile
 import time
@@ -178,6 +179,9 @@ def hold_to(expected: Sequence[npt.NDArray[Any]], found: Sequence[npt.NDArray[An
 
 
 def _put(part: Path, folder: Path) -> None:
+    for path in part.iterdir():  # or a power cut leaves a folder that is there, with nothing in its files
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
     try:
         part.rename(folder)
     except OSError:
