@@ -19,6 +19,7 @@ MEGABYTE: Final = 2**20
 PHRASES: Final = (
     "out of memory",  # torch on CUDA and MPS, ONNX Runtime on CUDA
     "can't allocate memory",  # torch's processor allocator
+    "cannot allocate memory",  # the system, by way of torch: a file could not be mapped
     "not enough memory: you tried to allocate",  # the same on Windows and macOS
     "failed to allocate memory",  # ONNX Runtime's arena
     "cudaerrormemoryallocation",

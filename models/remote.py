@@ -16,6 +16,7 @@ import weakref
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
+from contextvars import Context
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -189,7 +190,8 @@ class _Host:
         self._unsent: list[tuple[int, Frame]] = []
         self._outbox: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._reason = ""
-        self._life = asyncio.create_task(self._live())
+        # In a context of its own: what it logs is of no job, least of all of the one that needed it first.
+        self._life = asyncio.create_task(self._live(), context=Context())
 
     @classmethod
     async def start(

@@ -18,6 +18,24 @@ _NUMBERS: Final = 3 * 2**20
 """Widened at a time: 12 MiB, which stay in the processor's cache until they are multiplied."""
 
 
+def take_off_the_file(network: Module) -> None:
+    """Copy the weights of a network on the processor into memory; those that matrices share they still share.
+
+    Weights in the precision of their file are the file itself, mapped. If somebody writes into it they
+    change, and are no longer those whose digest was checked; if somebody shortens it the process is killed.
+    """
+    own: dict[tuple[int, tuple[int, ...]], Tensor] = {}
+
+    def copied(tensor: Tensor) -> Tensor:
+        return own.setdefault((tensor.data_ptr(), tuple(tensor.shape)), tensor.detach().clone())
+
+    for parameter in network.parameters():
+        parameter.data = copied(parameter)
+    for module in network.modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            setattr(module, name, copied(buffer))  # with other data it would still hold on to the file
+
+
 def widen_in_use(network: Module) -> None:
     """Make a network in fp16 compute in fp32, as if all its weights had been widened; on the processor.
 

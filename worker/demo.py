@@ -33,8 +33,10 @@ from worker.context import files_for
 from worker.embedded import LocalStack, StackInfo
 from worker.errors import StartupError
 from worker.ingest import find_files, ingest
+from worker.operations import discover
+from worker.reconcile import enqueue_missing, versions_of, without_weights
 from worker.samples import write_samples
-from worker.settings import read_settings
+from worker.settings import Settings, read_settings
 from worker.store import Store
 
 KINDS = ("optimize_image", "image_ai")
@@ -115,6 +117,7 @@ async def take_through(folder: Path, info: StackInfo, console: Console) -> Summa
                     progress.advance(uploading, amount)
 
             await ingest(connection, files, found, told=told)
+            await _ask_again(connection, settings)
             await _work(connection, info, progress, progress.add_task("jobs finished", total=None))
         store = Store(connection)
         derived = [row async for row in store.every("derived_assets", "id,user_id,asset_id,kind,key")]
@@ -135,6 +138,14 @@ async def take_through(folder: Path, info: StackInfo, console: Console) -> Summa
             web_versions=kinds["web"],
             contact_sheet=sheet,
         )
+
+
+async def _ask_again(connection: Connection, settings: Settings) -> None:
+    """Photos of an earlier run lack what it had no models for: ask for what can be told now."""
+    operations = discover()
+    absent = without_weights(operations.values(), settings)
+    here = [operation for operation in operations.values() if operation.name not in absent]
+    await enqueue_missing(connection, await versions_of(here, settings))
 
 
 def _operations(jobs: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -200,7 +211,8 @@ def _worker(info: StackInfo) -> Iterator[subprocess.Popen[bytes]]:
         "LOG_FORMAT": "json",
     }
     command = [sys.executable, "-m", "worker", "worker", "--drain", "--worker-id", f"demo-{os.getpid()}"]
-    with _log_of(info).open("ab") as log:
+    descriptor = os.open(_log_of(info), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    with os.fdopen(descriptor, "ab") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
         yield process

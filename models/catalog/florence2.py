@@ -39,7 +39,7 @@ from models.spec import Device, Licence, Loading, ModelSpec, Variant, WeightFile
 from models.tasks import CAPTION, Captioner, CaptionRequest
 from models.torch_cpu import make_torchvision_importable
 from models.ways import Precision, Way, take
-from models.widening import widen_in_use
+from models.widening import take_off_the_file, widen_in_use
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -128,9 +128,11 @@ def _build(loading: Loading, way: Way) -> Florence2:
     processor, network = _reference(loading, "fp16" if narrow else way.precision)
     if tower is not None:
         network.model.vision_tower = tower
-        memory.give_back()
+    if loading.device == "cpu":
+        take_off_the_file(network)  # elsewhere all of it is copied
     if narrow:
         widen_in_use(network)
+    memory.give_back()
     return Florence2(
         processor,
         network.to(loading.device),
@@ -258,7 +260,9 @@ def _stored_in_16_bits(path: Path) -> bool:
     try:
         with safe_open(str(path), framework="pt") as file:
             return all(file.get_slice(name).get_dtype() == "F16" for name in file.keys())  # noqa: SIM118
-    except SafetensorError as error:
+    except (OSError, RuntimeError, SafetensorError) as error:
+        if is_out_of_memory(error):
+            raise
         raise BadWeights(f"{path} holds no Florence-2: {error}"[:_LINE]) from error
 
 
@@ -334,7 +338,8 @@ class Florence2(Captioner):
     def _parsed(self, text: str, prompt: str, request: CaptionRequest) -> str:
         size = (request.frame.width, request.frame.height)
         parsed = self._processor.post_process_generation(text, task=prompt, image_size=size)
-        return str(parsed[prompt]).strip()
+        # The library leaves in what fills up the shorter answers of a batch.
+        return str(parsed[prompt]).replace(self._processor.tokenizer.pad_token, "").strip()
 
 
 class _Deadline:

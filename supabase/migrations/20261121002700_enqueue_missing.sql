@@ -3,7 +3,8 @@
 
 -- Looks at the next p_limit photos (at most 5,000) after p_after in id order, of the caller or, for the
 -- service, of p_user_id or everybody. p_versions is {operation: version of the model}; an operation is
--- missing where the asset does not say it is known in that version, or everywhere with p_force.
+-- missing where the asset does not say it is known in that version, or everywhere with p_force. A file that
+-- turned out to be no picture lacks nothing.
 --
 -- Left alone: photos with an image job pending or running, and, without p_force, those whose last job for the
 -- same versions has failed for a reason that lies in the photo. Jobs go behind everything that somebody just
@@ -29,6 +30,7 @@ declare
   c_behind   constant int := 100;
   c_mendable constant text[] := array['weights_missing', 'bad_weights', 'package_missing', 'licence_refused',
                                       'unknown_model', 'storage_unavailable', 'database_unavailable', 'timeout'];
+  c_no_picture constant text[] := array['not_an_image', 'unreadable'];
   c_most_operations constant int := 64;
   c_largest_version constant int := 200; -- characters
   v_scope constant uuid := kizu.caller_scope();
@@ -89,6 +91,14 @@ begin
              having count(*) > 0
            ) as wanted
      where asset.id = any (v_page)
+       and (p_force or coalesce((
+             select job.status <> 'failed' or job.error_code <> all (c_no_picture)
+               from public.jobs as job
+              where job.asset_id = asset.id
+                and job.job_type in (c_kind, 'process_image')
+              order by job.created_at desc
+              limit 1
+           ), true))
   ),
   enqueued as (
     insert into public.ai_processing_jobs (user_id, asset_id, job_type, params, priority, max_attempts, dedupe_key)

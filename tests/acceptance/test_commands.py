@@ -149,7 +149,7 @@ def test_a_folder_is_ingested_once(library: Library, as_user: Kizu, tmp_path: Pa
     assert again == {"files": 4, "already_there": 4, "already_queued": 3}
     row = library.db.execute("select count(*) from assets where user_id = %s", [library.user_id]).fetchone()
     assert row == (3,)
-    assert "4 files" in as_user("ingest", str(tmp_path)).stdout
+    assert "4 pictures" in as_user("ingest", str(tmp_path)).stdout
 
 
 def test_what_photos_lack_is_enqueued_once_and_absent_weights_are_told(

@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def demo(home: Path, *arguments: str) -> subprocess.Popen[bytes]:
+def demo(home: Path, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SUPABASE")}
     return subprocess.Popen(
         [sys.executable, "-m", "worker.demo", *arguments, "--no-open"],
@@ -48,13 +48,14 @@ def demo(home: Path, *arguments: str) -> subprocess.Popen[bytes]:
             "KIZU_HOME": str(home),
             "MODEL_CACHE_DIR": str(home / "models"),
             "MODEL_DOWNLOADS": "false",
+            **variables,
         },
         stdout=subprocess.PIPE,
     )
 
 
-def summary(home: Path, *arguments: str) -> dict[str, Any]:
-    run = demo(home, *arguments, "--json")
+def summary(home: Path, *arguments: str, **variables: str) -> dict[str, Any]:
+    run = demo(home, *arguments, "--json", **variables)
     out, _ = run.communicate(timeout=300)
     assert run.returncode == 0
     (line,) = out.decode().splitlines()
@@ -103,6 +104,23 @@ def test_what_was_killed_goes_on(home: Path, folder: Path) -> None:
     run.communicate(timeout=60)
     found = summary(home, str(folder))
     assert found["jobs"] == {"completed": 40, "failed": 2}
+
+
+def test_models_that_have_come_meanwhile_look_at_what_is_there(
+    home: Path, tmp_path: Path, tiny_models: Path
+) -> None:
+    photos = tmp_path / "few"
+    photos.mkdir()
+    for number in range(2):
+        (photos / f"{number}.jpg").write_bytes(jpeg(colour=("red", "blue")[number]))
+    (photos / "letter.jpg").write_bytes(b"Dear all, this is a letter.")
+    first = summary(home, str(photos))
+    assert first["operations"]["faces"] == {"done": 0, "missing": 2, "why": "weights_missing"}
+    for _ in range(2):
+        found = summary(home, str(photos), KIZU_PROFILE="tiny", MODEL_CACHE_DIR=str(tiny_models))
+        assert {tuple(entry.values()) for entry in found["operations"].values()} == {(2, 0, None)}
+        assert found["errors"] == {"not_an_image": 2}
+        assert found["jobs"] == {"completed": 6, "failed": 2}
 
 
 def test_of_several_jobs_about_a_photo_the_last_one_counts() -> None:

@@ -169,6 +169,25 @@ def test_an_answer_that_had_come_to_its_end_is_not_cut_short(
     assert [caption.cut_short for caption in captioner.describe(requests)] == [False, True]
 
 
+def test_a_shorter_answer_is_not_filled_up(captioner: Captioner, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(captioner, Florence2)
+    letter = captioner._processor.tokenizer.convert_tokens_to_ids("a")
+    end, pad = (getattr(captioner._network.generation_config, f"{name}_token_id") for name in ("eos", "pad"))
+    rows = torch.tensor([[end, 0, letter, end, pad], [end, 0, letter, letter, end]])
+    monkeypatch.setattr(captioner, "answer", lambda *_, **__: (rows, False))
+    requests = [CaptionRequest(frame=frame()), CaptionRequest(frame=frame())]
+    assert [caption.text for caption in captioner.describe(requests)] == ["a", "aa"]
+
+
+def test_weights_that_are_no_file_are_bad(tiny_models: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_models / "tiny" / "florence2", tmp_path / "tiny" / "florence2")
+    path = tmp_path / "tiny/florence2/model.safetensors"
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(BadWeights):
+        loaded(tmp_path, model_backend="torch")
+
+
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
 def test_damaged_files_are_bad_weights(tiny_models: Path, tmp_path: Path, name: str) -> None:
     shutil.copytree(tiny_models / "tiny" / "florence2", tmp_path / "tiny" / "florence2")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import gc
+from pathlib import Path
 
 import pytest
 
 from models import widening
-from models.widening import widen_in_use
+from models.widening import take_off_the_file, widen_in_use
 
 torch = pytest.importorskip("torch")
 
@@ -48,3 +50,32 @@ def test_matrices_that_share_their_weights_still_do() -> None:
     assert network.head.weight.data_ptr() == network.words.weight.data_ptr()
     x = torch.randn(2, 8)
     assert torch.allclose(network.head(x), x @ network.words.weight.float().T, atol=1e-6)
+
+
+def test_weights_taken_off_their_file_are_what_they_were_and_stay_so(tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    path = tmp_path / "weights.safetensors"
+    save_file(
+        {"words": torch.ones(64, 64).half(), "bias": torch.ones(64).half(), "places": torch.ones(9)}, path
+    )
+    stored = load_file(path)
+    network = torch.nn.Module()
+    network.words = torch.nn.Embedding(64, 64, _weight=stored["words"])
+    network.head = torch.nn.Linear(64, 64)
+    network.head.weight, network.head.bias = network.words.weight, torch.nn.Parameter(stored["bias"])
+    network.register_buffer("places", stored["places"])
+    take_off_the_file(network)
+    with path.open("r+b") as file:
+        file.seek(-64 * 64, 2)
+        file.write(bytes(64 * 64))
+    assert not torch.equal(stored["words"], torch.ones(64, 64).half())  # the file itself, as was said
+    assert torch.equal(network.words.weight, torch.ones(64, 64).half())
+    assert torch.equal(network.head.bias, torch.ones(64).half())
+    assert network.head.weight.data_ptr() == network.words.weight.data_ptr()
+    maps = Path("/proc/self/maps")
+    if maps.exists():
+        assert str(path) in maps.read_text()
+        del stored
+        gc.collect()
+        assert str(path) not in maps.read_text()

@@ -112,6 +112,24 @@ def test_what_failed_for_the_photos_own_reason_is_not_tried_again(
     assert missing(queue, user, force=True)["enqueued"] == 1 - again
 
 
+@pytest.mark.parametrize(("code", "lacking"), [("unreadable", 0), ("not_an_image", 0), ("model_failed", 1)])
+def test_a_file_that_is_no_picture_lacks_nothing_whatever_is_asked(
+    queue: Any, photo: Any, code: str, lacking: int
+) -> None:
+    user = queue.user()
+    photo(user)
+    missing(queue, user)
+    queue.db.execute(
+        "update ai_processing_jobs set status = 'failed', error_code = %s, completed_at = now()"
+        " where user_id = %s",
+        (code, user),
+    )
+    new = Jsonb({"faces": "another"})
+    found = queue.value("select enqueue_missing(%s, %s)", new, user)
+    assert (found["looked_at"], found["missing"], found["enqueued"]) == (1, lacking, lacking)
+    assert queue.value("select enqueue_missing(%s, %s, p_force => true)", new, user)["missing"] == 1
+
+
 def test_what_failed_for_one_model_is_tried_with_the_next(queue: Any, photo: Any) -> None:
     user = queue.user()
     photo(user)

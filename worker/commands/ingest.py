@@ -32,7 +32,8 @@ def ingest_command(paths: tuple[Path, ...], as_json: bool) -> None:
     if as_json:
         print_json({"files": len(files), **counts})
     else:
-        click.echo(f"{len(files)} files: " + ", ".join(f"{count} {what}" for what, count in counts.items()))
+        said = ", ".join(f"{count} {what}" for what, count in counts.items())
+        click.echo(f"{len(files)} pictures: {said}")
 
 
 async def bring_in(files: list[Path], *, quiet: bool) -> Counter[str]:

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 from uuid import UUID
 
 import click
 
-from models.catalog import discover as discover_models
 from models.errors import ModelError
-from models.remote import RemoteModels
-from models.selection import select
-from models.weights import Weights
 from worker.commands.output import as_json, print_json, print_table
 from worker.commands.target import read_target
 from worker.connection import Connection
-from worker.operation import Operation
 from worker.operations import discover
-from worker.settings import Settings
+from worker.reconcile import enqueue_missing, versions_of, without_weights
 from worker.store import Row, Store
 
 T = TypeVar("T")
 OPERATIONS = discover()
-PAGE = 1000
-"""Photos looked at per call."""
 STATUSES = ("pending", "processing", "completed", "failed", "cancelled")
 BRIEF = "id,job_type,status,priority,attempts,progress,current_step,error_code,worker_id,created_at"
 
@@ -94,7 +88,7 @@ def show(job_id: UUID, as_json: bool) -> None:
         return
     for name, value in job.items():
         if value not in (None, [], {}) and name not in ("events", "runs"):
-            click.echo(f"{name}: {value}")
+            click.echo(f"{name}: {json.dumps(value) if isinstance(value, dict | list) else value}")
     if job["events"]:
         print_table(job["events"], ["at", "status", "step", "error_code", "worker_id"], title="\nevents")
     if job["runs"]:
@@ -196,20 +190,17 @@ def missing(names: tuple[str, ...], force: bool, yes: bool, as_json: bool) -> No
     chosen = [OPERATIONS[name] for name in names or OPERATIONS]
 
     async def act() -> dict[str, Any]:
-        versions = await _versions(settings, chosen)
-        total = {"looked_at": 0, "missing": 0, "enqueued": 0}
-        wish = {"p_versions": versions, "p_force": force, "p_dry_run": not yes, "p_limit": PAGE}
+        versions = await versions_of(chosen, settings)
         async with Connection(settings) as connection:
-            after: str | None = None
-            while True:
-                page = await connection.rpc("enqueue_missing", {**wish, "p_after": after})
-                total = {name: total[name] + page[name] for name in total}
-                after = page["next"]
-                if after is None:
-                    return {**total, "versions": versions, "dry_run": not yes}
+            total = await enqueue_missing(connection, versions, force=force, dry_run=not yes)
+        return {**total, "versions": versions, "dry_run": not yes}
 
-    answer = asyncio.run(act())
-    for name, model_version in _not_here(settings, chosen).items():
+    try:
+        answer = asyncio.run(act())
+        not_here = {} if settings.model_downloads else without_weights(chosen, settings)
+    except ModelError as error:
+        raise click.ClickException(f"{error.code}: {error}") from None
+    for name, model_version in not_here.items():
         click.echo(
             f"{name}: {model_version} is not on this machine (kizu models pull {model_version});"
             " a worker that lacks it, too, says weights_missing",
@@ -222,28 +213,3 @@ def missing(names: tuple[str, ...], force: bool, yes: bool, as_json: bool) -> No
         click.echo(f"{name}: {model_version}")
     done = f"{answer['enqueued']} jobs enqueued" if yes else "add --yes to enqueue their jobs"
     click.echo(f"{answer['missing']} of {answer['looked_at']} photos lack something; {done}")
-
-
-def _not_here(settings: Settings, chosen: Sequence[Operation]) -> dict[str, str]:
-    """Models whose weights this machine lacks and may not fetch by itself, by operation."""
-    if settings.model_downloads:
-        return {}
-    catalog, weights = discover_models(), Weights(settings)
-    selected = ((one.name, select(catalog, one.task.name, settings)[1]) for one in chosen if one.task)
-    return {name: variant.version for name, variant in selected if weights.missing(variant)}
-
-
-async def _versions(settings: Settings, chosen: Sequence[Operation]) -> dict[str, str]:
-    """Of the facts that the settings' models would tell, by operation."""
-    models = RemoteModels(settings)
-    try:
-        return {
-            operation.name: (await models.identity(operation.task)).version
-            if operation.task
-            else operation.version
-            for operation in chosen
-        }
-    except ModelError as error:
-        raise click.ClickException(f"{error.code}: {error}") from None
-    finally:
-        await models.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import IO, Any, Final
 
 import structlog
@@ -164,12 +165,7 @@ def answer(wanted: Sequence[Operation], found: Mapping[str, Finding | JobError],
     for operation in wanted:
         finding = found[operation.name]
         if isinstance(finding, JobError):
-            log.warning(
-                "operation unavailable",
-                operation=operation.name,
-                error_code=finding.code,
-                reason=str(finding),
-            )
+            _complain(operation.name, finding.code, str(finding))
             result[operation.name] = {"success": False, "error": finding.code, "message": str(finding)}
             continue
         result[operation.name] = dict(finding.result)
@@ -192,6 +188,12 @@ def answer(wanted: Sequence[Operation], found: Mapping[str, Finding | JobError],
         )
     )
     return Done(result=result, writes=writes)
+
+
+@lru_cache(maxsize=64)
+def _complain(operation: str, code: str, reason: str) -> None:
+    """Once: what a machine lacks, it lacks for every picture, and each job's result says so, too."""
+    log.warning("operation unavailable", operation=operation, error_code=code, reason=reason)
 
 
 HANDLER = Handler(
