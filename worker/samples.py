@@ -1,7 +1,7 @@
 """Sample photos for a first look: pictures that come with installed packages, and ones drawn here.
 
 No package of the core installation carries photos, so most samples are drawn: landscapes in every format the
-worker reads, among them a HEIC, pictures turned by their EXIF orientation, and one broken file, so that the
+worker reads, shapes to search for, pictures turned by their EXIF orientation, and one broken file, so that the
 summary has a failure to show.
 """
 
@@ -20,6 +20,8 @@ MOST_FOUND = 20
 SMALLEST_SIDE = 200
 TURNED_BACK = {3: 180, 6: 90, 8: 270}
 """EXIF orientation and the degrees (counter-clockwise) by which a picture saved with it is turned."""
+SHAPES = {"red": 90, "blue": 4, "green": 3}
+"""Colours, and how many corners each has: something to search for. With ninety it is a circle."""
 EXIF_ORIENTATION = 0x0112
 EXIF_TAKEN = 0x9003
 EXIF_OFFSET = 0x9011
@@ -58,6 +60,10 @@ def _draw_all(folder: Path) -> None:
     pillow_heif.register_heif_opener()
     for number, ending in enumerate(("jpg", "png", "webp", "avif", "tiff", "heic")):
         _scene(number).save(folder / f"drawn-{number}.{ending}")
+    for colour, corners in SHAPES.items():
+        plain = Image.new("RGB", (800, 600), "gainsboro")
+        ImageDraw.Draw(plain).regular_polygon((400, 300, 220), corners, fill=colour)
+        plain.save(folder / f"{colour}.png")
     for orientation, degrees in TURNED_BACK.items():
         exif = Image.Exif()
         exif[EXIF_ORIENTATION] = orientation
