@@ -72,7 +72,8 @@ class ModelSettings(BaseSettings):
     clip_model: str = Field("ViT-B-32", description="Name of an OpenCLIP architecture.")
     clip_pretrained: str = Field(
         "openai",
-        description="Its weights: a tag of OpenCLIP's, or a file or folder, absolute or below MODEL_CACHE_DIR.",
+        description="Its weights: a tag of OpenCLIP's, or a file or folder, absolute or below "
+        "MODEL_CACHE_DIR.",
     )
     yolo_size: Literal["n", "s", "m", "l", "x"] = Field("m", description="Size of the YOLOv8 detector.")
     object_threshold: float = Field(0.5, gt=0, lt=1, description="Least score of an object that is kept.")

@@ -264,8 +264,8 @@ def _print(summary: Summary, info: StackInfo, seconds: float) -> None:
     if lacking:
         Console().print(
             f"\nThe models for {', '.join(lacking)} are not on this machine, and no model hub answered. Where"
-            " one can be reached, [bold]kizu models pull all[/] fetches them; started again, this enqueues what the"
-            " photos still lack, as [bold]kizu jobs missing --yes[/] does. Nothing is lost meanwhile."
+            " one can be reached, [bold]kizu models pull all[/] fetches them; started again, this enqueues"
+            " what photos still lack, as [bold]kizu jobs missing --yes[/] does. Nothing is lost meanwhile."
         )
 
 

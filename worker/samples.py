@@ -1,8 +1,8 @@
 """Sample photos for a first look: pictures that come with installed packages, and ones drawn here.
 
 No package of the core installation carries photos, so most samples are drawn: landscapes in every format the
-worker reads, shapes to search for, pictures turned by their EXIF orientation, and one broken file, so that the
-summary has a failure to show.
+worker reads, shapes to search for, pictures turned by their EXIF orientation, and one broken file, so that
+the summary has a failure to show.
 """
 
 from __future__ import annotations
