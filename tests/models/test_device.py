@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import platform
+import subprocess
 import sys
+import textwrap
 from types import SimpleNamespace
 from typing import Any, Literal
 
@@ -79,6 +82,31 @@ def test_resident_memory_is_what_was_touched() -> None:
     with taken(50):
         assert 45 <= memory.resident() - before <= 60
     assert memory.resident() - before <= 10
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no arenas")
+@pytest.mark.parametrize(("prepare", "left"), [("use_one_arena", range(4)), ("resident", range(8, 13))])
+def test_what_threads_took_goes_back_with_one_arena(prepare: str, left: range) -> None:
+    script = f"""
+        from threading import Thread
+        from models import memory
+
+        def take(megabytes):
+            b"1" * (megabytes * memory.MEGABYTE)
+
+        memory.{prepare}()
+        take(20)  # from now on glibc keeps blocks of up to this size
+        before = memory.resident()
+        for thread in [Thread(target=take, args=[9]) for _ in range(2)]:
+            thread.start()
+            thread.join()
+        memory.give_back()
+        print(memory.resident() - before)
+    """
+    said = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], check=True, capture_output=True, text=True
+    )
+    assert int(said.stdout) in left
 
 
 def test_the_machine_has_more_memory_than_is_taken() -> None:

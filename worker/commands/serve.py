@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import click
 
-from models import catalog
+from models import catalog, memory
 from models.errors import ModelError
 from models.models import Models
 from models.remote import RemoteModels
@@ -80,6 +80,7 @@ async def run_worker(
     Raises:
         StartupError: a setting is wrong, the project refuses this worker, or its name is taken.
     """
+    memory.use_one_arena()
     handlers = handlers or discover()
     async with AsyncExitStack() as stack:
         stack.enter_context(health.only_one(settings.worker_id, settings.url))
