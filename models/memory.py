@@ -114,7 +114,7 @@ def trim() -> None:
 def use_one_arena() -> None:
     """Let all threads take memory from glibc's main arena; to be called before there are threads.
 
-    Of the other arenas `trim` leaves what is free at their end: a picture or two for each thread that decodes.
+    Of the other arenas `trim` leaves what is free at their end: a picture or two per thread that decodes.
     """
     mallopt = _of_glibc("mallopt")
     if mallopt is not None:
