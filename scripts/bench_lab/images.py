@@ -206,16 +206,22 @@ def _take_turns(
     done = plain.ask()
     if done["photos"] != load.plain_photos:
         raise RuntimeError(f"the plain worker did {done['photos']} of {load.plain_photos} photos")
-    lab.tell(f"{load.name}: {load.photos} photos through the queue")
+    lab.tell(f"{load.name}: {load.photos} photos through the queue, as many by the bare models")
+    half = load.photos // 2
+    before = _alone(bare, load, half)
     queue, requests = _through_queue(lab, worker, user, load, load.photos)
-    lab.tell(f"{load.name}: {load.photos} photos by the bare models")
-    alone = bare.ask(operations=load.operations, photos=load.photos)["seconds"]
+    after = _alone(bare, load, half)
     return Turns(
         plain=load.plain_photos / done["seconds"],
         queue=load.photos / queue,
-        bare=load.photos / sum(alone.values()),
+        bare=2 * half / (before + after),
         requests=requests / load.photos,
     )
+
+
+def _alone(bare: Partner, load: Load, photos: int) -> float:
+    """Seconds. Asked for before the queue and after it, since a machine's speed drifts."""
+    return float(sum(bare.ask(operations=load.operations, photos=photos)["seconds"].values()))
 
 
 def _add_jobs(lab: Lab, user: UUID, kind: str, load: Load, photos: int) -> None:

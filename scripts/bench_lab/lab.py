@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 from scripts.bench_lab.noop_handler import NOOP
 from worker.embedded import LocalStack, StackInfo
 
-LOOK_SECONDS = 0.05
+LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ def measure(lab: Lab) -> list[Measure]:
 
 def _lags(lab: Lab, user: UUID, name: str, *, threads: int) -> list[Measure]:
     """The lag of the worker's loop, and that of a loop in an idle process at the same time."""
-    rounds = lab.pick(full=5, quick=1)
+    rounds = lab.pick(full=10, quick=1)
     lab.tell(f"{PHOTOS} large photos at once in {threads} threads, {rounds} time(s)")
     with (
         serving(lab, {"LANES": f"image={PHOTOS}", "DECODE_THREADS": threads}) as (worker,),

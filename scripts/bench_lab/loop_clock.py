@@ -17,7 +17,8 @@ from worker.context import Context
 from worker.handler import Handler
 from worker.job import Done
 
-TICK_SECONDS = 0.005
+TICK_SECONDS = 0.02
+"""Four times as often the clock alone took three percent of a core from what is measured."""
 
 
 class LoopClock:
