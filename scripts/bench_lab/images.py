@@ -82,20 +82,15 @@ class Turns:
 def loads_for(lab: Lab) -> list[Load]:
     three = ("embedding", "faces", "objects")
     without_captions = (*three, "ocr", "hashes")
-    photos, fewer = lab.pick(full=24, quick=4), lab.pick(full=12, quick=4)
-    plain = lab.pick(full=2, quick=1)
+
+    def load(name: str, operations: tuple[str, ...], *, photos: int, plain_photos: int, goal: float) -> Load:
+        photos, plain_photos = lab.pick(full=photos, quick=4), lab.pick(full=plain_photos, quick=1)
+        return Load(name=name, operations=operations, photos=photos, plain_photos=plain_photos, goal=goal)
+
     return [
-        Load(name="three", operations=three, photos=photos, plain_photos=2 * plain, goal=5),
-        Load(
-            name="without_captions",
-            operations=without_captions,
-            photos=photos,
-            plain_photos=plain,
-            goal=25,
-        ),
-        Load(
-            name="all", operations=(*without_captions, "describe"), photos=fewer, plain_photos=plain, goal=12
-        ),
+        load("three", three, photos=48, plain_photos=4, goal=5),
+        load("without_captions", without_captions, photos=24, plain_photos=2, goal=25),
+        load("all", (*without_captions, "describe"), photos=12, plain_photos=2, goal=12),
     ]
 
 
@@ -126,7 +121,7 @@ def measure(lab: Lab) -> list[Measure]:
         for load in loads:
             rates[load.name] = turns = _take_turns(lab, load, worker, user, plain, plain_user, bare)
             measures += _speed(load, turns)
-        measures += _found(lab, user, plain_user, most, loads[-1].plain_photos)
+        measures += _found(lab, user, plain_user, loads)
         measures += _memory(lab, worker, memory, idle)
     measures += _inside(worker.findings())
     return [*measures, *_with_easyocr(lab, settings, user, loads[1], rates[loads[1].name].plain)]
@@ -267,21 +262,24 @@ def _speed(load: Load, turns: Turns) -> list[Measure]:
     ]
 
 
-def _found(lab: Lab, user: UUID, plain_user: UUID, photos: int, plain_photos: int) -> list[Measure]:
+def _found(lab: Lab, user: UUID, plain_user: UUID, loads: list[Load]) -> list[Measure]:
     """What each side has found in a photo, on average."""
     queries = {
-        "faces": "select count(*) from public.face_embeddings where user_id = %s",
-        "things": "select count(*) from public.detected_objects where user_id = %s",
-        "lines": "select coalesce(sum(jsonb_array_length(text_regions)), 0) from public.image_text"
+        ("faces", "faces"): "select count(*) from public.face_embeddings where user_id = %s",
+        ("things", "objects"): "select count(*) from public.detected_objects where user_id = %s",
+        ("lines", "ocr"): "select coalesce(sum(jsonb_array_length(text_regions)), 0) from public.image_text"
         " where user_id = %s",
-        "letters_of_caption": "select coalesce(sum(length(description)), 0) from public.image_descriptions"
-        " where user_id = %s",
+        ("letters_of_caption", "describe"): "select coalesce(sum(length(description)), 0)"
+        " from public.image_descriptions where user_id = %s",
     }
-    return [
-        Measure(name=f"{what}_{side}", value=float(lab.value(query, of)) / count, unit="per photo")
-        for what, query in queries.items()
-        for side, of, count in (("queue", user, photos), ("plain", plain_user, plain_photos))
-    ]
+    measures = []
+    for (what, operation), query in queries.items():
+        # The queue's rows stay from load to load, of the plain worker those of the last.
+        photos = max(load.photos for load in loads if operation in load.operations)
+        for side, of, count in (("queue", user, photos), ("plain", plain_user, loads[-1].plain_photos)):
+            value = float(lab.value(query, of)) / count
+            measures.append(Measure(name=f"{what}_{side}", value=value, unit="per photo"))
+    return measures
 
 
 class _Memory:

@@ -9,6 +9,8 @@ create function kizu.rescue(p_kinds text[], p_scope uuid, p_limit int)
 returns int
 language plpgsql
 set search_path = ''
+set enable_sort = off
+set enable_incremental_sort = off
 as $$
 declare
   c_crashes_allowed constant int := 2;
@@ -29,6 +31,7 @@ begin
        and lease_expires_at < v_now
        and (p_kinds is null or job_type = any (p_kinds))
        and (p_scope is null or user_id = p_scope)
+     order by job_type, user_id  -- only the index of running jobs gives this order
      limit p_limit
        for update skip locked
   ),
@@ -56,6 +59,7 @@ begin
       from lost
      where job.tableoid = lost.job_table
        and job.id = lost.id
+       and job.id = any (array(select id from lost))
     returning job.tableoid, job.*
   )
   insert into public.runs (job_id, job_table, epoch, attempt, user_id, asset_id, kind, params, worker_id,
@@ -128,6 +132,7 @@ begin
       from held
      where job.tableoid = held.tableoid
        and job.id = held.id
+       and job.id = any (array(select id from held))
     returning job.tableoid, job.*
   )
   insert into public.runs (job_id, job_table, epoch, attempt, user_id, asset_id, kind, params, worker_id,

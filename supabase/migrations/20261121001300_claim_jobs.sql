@@ -13,8 +13,6 @@ create function kizu.waiting_users(p_kind text, p_priority smallint, p_limit int
 returns setof uuid
 language plpgsql
 set search_path = ''
-set enable_sort = off
-set enable_incremental_sort = off
 as $$
 declare
   c_before_everybody constant uuid := '00000000-0000-0000-0000-000000000000';
@@ -57,8 +55,6 @@ create function kizu.pick_by_turn(p_kinds text[], p_priority smallint, p_limit i
 returns setof kizu.job_ref
 language plpgsql
 set search_path = ''
-set enable_sort = off
-set enable_incremental_sort = off
 as $$
 begin
   return query
@@ -123,6 +119,7 @@ begin
     join public.jobs as job
       on job.tableoid = candidates.job_table
      and job.id = candidates.id
+     and job.id = any (array(select id from candidates))
      and job.status = candidates.status  -- still, once it is locked
    order by candidates.rank, candidates.served_at nulls first, candidates.dice
    limit p_limit
@@ -143,8 +140,6 @@ create function kizu.pick_in_line(
 returns setof kizu.job_ref
 language plpgsql
 set search_path = ''
-set enable_sort = off
-set enable_incremental_sort = off
 as $$
 begin
   if p_user is null then
@@ -180,8 +175,6 @@ create function kizu.next_due(p_kinds text[], p_user uuid)
 returns timestamptz
 language plpgsql
 set search_path = ''
-set enable_sort = off
-set enable_incremental_sort = off
 as $$
 declare
   v_kind     text;
@@ -260,7 +253,13 @@ begin
            )
       from public.jobs as job
       join pg_catalog.pg_class as job_table on job_table.oid = job.tableoid
-      left join public.assets as asset on asset.id = job.asset_id and asset.user_id = job.user_id
+      left join lateral (
+             select path, web_uri
+               from public.assets
+              where id = job.asset_id
+                and user_id = job.user_id
+             offset 0
+           ) as asset on true
      where job.worker_id = p_worker
        and job.claim_id = p_claim_id
        and (p_scope is null or job.user_id = p_scope)
@@ -286,6 +285,8 @@ returns jsonb
 language plpgsql
 security definer
 set search_path = ''
+set enable_sort = off
+set enable_incremental_sort = off
 as $$
 declare
   v_scope    constant uuid := kizu.caller_scope();
@@ -358,7 +359,8 @@ begin
              error_message = null
         from unnest(v_chosen) as chosen
        where job.tableoid = chosen.job_table
-         and job.id = chosen.id;
+         and job.id = chosen.id
+         and job.id = any (array(select id from unnest(v_chosen)));
 
       v_jobs := kizu.jobs_under_claim(p_worker, p_claim_id, v_scope);
     end if;

@@ -33,6 +33,7 @@ begin
       join public.jobs as job
         on job.tableoid = asked.job_table
        and job.id = asked.id
+       and job.id = any (array(select id from asked))
      where job.status = c_processing
        and job.worker_id = p_worker
        and job.lease_epoch = asked.epoch
@@ -48,6 +49,7 @@ begin
       from held
      where job.tableoid = held.tableoid
        and job.id = held.id
+       and job.id = any (array(select id from held))
     returning job.tableoid as job_table, job.id, job.cancel_requested_at
   )
   select coalesce(

@@ -240,18 +240,20 @@ set search_path = ''
 as $$
 declare
   c_processing constant text := 'processing';
+  v_ids constant uuid[] := array(select (item ->> 'id')::uuid from jsonb_array_elements(p_settlements) as item);
 begin
   perform asset.id
      from public.assets as asset
-    where asset.id in (
+    where asset.id = any (array(
             select job.asset_id
               from jsonb_array_elements(p_settlements) as item
               join public.jobs as job
                 on job.id = (item ->> 'id')::uuid
+               and job.id = any (v_ids)
                and job.lease_epoch = (item ->> 'epoch')::bigint
              where job.status = c_processing
                and job.worker_id = p_worker
-          )
+          ))
     order by asset.id
       for no key update;
 end;

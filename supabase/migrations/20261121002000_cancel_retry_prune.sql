@@ -117,6 +117,7 @@ begin
         join public.jobs as job
           on job.tableoid = chosen.job_table
          and job.id = chosen.id
+         and job.id = any (array(select id from unnest(v_chosen)))
        where job.status in ('failed', 'cancelled')
        order by job.id
          for update of job
@@ -135,7 +136,8 @@ begin
            completed_at = null
       from locked
      where job.tableoid = locked.tableoid
-       and job.id = locked.id;
+       and job.id = locked.id
+       and job.id = any (array(select id from locked));
   end if;
 
   return jsonb_build_object(
@@ -172,7 +174,8 @@ begin
   delete from public.jobs as job
    using old
    where job.tableoid = old.tableoid
-     and job.id = old.id;
+     and job.id = old.id
+     and job.id = any (array(select id from old));
 
   get diagnostics v_pruned = row_count;
   return v_pruned;
