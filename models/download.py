@@ -51,7 +51,7 @@ SPARE: Final = 64 * 1024**2
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 BROKEN: Final = (
     zipfile.BadZipFile,
-    NotImplementedError,  # a way of packing that nobody uses
+    NotImplementedError,  # zipfile's, of a way of packing that it does not know
     RuntimeError,  # a password is needed
     EOFError,
     zlib.error,

@@ -15,6 +15,8 @@ from models.errors import OutOfMemory
 from models.spec import Device
 
 MEGABYTE: Final = 2**20
+_M_ARENA_MAX: Final = -8
+"""As malloc.h has it."""
 
 PHRASES: Final = (
     "out of memory",  # torch on CUDA and MPS, ONNX Runtime on CUDA
@@ -119,10 +121,6 @@ def use_one_arena() -> None:
     mallopt = _of_glibc("mallopt")
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, 1)
-
-
-_M_ARENA_MAX: Final = -8
-"""As malloc.h has it."""
 
 
 @cache

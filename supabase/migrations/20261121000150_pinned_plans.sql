@@ -6,9 +6,9 @@
 -- are written so that each row is reached by one index descent; these settings leave the planner
 -- nothing else to choose. They hold for everything a verb calls.
 --
--- Three habits go with it. Where rows are joined by id, `id = any (array(…))` says so once more: to a table
--- that was empty when it was last analyzed, say during a large import, the planner would otherwise read the
--- whole index for each row. Where an order must come from an index, the function forbids sorting.
+-- Three habits go with it. Where rows are joined by id, `id = any (array(…))` says so once more: if a table was
+-- empty when it was last analyzed, say during an import that was not yet committed, a scan of its whole index
+-- costs the planner no more than a descent. Where an order must come from an index, the function forbids sorting.
 -- Where a row is to be found by its id, 'processing' is a variable: a literal would invite the planner to
 -- read a partial index of all running jobs instead.
 

@@ -258,7 +258,7 @@ begin
                from public.assets
               where id = job.asset_id
                 and user_id = job.user_id
-             offset 0
+             offset 0  -- planned by itself: by its id
            ) as asset on true
      where job.worker_id = p_worker
        and job.claim_id = p_claim_id

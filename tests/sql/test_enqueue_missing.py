@@ -38,6 +38,15 @@ def jobs(queue: Any, user: str) -> dict[str, list[str]]:
     return {str(row["asset_id"]): row["params"]["operations"] for row in rows}
 
 
+def fail(queue: Any, user: str, code: str) -> None:
+    """All jobs of the user."""
+    queue.db.execute(
+        "update ai_processing_jobs set status = 'failed', error_code = %s, completed_at = now()"
+        " where user_id = %s",
+        (code, user),
+    )
+
+
 def test_each_photo_gets_what_it_lacks(queue: Any, photo: Any) -> None:
     user = queue.user()
     photo(user, "embedding", "faces")
@@ -103,11 +112,7 @@ def test_what_failed_for_the_photos_own_reason_is_not_tried_again(
     user = queue.user()
     photo(user)
     missing(queue, user)
-    queue.db.execute(
-        "update ai_processing_jobs set status = 'failed', error_code = %s, completed_at = now()"
-        " where user_id = %s",
-        (code, user),
-    )
+    fail(queue, user, code)
     assert missing(queue, user)["enqueued"] == again
     assert missing(queue, user, force=True)["enqueued"] == 1 - again
 
@@ -119,11 +124,7 @@ def test_a_file_that_is_no_picture_lacks_nothing_whatever_is_asked(
     user = queue.user()
     photo(user)
     missing(queue, user)
-    queue.db.execute(
-        "update ai_processing_jobs set status = 'failed', error_code = %s, completed_at = now()"
-        " where user_id = %s",
-        (code, user),
-    )
+    fail(queue, user, code)
     new = Jsonb({"faces": "another"})
     found = queue.value("select enqueue_missing(%s, %s)", new, user)
     assert (found["looked_at"], found["missing"], found["enqueued"]) == (1, lacking, lacking)

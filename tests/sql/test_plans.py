@@ -73,11 +73,7 @@ def statistics(queue: Any, backlog: str, request: pytest.FixtureRequest) -> None
 
 @pytest.mark.usefixtures("statistics")
 def test_a_claim_reads_heads_of_lines_and_never_the_backlog(queue: Any, backlog: str) -> None:
-    # Twice, because what other sessions did is counted late, and sometimes in between.
-    touched = min(
-        (cost(queue, lambda: queue.claim(backlog, 1)) for _ in range(2)), key=lambda one: one["entries_read"]
-    )
-
+    touched = cost(queue, lambda: queue.claim(backlog, 1))
     assert touched["seq_scans"] == 0
     assert touched["entries_read"] < 500
     assert touched["rows_fetched"] < 500
