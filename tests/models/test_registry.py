@@ -63,6 +63,18 @@ class Gate(Model):
 GATE: Final[Task[Gate]] = Task("gate")
 
 
+class Late(Stores):
+    """Has the weights of all models at once, when told: all that is asked until then waits together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = threading.Event()
+
+    def paths(self, variant: Variant) -> Mapping[str, Path]:
+        assert self.found.wait(30)
+        return super().paths(variant)
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> ModelSettings:
     return ModelSettings(
@@ -149,7 +161,7 @@ async def test_a_load_that_fails_fails_all_who_wait_and_is_tried_again(
 ) -> None:
     monkeypatch.setattr(registry, "HOPELESS_SECONDS", 0.0)
     loads = []
-    start = threading.Event()
+    late = Late()
 
     def load(_: Loading) -> Parrot:
         loads.append(1)
@@ -157,16 +169,11 @@ async def test_a_load_that_fails_fails_all_who_wait_and_is_tried_again(
             raise BadWeights("half of it is missing")
         return Parrot()
 
-    class Late(Stores):
-        def paths(self, variant: Variant) -> Mapping[str, Path]:
-            assert start.wait(30)
-            return {}
-
-    with opened([spec_of(PARROT, load)], settings, Late()) as models:
+    with opened([spec_of(PARROT, load)], settings, late) as models:
         asked = [models.run(PARROT, Parrot.say, "x"), models.run(PARROT, Parrot.shout, "x")]
         running = asyncio.gather(*asked, return_exceptions=True)
         await asyncio.sleep(0)
-        start.set()
+        late.found.set()
         errors = await running
         assert [(type(error), str(error)) for error in errors] == [(BadWeights, "half of it is missing")] * 2
         assert errors[0] is not errors[1]
@@ -750,11 +757,13 @@ async def test_what_a_model_takes_while_it_runs_is_counted(settings: ModelSettin
 
 async def test_models_that_do_not_fit_together_take_turns(settings: ModelSettings) -> None:
     (a, b, _), specs = three(40)
-    with opened(specs, settings, model_memory=60) as models:
-        asked = [models.run(task, Weigher.weigh, n) for n in range(20) for task in (a, b)]
-        await asyncio.gather(*asked)
-        # Once each, and once more where the first was done before the rest had been asked.
-        assert sum(models.measured()[version].loads for version in ("a-1", "b-1")) <= 3
+    late = Late()
+    with opened(specs, settings, late, model_memory=60) as models:
+        running = asyncio.gather(*(models.run(task, Weigher.weigh, n) for n in range(20) for task in (a, b)))
+        await asyncio.sleep(0)
+        late.found.set()
+        await running
+        assert [models.measured()[version].loads for version in ("a-1", "b-1")] == [1, 1]
 
 
 async def test_memory_comes_back(settings: ModelSettings) -> None:
