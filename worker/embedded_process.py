@@ -22,11 +22,16 @@ class ProcessId:
     started: float
 
     def process(self) -> psutil.Process | None:
-        """The living process, or None when it is gone (or dead and not yet buried)."""
+        """The living process, or None when it is gone (or dead and not yet buried).
+
+        A process that was killed seems dead when its first thread is, and holds its port until the last is.
+        """
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) < 0.05
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+            if abs(process.create_time() - self.started) >= 0.05:
+                return None
+            dead = process.status() == psutil.STATUS_ZOMBIE and process.num_threads() == 1
+            return None if dead else process
         except psutil.NoSuchProcess:
             return None
 

@@ -442,6 +442,25 @@ def test_a_pid_of_another_time_is_not_ours(tmp_path: Path) -> None:
         bystander.wait()
 
 
+def test_a_process_is_there_until_its_last_thread_has_ended(tmp_path: Path) -> None:
+    """As a killed gateway may be for some milliseconds, with its port."""
+    first_ends = (
+        "import ctypes, threading, time; "
+        "threading.Thread(target=time.sleep, args=(60,)).start(); "
+        "ctypes.CDLL(None).pthread_exit(None)"
+    )
+    half_dead = subprocess.Popen([sys.executable, "-c", first_ends])
+    try:
+        identity = write_process_id(tmp_path / "pid", half_dead.pid)
+        eventually(lambda: psutil.Process(half_dead.pid).status() == psutil.STATUS_ZOMBIE)
+        assert identity.process() is not None
+        half_dead.kill()
+        eventually(lambda: identity.process() is None)
+    finally:
+        half_dead.kill()
+        half_dead.wait()
+
+
 def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     log = tmp_path / "log"
     command = ["/bin/sh", "-c", 'trap "" TERM; echo ready; while :; do sleep 0.05; done']

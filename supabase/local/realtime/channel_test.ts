@@ -8,6 +8,7 @@ const INSERT: Change = {
   relation: { schema: "public", table: "jobs", columns: [] },
   row: { id: "1", status: "pending" },
   old: null,
+  xid: 1,
   committedAt: new Date(0),
 };
 

@@ -41,6 +41,8 @@ export class Delivery {
 
   async #deliver(batch: readonly Change[]): Promise<void> {
     const sights = new Map<string, Sight>();
+    if ([...this.#channels()].length === 0) return;
+    await this.#policies.shown([...new Set(batch.map(({ xid }) => xid))]).catch(console.error);
     for (const [at, change] of batch.entries()) {
       if (isMessage(change)) {
         this.#broadcast(change);

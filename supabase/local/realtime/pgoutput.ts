@@ -24,6 +24,8 @@ export interface Change {
   row: Row | null;
   /** What the log says of the row before: its key, or all of it under `replica identity full`. */
   old: Row | null;
+  /** The transaction it was made in. */
+  xid: number;
   committedAt: Date;
 }
 
@@ -34,6 +36,7 @@ const POSTGRES_EPOCH = Date.UTC(2000, 0, 1);
 /** Reads one message after another; remembers the relations it was told about. */
 export class PgOutputReader {
   readonly #relations = new Map<number, Relation>();
+  #xid = 0;
   #committedAt = new Date(0);
 
   /** The change a message carries; null for those that carry none. */
@@ -46,6 +49,7 @@ export class PgOutputReader {
       case BEGIN:
         bytes.skip(8);
         this.#committedAt = new Date(POSTGRES_EPOCH + Number(bytes.int64() / 1000n));
+        this.#xid = bytes.int32();
         return null;
       case INSERT: {
         const relation = this.#relation(bytes);
@@ -73,7 +77,7 @@ export class PgOutputReader {
     row: Row | null,
     old: Row | null,
   ): Change {
-    return { command, relation, row, old, committedAt: this.#committedAt };
+    return { command, relation, row, old, xid: this.#xid, committedAt: this.#committedAt };
   }
 
   #remember(bytes: Bytes): void {

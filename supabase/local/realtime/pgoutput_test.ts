@@ -28,7 +28,7 @@ const RELATION = message(
   column("id", 23, true),
   column("title", 25, false),
 );
-const BEGIN = message("B", Buffer.alloc(8), int32(0), int32(1_000_000), int32(1));
+const BEGIN = message("B", Buffer.alloc(8), int32(0), int32(1_000_000), int32(0xf0000001));
 
 function reader(): PgOutputReader {
   const made = new PgOutputReader();
@@ -37,9 +37,10 @@ function reader(): PgOutputReader {
   return made;
 }
 
-Deno.test("an insert carries its row and the moment of its commit", () => {
+Deno.test("an insert carries its row, its transaction and the moment of its commit", () => {
   const change = reader().read(message("I", int32(7), Buffer.from("N"), tuple("1", "Zoë")));
   equal(change?.row, { id: "1", title: "Zoë" });
+  same(change?.xid, 0xf0000001);
   same(change?.committedAt.toISOString(), "2000-01-01T00:00:01.000Z");
   equal(change?.relation.columns.map(({ name }) => name), ["id", "title"]);
 });
