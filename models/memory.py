@@ -117,9 +117,10 @@ def use_one_arena() -> None:
     """Let all threads take memory from glibc's main arena; to be called before there are threads.
 
     Of the other arenas `trim` leaves what is free at their end: a picture or two per thread that decodes.
+    Whoever sets glibc's own MALLOC_ARENA_MAX has their way.
     """
     mallopt = _of_glibc("mallopt")
-    if mallopt is not None:
+    if mallopt is not None and "MALLOC_ARENA_MAX" not in os.environ:
         mallopt(_M_ARENA_MAX, 1)
 
 

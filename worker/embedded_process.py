@@ -6,6 +6,7 @@ import json
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,7 @@ class ProcessId:
             process = psutil.Process(self.pid)
             if abs(process.create_time() - self.started) >= 0.05:
                 return None
-            dead = process.status() == psutil.STATUS_ZOMBIE and process.num_threads() == 1
+            dead = process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
             return None if dead else process
         except psutil.NoSuchProcess:
             return None
@@ -78,10 +79,11 @@ def end(identity: ProcessId, *, grace_seconds: float) -> None:
     process = identity.process()
     if process is None:
         return
-    process.terminate()
-    if not gone(identity, within_seconds=grace_seconds):
-        process.kill()
-        gone(identity, within_seconds=10)
+    with suppress(psutil.NoSuchProcess):
+        process.terminate()
+        if not gone(identity, within_seconds=grace_seconds):
+            process.kill()
+            gone(identity, within_seconds=10)
 
 
 def gone(identity: ProcessId, *, within_seconds: float) -> bool:

@@ -100,7 +100,7 @@ begin
     select inhrelid::regclass
       from pg_catalog.pg_inherits
      where inhparent = 'public.jobs'::regclass
-       and inhrelid = to_regclass(format('public.%I', p_name))
+       and inhrelid = to_regclass('public.' || quote_ident(p_name))
   );
 end;
 $$;

@@ -1,8 +1,8 @@
 -- The ledger: one row for each attempt that ended, written in the transaction that ended it. It says who
 -- ran what with which models, how long it took and how it went, and outlives the job row.
 --
--- (job_id, epoch) is unique, and that is also what makes settling twice harmless: an epoch that has
--- its line is settled.
+-- An epoch of a job has one line, and that is also what makes settling twice harmless: an epoch that has
+-- its line is settled. Two job tables may hold the same id.
 
 create table public.runs (
   id              uuid primary key default gen_random_uuid(),
@@ -26,7 +26,7 @@ create table public.runs (
   started_at      timestamptz not null,
   finished_at     timestamptz not null,
 
-  constraint an_epoch_ends_once unique (job_id, epoch),
+  constraint an_epoch_ends_once unique (job_id, epoch, job_table),
   constraint outcome_is_known
     check (outcome in ('done', 'retry', 'failed', 'released', 'cancelled', 'worker_lost'))
 );

@@ -348,7 +348,11 @@ begin
       update public.jobs as job
          set status = 'processing',
              attempts = job.attempts + 1,
-             lease_epoch = job.lease_epoch + 1,
+             lease_epoch = 1 + case job.lease_epoch
+                                 -- A job may have the id of one that was deleted: its epochs are spent.
+                                 when 0 then (select coalesce(max(epoch), 0) from public.runs where job_id = job.id)
+                                 else job.lease_epoch
+                               end,
              lease_expires_at = v_now + v_lease,
              claim_id = p_claim_id,
              worker_id = p_worker,

@@ -143,6 +143,7 @@ begin
       from public.runs
      where job_id = v_id
        and epoch = v_epoch
+       and job_table = p_item ->> 'table'
        and worker_id = p_worker
        and outcome <> 'worker_lost'
        and (outcome <> 'released' or v_outcome = 'released') -- given back meanwhile: this result is lost

@@ -73,6 +73,7 @@ def test_steps_and_ends_become_events(queue: Any, job: Any) -> None:
         ({"table": "image_processing_jobs"}, "another job table"),
         ({"table": "assets"}, "not a job table"),
         ({"table": "jobs"}, "the parent holds no jobs"),
+        ({"table": None}, "no table"),
         ({"id": "00000000-0000-0000-0000-000000000000"}, "no such job"),
     ],
 )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -140,6 +141,42 @@ def test_the_same_epoch_again_is_answered_as_before_and_changes_nothing(queue: A
     assert queue.row(job)["result"] == {"n": 1}
     assert found(queue, job) == ["cat"]
     assert queue.value("select count(*) from runs where job_id = %s", job["id"]) == 1
+
+
+def test_a_job_with_the_id_of_a_deleted_one_goes_on_after_its_epochs(queue: Any) -> None:
+    kind, user, job_id = queue.kind(), queue.user(), str(uuid4())
+    for epoch, end in enumerate((queue.settle, queue.expire, lambda _: queue.release(), queue.settle), 1):
+        insert_with_id(queue, "ai_processing_jobs", kind, user, job_id)
+        job = queue.take(kind)
+        assert job["epoch"] == epoch
+        end(job)
+        queue.value("select public.rescue_jobs()")
+        queue.db.execute("delete from public.ai_processing_jobs where id = %s", (job_id,))
+
+    outcomes = queue.rows("select outcome from runs where job_id = %s order by epoch", job_id)
+    assert [row["outcome"] for row in outcomes] == ["done", "worker_lost", "released", "done"]
+
+
+def test_two_job_tables_may_hold_the_same_id(queue: Any) -> None:
+    user, job_id = queue.user(), str(uuid4())
+    tables = ("ai_processing_jobs", "image_processing_jobs")
+    kinds = [queue.kind(table) for table in tables]
+    for table, kind in zip(tables, kinds, strict=True):
+        insert_with_id(queue, table, kind, user, job_id)
+    first, second = queue.claim(kinds, 2)["jobs"]
+
+    assert queue.settle(first)["answer"] == "settled"
+    assert queue.settle(first)["answer"] == "repeated"
+    assert queue.settle(second, "retry") == {"id": job_id, "answer": "settled", "status": "pending"}
+    assert queue.settle(second, "retry") == {"id": job_id, "answer": "repeated", "status": "pending"}
+
+
+def insert_with_id(queue: Any, table: str, kind: str, user: str, job_id: str) -> None:
+    """As an older app may, with the service key."""
+    with queue.acting("service_role"):
+        queue.db.execute(
+            f"insert into public.{table} (id, user_id, job_type) values (%s, %s, %s)", (job_id, user, kind)
+        )
 
 
 def test_a_repeat_is_known_even_when_the_job_has_moved_on(queue: Any, job: Any) -> None:

@@ -221,6 +221,69 @@ class TestStack:
             data = listener.receive("postgres_changes")["data"]
             assert data["record"] == {"id": 1, "body": "told"}
 
+    def test_a_change_is_told_when_it_can_be_seen(self, make_stack: Callable[..., LocalStack]) -> None:
+        """A commit is in the log before others see it; one that waits for a replica shows for how long."""
+        info = make_stack().up()
+
+        def add(number: int) -> None:
+            with psycopg.connect(info.database_url) as db:
+                db.execute("set synchronous_commit = on")
+                db.execute("insert into notes values (%s)", (number,))
+
+        with (
+            Listener(info, "notes") as listener,
+            psycopg.connect(info.database_url, autocommit=True) as db,
+            ThreadPoolExecutor(1) as threads,
+        ):
+            assert listener.system()["status"] == "ok"
+            db.execute("alter system set synchronous_standby_names = 'nobody'")
+            db.execute("select pg_reload_conf()")
+
+            def is_waiting() -> bool:
+                return bool(db.execute("select from pg_stat_activity where wait_event = 'SyncRep'").rowcount)
+
+            for number in range(1000):
+                adding = threads.submit(add, number)
+                eventually(lambda adding=adding: adding.done() or is_waiting())  # type: ignore[misc]
+                if not adding.done():
+                    break
+            time.sleep(0.2)
+            db.execute("alter system reset synchronous_standby_names")
+            db.execute("select pg_reload_conf()")
+            while listener.receive("postgres_changes")["data"]["record"]["id"] != number:
+                pass
+            assert db.execute("select from notes where id = %s", (number,)).rowcount == 1
+
+    def test_no_news_waits_behind_a_sign_in(self, make_stack: Callable[..., LocalStack]) -> None:
+        info = make_stack().up()
+        account = {"email": "somebody@example.com", "password": "secret-enough"}
+
+        def sign_in(_: int) -> int:
+            address = f"{info.url}/auth/v1/token?grant_type=password"
+            return httpx.post(
+                address, headers={"apikey": info.publishable_key}, json=account, timeout=60
+            ).status_code
+
+        with (
+            Listener(info, "notes") as listener,
+            psycopg.connect(info.database_url, autocommit=True) as db,
+            psycopg.connect(info.database_url) as locked,
+            ThreadPoolExecutor(8) as threads,
+        ):
+            assert listener.system()["status"] == "ok"
+            db.execute("insert into notes values (1)")
+            listener.receive("postgres_changes")
+            locked.execute("lock table auth.users")
+            sign_ins = threads.map(sign_in, range(8))
+            waiting = "select from pg_locks where not granted and relation = 'auth.users'::regclass"
+            eventually(lambda: db.execute(waiting).rowcount >= 6)
+            db.execute("insert into notes values (2)")
+            try:
+                assert listener.receive("postgres_changes")["data"]["record"]["id"] == 2
+            finally:
+                locked.rollback()
+            assert set(sign_ins) == {400}
+
     def test_several_stand_side_by_side(self, make_stack: Callable[..., LocalStack]) -> None:
         one, two = make_stack("one"), make_stack("two")
         with ThreadPoolExecutor() as pool:

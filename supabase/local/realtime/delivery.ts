@@ -3,6 +3,7 @@
 
 import type { Claims } from "../tokens.ts";
 import { type Channel, subTopic, wanting } from "./channel.ts";
+import type { Commits } from "./commits.ts";
 import type { Change, Relation, Row } from "./pgoutput.ts";
 import type { Policies, Sight } from "./policies.ts";
 import { jsonValue } from "./values.ts";
@@ -13,12 +14,14 @@ const SMALL_FIELD = 64;
 
 export class Delivery {
   readonly #policies: Policies;
+  readonly #commits: Commits;
   readonly #channels: () => Iterable<Channel>;
   #waiting: Change[] = [];
   #busy = false;
 
-  constructor(policies: Policies, channels: () => Iterable<Channel>) {
+  constructor(policies: Policies, commits: Commits, channels: () => Iterable<Channel>) {
     this.#policies = policies;
+    this.#commits = commits;
     this.#channels = channels;
   }
 
@@ -42,7 +45,7 @@ export class Delivery {
   async #deliver(batch: readonly Change[]): Promise<void> {
     const sights = new Map<string, Sight>();
     if ([...this.#channels()].length === 0) return;
-    await this.#policies.shown([...new Set(batch.map(({ xid }) => xid))]).catch(console.error);
+    await this.#commits.shown(new Set(batch.map(({ xid }) => xid)));
     for (const [at, change] of batch.entries()) {
       if (isMessage(change)) {
         this.#broadcast(change);

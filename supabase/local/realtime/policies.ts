@@ -6,7 +6,6 @@ import type { Claims } from "../tokens.ts";
 import type { Relation, Row } from "./pgoutput.ts";
 
 const FORBIDDEN = "42501";
-const LONGEST_COMMIT_MS = 1_000;
 
 export interface Sight {
   /** Which of the rows asked about may be selected, by their position. */
@@ -36,24 +35,6 @@ export class Policies {
   async typeNames(relation: Relation): Promise<Map<string, string>> {
     await this.#learn(relation);
     return new Map(relation.columns.map(({ name, type }) => [name, this.#types.get(type)!.name]));
-  }
-
-  /**
-   * Waits until what these transactions wrote can be seen. The log tells of a commit as soon as it is on
-   * disk, and others see it a moment later, on a busy machine some milliseconds: who looked at once would
-   * find nothing, and be told nothing again.
-   */
-  async shown(xids: readonly number[]): Promise<void> {
-    const deadline = Date.now() + LONGEST_COMMIT_MS;
-    do {
-      const [{ pending }] = await this.#sql`
-        select exists (
-                 select from pg_stat_get_activity(null)
-                  where backend_xid = any(${xids.map(String)}::text[]::xid[])
-               ) as pending`;
-      if (!pending) return;
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    } while (Date.now() < deadline);
   }
 
   /** Whether row policies do not apply to a role (the service role). */

@@ -3,6 +3,7 @@
 import type { Sql } from "postgres";
 import type { Claims } from "../tokens.ts";
 import { type Channel, subTopic } from "./channel.ts";
+import { Commits } from "./commits.ts";
 import { Delivery } from "./delivery.ts";
 import type { Change } from "./pgoutput.ts";
 import { Policies } from "./policies.ts";
@@ -33,6 +34,7 @@ export class Realtime implements Listener, House {
   readonly #onConnected: () => void;
   readonly #sockets = new Set<ClientSocket>();
   readonly #replication: Replication;
+  readonly #commits: Commits;
   readonly #delivery: Delivery;
   #reading = false;
   #lastId = 0;
@@ -44,7 +46,8 @@ export class Realtime implements Listener, House {
     this.policies = new Policies(sql, requests);
     this.#sql = sql;
     this.#onConnected = connected;
-    this.#delivery = new Delivery(this.policies, () => this.#channels());
+    this.#commits = new Commits(databaseUrl);
+    this.#delivery = new Delivery(this.policies, this.#commits, () => this.#channels());
     this.#replication = new Replication(databaseUrl, this);
   }
 
@@ -56,6 +59,7 @@ export class Realtime implements Listener, House {
   stop(): void {
     clearInterval(this.#pruning);
     this.#replication.end();
+    void this.#commits.close();
     for (const socket of this.#sockets) socket.close(1001, "the gateway is stopping");
   }
 
