@@ -51,8 +51,7 @@ SPARE: Final = 64 * 1024**2
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 BROKEN: Final = (
     zipfile.BadZipFile,
-    NotImplementedError,  # zipfile's, of a way of packing that it does not know
-    RuntimeError,  # a password is needed
+    RuntimeError,  # a password is needed, or a way of packing that zipfile does not know
     EOFError,
     zlib.error,
     lzma.LZMAError,

@@ -40,6 +40,8 @@ const TYPES = {
 export class GatewayConnection extends PostgresConnection {
   /** Requests run here; `driver` and `kysely` stay with the superuser, for Auth's and Storage's own rows. */
   readonly requestPool: postgres.Sql;
+  /** One connection of the superuser's that waits behind no other: Realtime watches commits by it. */
+  readonly watch: postgres.Sql;
   #reading: Promise<Schema> | undefined;
   #changes = 0;
 
@@ -60,6 +62,7 @@ export class GatewayConnection extends PostgresConnection {
       connection: { TimeZone: "UTC" },
       ...shared,
     });
+    this.watch = postgres(databaseUrl(settings, "postgres"), { max: 1, ...shared });
   }
 
   override async withContext<T>(
@@ -133,7 +136,8 @@ export class GatewayConnection extends PostgresConnection {
   }
 
   override async close(): Promise<void> {
-    await Promise.all([this.requestPool.end({ timeout: 2 }), this.driver.end({ timeout: 2 })]);
+    const pools = [this.requestPool, this.watch, this.driver];
+    await Promise.all(pools.map((pool) => pool.end({ timeout: 2 })));
   }
 }
 

@@ -30,6 +30,7 @@ const realtime = new Realtime({
   databaseUrl: databaseUrl(settings, "postgres"),
   sql: connection.driver,
   requests: connection.requestPool,
+  watch: connection.watch,
   connected: () => void listenForReloads(),
   ...access,
 });

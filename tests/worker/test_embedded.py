@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -225,10 +226,18 @@ class TestStack:
         """A commit is in the log before others see it; one that waits for a replica shows for how long."""
         info = make_stack().up()
 
-        def add(number: int) -> None:
-            with psycopg.connect(info.database_url) as db:
+        held_back = threading.Event()
+
+        def add() -> None:
+            with psycopg.connect(info.database_url, autocommit=True) as db:
                 db.execute("set synchronous_commit = on")
-                db.execute("insert into notes values (%s)", (number,))
+                for number in itertools.takewhile(lambda _: not held_back.is_set(), itertools.count()):
+                    db.execute("insert into notes values (%s)", (number,))
+
+        def let_go() -> None:
+            with psycopg.connect(info.database_url, autocommit=True) as db:
+                db.execute("alter system reset synchronous_standby_names")
+                db.execute("select pg_reload_conf()")
 
         with (
             Listener(info, "notes") as listener,
@@ -238,21 +247,16 @@ class TestStack:
             assert listener.system()["status"] == "ok"
             db.execute("alter system set synchronous_standby_names = 'nobody'")
             db.execute("select pg_reload_conf()")
-
-            def is_waiting() -> bool:
-                return bool(db.execute("select from pg_stat_activity where wait_event = 'SyncRep'").rowcount)
-
-            for number in range(1000):
-                adding = threads.submit(add, number)
-                eventually(lambda adding=adding: adding.done() or is_waiting())  # type: ignore[misc]
-                if not adding.done():
-                    break
-            time.sleep(0.2)
-            db.execute("alter system reset synchronous_standby_names")
-            db.execute("select pg_reload_conf()")
+            adding = threads.submit(add)
+            waiting = "select from pg_stat_activity where wait_event = 'SyncRep'"
+            eventually(lambda: db.execute(waiting).rowcount == 1)
+            held_back.set()
+            number = db.execute("select from notes").rowcount
+            threading.Timer(0.3, let_go).start()
             while listener.receive("postgres_changes")["data"]["record"]["id"] != number:
                 pass
             assert db.execute("select from notes where id = %s", (number,)).rowcount == 1
+            adding.result(10)
 
     def test_no_news_waits_behind_a_sign_in(self, make_stack: Callable[..., LocalStack]) -> None:
         info = make_stack().up()

@@ -2,23 +2,17 @@
 // its rows a moment later, on a busy machine some milliseconds: whoever hears of it and looks at once would
 // find nothing, and hear nothing again.
 
-import postgres from "postgres";
+import type { Sql } from "postgres";
 
 const LONGEST_MS = 1_000;
 const PAUSE_MS = 1;
-const RECONNECT_SECONDS = 0.2;
 
 export class Commits {
-  readonly #sql: postgres.Sql;
+  readonly #sql: Sql;
 
-  /** `databaseUrl` is a superuser's. The connection is our own, so that no news waits behind a sign-in. */
-  constructor(databaseUrl: string) {
-    this.#sql = postgres(databaseUrl, {
-      max: 1,
-      connect_timeout: 5,
-      backoff: () => RECONNECT_SECONDS,
-      onnotice: () => {},
-    });
+  /** `sql` is a superuser's, and nobody else's: no news may wait behind a sign-in. */
+  constructor(sql: Sql) {
+    this.#sql = sql;
   }
 
   /** Waits until what these transactions wrote can be seen, but no longer than a second. */
@@ -30,10 +24,6 @@ export class Commits {
         resolve();
       });
     });
-  }
-
-  async close(): Promise<void> {
-    await this.#sql.end({ timeout: 0 });
   }
 
   async #look(xids: ReadonlySet<number>, until: number): Promise<void> {

@@ -20,6 +20,8 @@ export interface Options {
   sql: Sql;
   /** As `authenticator`. */
   requests: Sql;
+  /** For `Commits` alone. */
+  watch: Sql;
   jwtSecret: string;
   /** Called whenever the database has been reached, again or for the first time. */
   connected(): void;
@@ -34,20 +36,18 @@ export class Realtime implements Listener, House {
   readonly #onConnected: () => void;
   readonly #sockets = new Set<ClientSocket>();
   readonly #replication: Replication;
-  readonly #commits: Commits;
   readonly #delivery: Delivery;
   #reading = false;
   #lastId = 0;
   #pruning: ReturnType<typeof setInterval> | undefined;
 
-  constructor({ databaseUrl, sql, requests, jwtSecret, keyClaims, connected }: Options) {
+  constructor({ databaseUrl, sql, requests, watch, jwtSecret, keyClaims, connected }: Options) {
     this.jwtSecret = jwtSecret;
     this.keyClaims = keyClaims;
     this.policies = new Policies(sql, requests);
     this.#sql = sql;
     this.#onConnected = connected;
-    this.#commits = new Commits(databaseUrl);
-    this.#delivery = new Delivery(this.policies, this.#commits, () => this.#channels());
+    this.#delivery = new Delivery(this.policies, new Commits(watch), () => this.#channels());
     this.#replication = new Replication(databaseUrl, this);
   }
 
@@ -59,7 +59,6 @@ export class Realtime implements Listener, House {
   stop(): void {
     clearInterval(this.#pruning);
     this.#replication.end();
-    void this.#commits.close();
     for (const socket of this.#sockets) socket.close(1001, "the gateway is stopping");
   }
 
