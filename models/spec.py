@@ -69,7 +69,7 @@ class Loading:
     files: Mapping[str, Path]
     """By `WeightFile.path`: present and verified."""
     digest: str | None = None
-    """As in `Identity`; graphs exported from the files are kept under it."""
+    """As in `ModelIdentity`; graphs exported from the files are kept under it."""
     device: Device
     threads: int
     settings: ModelSettings
@@ -97,7 +97,7 @@ AnySpec: TypeAlias = ModelSpec[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+class ModelIdentity:
     """Which model answered: on every row and in every run record."""
 
     task: str

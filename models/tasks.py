@@ -24,7 +24,7 @@ class Model:
     precision: str = ""
     """Of its numbers, e.g. `fp32`."""
     digest: str | None = None
-    """Of weights that come with a package; see `Identity.digest`."""
+    """Of weights that come with a package; see `ModelIdentity.digest`."""
 
     def close(self) -> None:
         """Give back what forgetting the object does not: sessions, device memory."""

@@ -18,9 +18,9 @@ import psycopg
 import pytest
 import structlog
 
-from worker.embedded import LocalStack, StackInfo
+from tests.paths import ROOT
+from worker.local.stack import LocalStack, StackInfo
 
-ROOT = Path(__file__).parents[1]
 TINY_MODELS = ROOT / os.environ.get("KIZU_HOME", ".kizu") / "test-models"
 
 

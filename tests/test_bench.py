@@ -13,8 +13,7 @@ from PIL import Image, ImageOps
 
 from scripts.bench_lab.marks import FACES, draw_marks
 from scripts.bench_lab.photos import write_photos
-
-ROOT = Path(__file__).parent.parent
+from tests.paths import ROOT
 
 
 def measured(*sections: str) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import AsyncIterator, Callable, Mapping
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,13 +17,13 @@ from scripts.chaos_lab.handler import ChaosParams, writes_of
 from scripts.chaos_lab.schema import SCHEMA
 from scripts.chaos_lab.verdict import CHECKS, judge
 from scripts.chaos_lab.wish import COMPLETED, REFUSED, Wish
-from worker.job import Done, Failed, Run
-from worker.queue import Answer
-from worker.supabase_queue import SupabaseQueue
+from tests.paths import ROOT
+from worker.core.job import Done, Failed, Run
+from worker.core.queue import SettleAnswer
+from worker.project.queue import SupabaseQueue
 
 pytestmark = pytest.mark.stack
 
-ROOT = Path(__file__).parents[1]
 WORKER = "chaos-test"
 JSON = {"p_settlements", "p_jobs", "p_info"}
 
@@ -208,7 +207,7 @@ async def settle(db: psycopg.Connection[Any], wish: Wish) -> None:
     [job] = (await queue.claim([wish.kind], 1, uuid4())).jobs
     writes = writes_of(ChaosParams.model_validate(job.params), job)
     answered = await queue.settle(job, Done(result={"epoch": job.epoch}, writes=writes), Run())
-    if answered.answer is Answer.REFUSED:
+    if answered.answer is SettleAnswer.REFUSED:
         await queue.settle(job, Failed(code=REFUSED, message="as it should be"), Run())
 
 

@@ -10,7 +10,6 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -27,19 +26,19 @@ from scripts.chaos_lab.images.trial import add_assets, note_photo, note_wishes, 
 from scripts.chaos_lab.images.wish import KIND, Wish, uploads
 from scripts.chaos_lab.images.witness import BUCKET
 from scripts.chaos_lab.verdict import judge
+from tests.paths import ROOT
 from worker.context import Context
-from worker.embedded import StackInfo
-from worker.files import StoredFile
+from worker.core.queue import SettleAnswer
+from worker.core.record import Record
+from worker.files.storage import StoredFile
 from worker.handlers.image_ai import HANDLER
-from worker.queue import Answer
-from worker.record import Record
+from worker.local.stack import StackInfo
+from worker.project.queue import SupabaseQueue
 from worker.settings import Settings
-from worker.supabase_queue import SupabaseQueue
 from worker.testing import FakeModels
 
 pytestmark = pytest.mark.stack
 
-ROOT = Path(__file__).parents[1]
 WORKER = "chaos-test"
 JSON = {"p_settlements", "p_jobs", "p_info", "p_params"}
 THINGS = (
@@ -247,7 +246,11 @@ FORGERIES = [
         "a photo would be looked at again",
         "update public.assets set ai_operations = jsonb_set(ai_operations, '{hashes,version}', '\"0\"')",
     ),
-    ("survived", "models outlived their worker", "insert into chaos.survivors values (4711, 'models.host')"),
+    (
+        "survived",
+        "models outlived their worker",
+        "insert into chaos.survivors values (4711, 'models.serving.host')",
+    ),
     (
         "unreleased",
         "a job is still held",
@@ -386,7 +389,7 @@ async def look_at_all(db: psycopg.Connection[Any], photos: Mapping[UUID, Photo])
             )
             done = await HANDLER.perform(job, context)
         settled = await queue.settle(job, done, record.run(HANDLER.kind, HANDLER.version))
-        assert settled.answer is Answer.SETTLED, settled
+        assert settled.answer is SettleAnswer.SETTLED, settled
 
 
 def in_sql(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,10 +14,9 @@ import pytest
 from pydantic import AliasChoices
 
 from models.settings import ModelSettings
-from worker import errors
+from tests.paths import ROOT
+from worker.core import errors
 from worker.settings import Settings
-
-ROOT = Path(__file__).parents[1]
 
 REGISTRIES = re.compile(r"(?:registry\.npmjs|pypi|pythonhosted|jsr|esm|deno)\.(?:org|io|sh|land)\b")
 MACHINE_PATHS = re.compile(r"(?<![\w.$~}-])/(?:home|Users|root|work)/\w")
@@ -110,7 +109,7 @@ sys.path.insert(0, os.getcwd())
 os.chdir(sys.argv[1])
 sys.modules["deno"] = None
 from worker.commands.target import read_target
-from worker.errors import StartupError
+from worker.core.errors import StartupError
 os.environ.pop("SUPABASE_URL", None)
 try:
     read_target()

@@ -20,9 +20,9 @@ from worker.commands.jobs import jobs
 from worker.commands.local import local
 from worker.commands.models import models
 from worker.commands.search import search
-from worker.commands.serve import serve
 from worker.commands.storage import storage
-from worker.errors import JobError, StartupError
+from worker.commands.worker import serve
+from worker.core.errors import JobError, StartupError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

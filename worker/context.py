@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from models.models import Models
-from worker.connection import Connection
-from worker.errors import NotFound
-from worker.files import Files
-from worker.job import Job
-from worker.record import Record
+from models.serving.asking import Models
+from worker.core.errors import NotFound
+from worker.core.job import Job
+from worker.core.record import Record
+from worker.files.storage import Files
+from worker.project.connection import Connection
 from worker.settings import Settings
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from worker.context import Context
-from worker.files import StoredFile
+from worker.files.storage import StoredFile
 
 BUCKET: Final = "assets"
 JPEG: Final = "image/jpeg"

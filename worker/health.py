@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from worker.errors import StartupError
+from worker.core.errors import StartupError
 
 log = structlog.get_logger()
 

@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from models.settings import DAY, ModelSettings
-from worker.errors import StartupError
+from worker.core.errors import StartupError
 
 MEBIBYTE = 1024 * 1024
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from models.models import Answer as ModelAnswer
-from models.models import ModelMetrics
-from models.spec import Identity
+from models.serving.asking import ModelAnswer, ModelMetrics
+from models.spec import ModelIdentity
 from models.tasks import Task
-from worker.errors import DatabaseUnavailable
-from worker.job import Cancelled, Done, Failed, Job, Outcome, Released, Retry, Run
-from worker.queue import Answer, Claim, Heartbeat, Settled, Verdict
+from worker.core.errors import DatabaseUnavailable
+from worker.core.job import Cancelled, Done, Failed, Job, Outcome, Released, Retry, Run
+from worker.core.queue import Claim, Heartbeat, SettleAnswer, Settled, Verdict
 
 MAX_CRASHES = 3
 
@@ -71,7 +70,7 @@ class MemoryTable:
 
 
 class MemoryQueue:
-    """One worker's view of a `MemoryTable`; implements `worker.queue.Queue`.
+    """One worker's view of a `MemoryTable`; implements `worker.core.queue.Queue`.
 
     While `down` is true every call raises DatabaseUnavailable.
     """
@@ -115,13 +114,15 @@ class MemoryQueue:
         self._call("settle")
         row = self.table.rows[job.id]
         if row.settled_epoch == job.epoch:
-            return Settled(answer=Answer.REPEATED, status=row.status)
+            return Settled(answer=SettleAnswer.REPEATED, status=row.status)
         if not self._holds(row) or row.epoch != job.epoch:
-            return Settled(answer=Answer.LOST)
+            return Settled(answer=SettleAnswer.LOST)
         match outcome:
             case Done(result=result, writes=writes):
                 if any(write.table == "unregistered" for write in writes):
-                    return Settled(answer=Answer.REFUSED, error="table unregistered is not a result table")
+                    return Settled(
+                        answer=SettleAnswer.REFUSED, error="table unregistered is not a result table"
+                    )
                 row.status, row.result = "completed", result
             case Failed(code=code):
                 row.status, row.error_code = "failed", code
@@ -137,7 +138,7 @@ class MemoryQueue:
             case Cancelled():
                 row.status = "cancelled"
         row.settled_epoch = job.epoch
-        return Settled(answer=Answer.SETTLED, status=row.status)
+        return Settled(answer=SettleAnswer.SETTLED, status=row.status)
 
     async def release_all(self) -> int:
         self._call("release_all")
@@ -192,8 +193,8 @@ class FakeModels:
             raise answer
         return ModelAnswer(value=answer(item), model=await self.identity(task))
 
-    async def identity(self, task: Task[Any]) -> Identity:
-        return Identity(
+    async def identity(self, task: Task[Any]) -> ModelIdentity:
+        return ModelIdentity(
             task=task.name,
             name="fake",
             version=f"fake-{task.name}",

@@ -18,19 +18,19 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import structlog
 
+from models.backends.exports import exported
+from models.backends.graphs import Session, open_graph
+from models.backends.ways import Way, choose
 from models.errors import BadWeights, ModelFailed, UnknownModel
-from models.exports import exported
 from models.frame import Frame
-from models.graphs import Session, open_graph
-from models.memory import is_out_of_memory
-from models.processor import has_avx512
+from models.machine.memory import is_out_of_memory
+from models.machine.processor import has_avx512
+from models.machine.torch_cpu import make_torchvision_importable
 from models.reading_order import in_reading_order
 from models.results import Box, Reading, TextRegion
 from models.settings import ModelSettings
 from models.spec import Licence, Loading, ModelSpec, Variant, WeightFile
 from models.tasks import OCR, TextReader
-from models.torch_cpu import make_torchvision_importable
-from models.ways import Way, choose
 
 if TYPE_CHECKING:
     import numpy as np

@@ -26,20 +26,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from PIL import Image
 
-from models import memory
+from models.backends.exports import NotExportable, exported, hold_to, let_go, to_openvino, write_onnx
+from models.backends.graphs import GraphRuntime, Session, open_graph
+from models.backends.ways import Precision, Way, take
+from models.backends.widening import take_off_the_file, widen_in_use
 from models.errors import BadWeights
-from models.exports import NotExportable, exported, hold_to, let_go, to_openvino, write_onnx
-from models.graphs import Backend as GraphBackend
-from models.graphs import Session, open_graph
-from models.memory import is_out_of_memory
-from models.processor import has_bf16
+from models.machine import memory
+from models.machine.memory import is_out_of_memory
+from models.machine.processor import has_bf16
+from models.machine.torch_cpu import make_torchvision_importable
 from models.results import Caption, Level
 from models.settings import ModelSettings
 from models.spec import Device, Licence, Loading, ModelSpec, Variant, WeightFile
 from models.tasks import CAPTION, Captioner, CaptionRequest
-from models.torch_cpu import make_torchvision_importable
-from models.ways import Precision, Way, take
-from models.widening import take_off_the_file, widen_in_use
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -142,7 +141,7 @@ def _build(loading: Loading, way: Way) -> Florence2:
     )
 
 
-def _open_tower(loading: Loading, backend: GraphBackend) -> Session:
+def _open_tower(loading: Loading, backend: GraphRuntime) -> Session:
     path = export(loading, backend) / _GRAPHS[backend]
     session = open_graph(path, backend, loading)
     let_go(path.with_suffix(".bin"))
@@ -158,7 +157,7 @@ def _ways(device: Device) -> tuple[Way, ...]:
     return (Way("torch", "bf16"), *graphs) if has_bf16() else (*graphs, Way("torch", "fp32"))
 
 
-def export(loading: Loading, backend: GraphBackend) -> Path:
+def export(loading: Loading, backend: GraphRuntime) -> Path:
     """The folder of the tower's graph, tried with `backend` if it was made just now.
 
     Raises:

@@ -13,16 +13,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from models.backends.graphs import open_graph
+from models.backends.ways import Way, choose
 from models.errors import BadWeights, UnknownModel
 from models.frame import Frame
-from models.graphs import open_graph
-from models.processor import has_avx512
+from models.machine.processor import has_avx512
 from models.results import Box, Face
 from models.settings import ModelSettings
 from models.spec import Device, Licence, Loading, ModelSpec, Variant, WeightFile
 from models.tasks import FACES, FaceFinder
 from models.vectors import unit_rows
-from models.ways import Way, choose
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from models.backends.graphs import open_graph
 from models.errors import BadWeights, UnknownModel, WeightsMissing
 from models.frame import Frame
-from models.graphs import open_graph
 from models.reading_order import in_reading_order
 from models.results import Box, Reading, TextRegion
 from models.settings import ModelSettings

@@ -10,14 +10,15 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from models import catalog, quiet
-from models.device import choose, keep_threads
+from models import catalog
 from models.frame import Frame
+from models.machine import quiet
+from models.machine.device import choose, keep_threads
 from models.selection import select
 from models.settings import ModelSettings
 from models.spec import Loading
 from models.tasks import CAPTION, EMBED, FACES, OBJECTS, OCR, CaptionRequest, Task
-from models.weights import Weights
+from models.weights.store import Weights
 from scripts.bench_lab.partner import Answer, answer
 from worker.handlers.image_ai import OPERATIONS, see
 

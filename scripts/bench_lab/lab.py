@@ -15,7 +15,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from scripts.bench_lab.noop_handler import NOOP
-from worker.embedded import LocalStack, StackInfo
+from worker.local.stack import LocalStack, StackInfo
 
 LOOK_SECONDS = 0.2
 

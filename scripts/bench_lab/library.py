@@ -8,8 +8,8 @@ from pathlib import Path
 from uuid import UUID
 
 from scripts.bench_lab.lab import Lab
-from worker.connection import Connection
 from worker.context import files_for
+from worker.project.connection import Connection
 from worker.settings import read_settings
 
 BUCKET = "assets"

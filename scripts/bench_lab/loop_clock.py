@@ -14,8 +14,8 @@ from typing import Any
 
 from scripts.bench_lab.measure import percentile
 from worker.context import Context
-from worker.handler import Handler
-from worker.job import Done
+from worker.core.handler import Handler
+from worker.core.job import Done
 
 TICK_SECONDS = 0.02
 """Four times as often the clock alone took three percent of a core from what is measured."""

@@ -9,7 +9,7 @@ import psutil
 from scripts.bench_lab.lab import Lab
 from scripts.bench_lab.measure import Measure
 from scripts.bench_lab.workers import KIZU_WORKER, started
-from worker.embedded import LocalStack
+from worker.local.stack import LocalStack
 
 SETTLED_SECONDS = 3.0
 MIB = 1024 * 1024

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from worker.context import Context
-from worker.handler import Handler
-from worker.job import Done
+from worker.core.handler import Handler
+from worker.core.job import Done
 
 NOOP = "noop"
 """A kind that this program adds: nothing is done, so that what remains is the queue's own cost."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from models.imaging import THUMBNAIL_SIDE, WEB_SIDE, open_picture, thumbnail, web_version
+from models.pictures.picture import THUMBNAIL_SIDE, WEB_SIDE, open_picture, thumbnail, web_version
 
 
 def plain_loop(photos: Sequence[Path], folder: Path, *, web: bool) -> float:

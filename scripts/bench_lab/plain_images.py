@@ -20,8 +20,8 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from models.quiet import silence
-from models.torch_cpu import make_torchvision_importable
+from models.machine.quiet import silence
+from models.machine.torch_cpu import make_torchvision_importable
 from scripts.bench_lab.partner import Answer, answer
 
 JOBS = "ai_processing_jobs"
@@ -246,7 +246,7 @@ class PlainWorker:
         return run
 
     def _hashes(self, root: Path, tiny: bool) -> Callable[[bytes, dict[str, Any]], None]:
-        from models.hashes import bit_string, perceptual_hash
+        from models.pictures.hashes import bit_string, perceptual_hash
 
         def run(data: bytes, job: dict[str, Any]) -> None:
             looks = bit_string(perceptual_hash(decode(data)))

@@ -12,12 +12,12 @@ import json
 import resource
 import signal
 
-from models.remote import RemoteModels
+from models.serving.remote import RemoteModels
 from scripts.bench_lab import noop_handler
 from scripts.bench_lab.loop_clock import LoopClock
 from worker import log
-from worker.commands.serve import run_worker
-from worker.handler import by_kind
+from worker.app import run_worker
+from worker.core.handler import by_kind
 from worker.handlers import discover
 from worker.settings import read_settings
 

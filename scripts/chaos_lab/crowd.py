@@ -13,9 +13,9 @@ import httpx
 import psycopg
 
 from scripts.chaos_lab.wish import Wish
-from worker.connection import Connection
-from worker.embedded import StackInfo
-from worker.errors import DatabaseUnavailable
+from worker.core.errors import DatabaseUnavailable
+from worker.local.stack import StackInfo
+from worker.project.connection import Connection
 
 SENDERS = 6
 FIRST = 0.3

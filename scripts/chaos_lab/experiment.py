@@ -21,8 +21,8 @@ from scripts.chaos_lab.report import Report
 from scripts.chaos_lab.trial import Scene, Trial
 from scripts.chaos_lab.verdict import Verdict, judge
 from scripts.chaos_lab.watch import Progress, look, redrive
-from worker.connection import Connection
-from worker.embedded import LocalStack, StackInfo, mint_token
+from worker.local.stack import LocalStack, StackInfo, mint_token
+from worker.project.connection import Connection
 from worker.settings import Settings
 
 LOOK_SECONDS = 0.5

@@ -20,8 +20,8 @@ import httpx
 from scripts.chaos_lab.plan import Mischief
 from scripts.chaos_lab.tunnel import SocketFate, Tunnel
 from scripts.chaos_lab.wire import Head, head_bytes, read_head
-from worker.errors import AuthFailed
-from worker.identity import claims_of
+from worker.core.errors import AuthFailed
+from worker.project.caller import claims_of
 
 HOP_BY_HOP = ("connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding")
 YOUNG_SECONDS = 2

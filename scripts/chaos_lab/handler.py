@@ -11,9 +11,9 @@ from pydantic import BaseModel
 from scripts.chaos_lab.schema import KINDS
 from scripts.chaos_lab.wish import COMPLETED, REFUSED, UNREADABLE, Fault
 from worker.context import Context
-from worker.errors import StorageUnavailable, Unreadable
-from worker.handler import Handler
-from worker.job import Done, Job, Replace, Update, Write
+from worker.core.errors import StorageUnavailable, Unreadable
+from worker.core.handler import Handler
+from worker.core.job import Done, Job, Replace, Update, Write
 
 CRASH_STATUS = 70
 

@@ -12,8 +12,8 @@ import psutil
 
 from scripts.chaos_lab.fleet import Fleet
 from scripts.chaos_lab.plan import Plan
-from worker.embedded import LocalStack, StackInfo
-from worker.embedded_postgres import Postgres
+from worker.local.postgres import Postgres
+from worker.local.stack import LocalStack, StackInfo
 
 
 class Havoc:

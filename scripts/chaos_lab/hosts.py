@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-MODULE = "models.host"
+MODULE = "models.serving.host"
 MARK = "CHAOS_LOGS"
 """Set in the environment of every worker of ours, from which its host has it; the folder of their logs."""
 

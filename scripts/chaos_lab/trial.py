@@ -13,7 +13,7 @@ import psycopg
 from scripts.chaos_lab.crowd import Request, User
 from scripts.chaos_lab.plan import Plan
 from scripts.chaos_lab.verdict import Check
-from worker.embedded import StackInfo
+from worker.local.stack import StackInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,9 @@ from typing import Any
 
 from scripts.chaos_lab import handler, hosts
 from worker import log
-from worker.commands.serve import run_worker
+from worker.app import run_worker
 from worker.context import Context
-from worker.handler import AnyHandler
+from worker.core.handler import AnyHandler
 from worker.handlers import discover
 from worker.settings import Settings
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from models.quiet import silence
-from models.torch_cpu import make_torchvision_importable
+from models.machine.quiet import silence
+from models.machine.torch_cpu import make_torchvision_importable
 from scripts.shapes_model.folder import LEARNED
 
 

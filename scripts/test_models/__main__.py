@@ -17,10 +17,10 @@ from typing import Any
 import click
 
 from models.catalog import discover
-from models.quiet import silence
+from models.machine.quiet import silence
+from models.machine.torch_cpu import make_torchvision_importable
 from models.settings import ModelSettings
-from models.torch_cpu import make_torchvision_importable
-from models.weights import Weights
+from models.weights.store import Weights
 
 MAKERS = ("openclip", "shapes", "yolo", "easyocr", "florence2", "insightface")
 LIBRARIES = ("easyocr", "onnx", "open-clip-torch", "torch", "transformers", "ultralytics")

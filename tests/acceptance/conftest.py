@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from tests.acceptance.library import Library
-from worker.embedded import StackInfo
+from worker.local.stack import StackInfo
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import psycopg
 from PIL import Image
 from psycopg.types.json import Jsonb
 
-from worker.commands.serve import run_worker
-from worker.embedded import StackInfo
+from worker.app import run_worker
+from worker.local.stack import StackInfo
 from worker.settings import Settings, read_settings
 
 IMAGES_ONLY = {"image": 8}

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from tests.acceptance.library import Library, drain, jpeg, service
 from worker.cli import kizu
-from worker.errors import NotFound, StartupError
+from worker.core.errors import NotFound, StartupError
 
 pytestmark = pytest.mark.stack
 

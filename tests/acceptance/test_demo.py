@@ -16,7 +16,7 @@ import pytest
 
 from tests.acceptance.library import jpeg
 from worker.demo import _operations
-from worker.embedded import LocalStack
+from worker.local.stack import LocalStack
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 

@@ -16,10 +16,10 @@ import psutil
 import pytest
 from psycopg.types.json import Jsonb
 
-from models.remote import RemoteModels
+from models.serving.remote import RemoteModels
 from tests.acceptance.library import Library, service
-from tests.models.mutations import Mutation, mutations
-from worker.commands.serve import run_worker
+from tests.models.pictures.mutations import Mutation, mutations
+from worker.app import run_worker
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 

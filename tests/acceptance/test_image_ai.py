@@ -182,7 +182,7 @@ async def test_the_worker_holds_no_model_and_the_host_ends_with_it(library: Libr
     hosts = [
         child
         for child in psutil.Process().children(recursive=True)
-        if "models.host" in " ".join(child.cmdline())
+        if "models.serving.host" in " ".join(child.cmdline())
     ]
     assert hosts == []
 

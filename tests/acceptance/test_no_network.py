@@ -21,15 +21,15 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from models.digests import trust
+from models.weights.digests import trust
 from scripts.chaos_lab.images.photos import draw_photo
 from tests.acceptance.library import Library
-from worker.embedded import StackInfo
+from tests.paths import ROOT
 from worker.handlers.image_ai import OPERATIONS
+from worker.local.stack import StackInfo
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
-ROOT: Final = Path(__file__).parents[2]
 WEIGHTS: Final = Path(os.environ.get("KIZU_TESTDATA") or ROOT.parent / "shared" / "testdata") / "weights"
 PATIENCE: Final = 240
 """Seconds: a worker that is watched is slow."""
@@ -155,7 +155,9 @@ def test_no_process_of_a_worker_asks_for_anybody_but_supabase(
     heard = all_heard(tmp_path)
     programs = [" ".join(one.said) for one in heard if one.event == "started"]
     assert any("-m worker" in program for program in programs)
-    assert any("-m models.host" in program for program in programs), "the host's environment lets us in"
+    assert any("-m models.serving.host" in program for program in programs), (
+        "the host's environment lets us in"
+    )
     home = (urlsplit(stack.url).hostname, urlsplit(stack.url).port)
     elsewhere = [one for one in heard if not is_at_home(one, home)]
     assert elsewhere == []

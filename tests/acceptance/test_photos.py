@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +16,12 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from tests.acceptance.library import Library, drain, jpeg, personal, service
-from worker.embedded import mint_token
+from tests.paths import TESTDATA
+from worker.local.stack import mint_token
 from worker.settings import read_settings
 
 pytestmark = pytest.mark.stack
 
-TESTDATA = Path(os.environ.get("KIZU_TESTDATA") or Path(__file__).parents[3] / "shared" / "testdata")
 needs_testdata = pytest.mark.skipif(not TESTDATA.exists(), reason="the folder of real photos is not here")
 
 

@@ -15,12 +15,12 @@ import pytest
 from click.testing import CliRunner, Result
 from psycopg.types.json import Jsonb
 
-from models.remote import RemoteModels
+from models.serving.remote import RemoteModels
 from models.tasks import EMBED, Embedder
 from tests.acceptance.library import Library, drain, personal
 from worker.cli import kizu
-from worker.connection import Connection
-from worker.operation import vector_text
+from worker.operations.operation import vector_text
+from worker.project.connection import Connection
 from worker.settings import Settings
 
 pytest.importorskip("safetensors.numpy")

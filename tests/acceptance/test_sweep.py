@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from tests.acceptance.library import Library, drain, jpeg, service
 from worker.cli import kizu
-from worker.embedded import mint_token
+from worker.local.stack import mint_token
 
 pytestmark = pytest.mark.stack
 

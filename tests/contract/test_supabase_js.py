@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import deno
 import pytest
 
-from worker.embedded_gateway import install_packages
+from worker.local.gateway import install_packages
 
 pytestmark = pytest.mark.stack
 

@@ -12,10 +12,9 @@ import pytest
 import yaml
 from pydantic import AliasChoices
 
-from worker.daemon import SETTLE_SECONDS
+from tests.paths import ROOT
+from worker.core.daemon import SETTLE_SECONDS
 from worker.settings import Settings
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,12 @@ import fnmatch
 import json
 import re
 import tomllib
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from tests.paths import ROOT
 from worker.cli import kizu
-
-ROOT = Path(__file__).parents[2]
 
 
 class Instruction(NamedTuple):

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.functions.app import App
-from worker.embedded import StackInfo
+from worker.local.stack import StackInfo
 
 
 @pytest.fixture

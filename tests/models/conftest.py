@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.quiet import silence
+from models.machine.quiet import silence
 from tests.conftest import TINY_MODELS
 
 silence(TINY_MODELS)

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from models.errors import BadWeights, OutOfMemory
 from models.frame import Frame
-from models.registry import Registry
 from models.results import Box, Face
+from models.serving.registry import Registry
 from models.settings import ModelSettings
 from models.spec import AnySpec, Device, Licence, Loading, ModelSpec, Variant
 from models.tasks import Model, Task

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from worker.embedded import StackInfo
+from worker.local.stack import StackInfo
 
 Row = dict[str, Any]
 

@@ -10,7 +10,7 @@ import httpx
 import psycopg
 import pytest
 
-from worker.embedded import StackInfo
+from worker.local.stack import StackInfo
 
 pytestmark = pytest.mark.stack
 

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from worker.errors import StartupError
+from worker.core.errors import StartupError
 from worker.health import answering, ask, only_one, socket_path
 
 PROJECT = "https://project.example"

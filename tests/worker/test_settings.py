@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from worker.errors import StartupError
+from worker.core.errors import StartupError
 from worker.settings import Settings, read_settings
 
 

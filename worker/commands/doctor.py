@@ -11,17 +11,17 @@ from uuid import uuid4
 
 import click
 
+from worker.app import check_dimensions
 from worker.commands.models import all_entries, problems_of
 from worker.commands.output import as_json, print_json
-from worker.commands.serve import check_dimensions
 from worker.commands.target import read_target
-from worker.connection import Connection
 from worker.context import files_for
-from worker.errors import JobError, StartupError
+from worker.core.errors import JobError, StartupError
 from worker.handlers import discover
-from worker.realtime import RealtimeSupervisor
+from worker.project.connection import Connection
+from worker.project.queue import SupabaseQueue
+from worker.project.realtime import RealtimeSupervisor
 from worker.settings import Settings
-from worker.supabase_queue import SupabaseQueue
 
 REALTIME_SECONDS = 15.0
 SPACE_WANTED = 2 * 1024**3
@@ -30,7 +30,7 @@ MARKS = {"ok": "✓", "warning": "!", "failed": "✗"}
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Check:
     """One thing that was looked at."""
 
     subject: str
@@ -44,36 +44,36 @@ class Finding:
 def doctor(as_json: bool) -> None:
     """Check models, key, schema, Realtime, Storage and this machine; exit code 1 if anything failed."""
 
-    async def run() -> list[Finding]:
-        findings = []
-        async for finding in examine():
-            findings.append(finding)
+    async def run() -> list[Check]:
+        checks = []
+        async for check in examine():
+            checks.append(check)
             if not as_json:
-                click.echo(f"{MARKS[finding.state]} {finding.subject}: {finding.text}")
-        return findings
+                click.echo(f"{MARKS[check.state]} {check.subject}: {check.text}")
+        return checks
 
-    findings = asyncio.run(run())
+    checks = asyncio.run(run())
     if as_json:
-        print_json([asdict(finding) for finding in findings])
-    if any(finding.state == "failed" for finding in findings):
+        print_json([asdict(check) for check in checks])
+    if any(check.state == "failed" for check in checks):
         raise SystemExit(1)
 
 
-async def examine() -> AsyncIterator[Finding]:
+async def examine() -> AsyncIterator[Check]:
     """Look at everything, the most basic first; what cannot be reached ends the list early."""
     try:
         settings = read_target()
     except StartupError as error:
-        yield Finding("settings", "failed", str(error))
+        yield Check("settings", "failed", str(error))
         return
-    yield Finding("settings", "ok", f"project {settings.url}, worker {settings.worker_id}")
-    for finding in _machine(settings):
-        yield finding
+    yield Check("settings", "ok", f"project {settings.url}, worker {settings.worker_id}")
+    for check in _machine(settings):
+        yield check
     yield _models(settings)
     try:
         async with Connection(settings, patience=5) as connection:
-            who = connection.identity
-            yield Finding("sign-in", "ok", f"{who.kind}{f' {who.user_id}' if who.user_id else ''}")
+            who = connection.caller
+            yield Check("sign-in", "ok", f"{who.kind}{f' {who.user_id}' if who.user_id else ''}")
             queue = await _queue(connection, settings)
             yield queue
             if queue.state == "failed":
@@ -82,54 +82,54 @@ async def examine() -> AsyncIterator[Finding]:
             yield await _realtime(connection, settings)
             yield await _storage(connection, settings)
     except (StartupError, JobError) as error:
-        yield Finding("sign-in", "failed", f"{error.code}: {error}")
+        yield Check("sign-in", "failed", f"{error.code}: {error}")
 
 
-def _machine(settings: Settings) -> list[Finding]:
+def _machine(settings: Settings) -> list[Check]:
     home = settings.kizu_home
     home = home if home.exists() else home.absolute().parent
     free = shutil.disk_usage(home).free
     state: Literal["ok", "warning"] = "ok" if free >= SPACE_WANTED else "warning"
-    findings = [Finding("disk", state, f"{free / 1024**3:.1f} GiB free at {home}")]
+    checks = [Check("disk", state, f"{free / 1024**3:.1f} GiB free at {home}")]
     if ffmpeg := shutil.which("ffmpeg"):
-        findings.append(Finding("ffmpeg", "ok", ffmpeg))
+        checks.append(Check("ffmpeg", "ok", ffmpeg))
     else:
-        findings.append(Finding("ffmpeg", "warning", "not found; only video jobs need it (package `ffmpeg`)"))
+        checks.append(Check("ffmpeg", "warning", "not found; only video jobs need it (package `ffmpeg`)"))
     gpu = shutil.which("nvidia-smi")
-    findings.append(Finding("GPU", "ok", "NVIDIA driver found" if gpu else "none found; the CPU is used"))
-    return findings
+    checks.append(Check("GPU", "ok", "NVIDIA driver found" if gpu else "none found; the CPU is used"))
+    return checks
 
 
-def _models(settings: Settings) -> Finding:
+def _models(settings: Settings) -> Check:
     """A worker without models works; its photos lack facts until one with them comes."""
     entries = all_entries(settings)
     if problems := problems_of(entries):
-        return Finding("models", "warning", "; ".join(problems))
-    return Finding("models", "ok", ", ".join(str(entry.version) for entry in entries if entry.selected))
+        return Check("models", "warning", "; ".join(problems))
+    return Check("models", "ok", ", ".join(str(entry.version) for entry in entries if entry.selected))
 
 
-async def _vectors(connection: Connection, settings: Settings) -> Finding:
+async def _vectors(connection: Connection, settings: Settings) -> Check:
     try:
         await check_dimensions(connection, settings)
     except StartupError as error:
-        return Finding("vectors", "failed", str(error))
-    return Finding("vectors", "ok", "the models' vectors fit their columns")
+        return Check("vectors", "failed", str(error))
+    return Check("vectors", "ok", "the models' vectors fit their columns")
 
 
-async def _queue(connection: Connection, settings: Settings) -> Finding:
+async def _queue(connection: Connection, settings: Settings) -> Check:
     """Claiming nothing proves that the verbs are there, may be called, and are answered."""
     queue = SupabaseQueue(connection.rpc, settings.worker_id, settings.lease_seconds)
     try:
         await queue.claim(sorted(discover()), 0, uuid4())
     except (StartupError, JobError) as error:
-        return Finding("queue", "failed", f"{error.code}: {error}")
-    return Finding("queue", "ok", "the worker verbs are there and may be called")
+        return Check("queue", "failed", f"{error.code}: {error}")
+    return Check("queue", "ok", "the worker verbs are there and may be called")
 
 
-async def _realtime(connection: Connection, settings: Settings) -> Finding:
+async def _realtime(connection: Connection, settings: Settings) -> Check:
     polled = f"new jobs are found every {settings.poll_interval:g} s"
     if settings.wake == "off":
-        return Finding("Realtime", "warning", f"switched off; {polled}")
+        return Check("Realtime", "warning", f"switched off; {polled}")
     subscribed = asyncio.Event()
     tables = sorted({handler.table for handler in discover().values()})
     listening = asyncio.create_task(
@@ -139,7 +139,7 @@ async def _realtime(connection: Connection, settings: Settings) -> Finding:
         async with asyncio.timeout(REALTIME_SECONDS):
             await subscribed.wait()
     except TimeoutError:
-        return Finding(
+        return Check(
             "Realtime",
             "warning",
             f"no subscription within {REALTIME_SECONDS:.0f} s; {polled}. Are the job tables in the"
@@ -148,12 +148,12 @@ async def _realtime(connection: Connection, settings: Settings) -> Finding:
     finally:
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
-    return Finding("Realtime", "ok", "subscribed; new jobs ring at once")
+    return Check("Realtime", "ok", "subscribed; new jobs ring at once")
 
 
-async def _storage(connection: Connection, settings: Settings) -> Finding:
+async def _storage(connection: Connection, settings: Settings) -> Check:
     """Write, read and remove a few bytes where results go."""
-    owner = connection.identity.user_id or uuid4()
+    owner = connection.caller.user_id or uuid4()
     key, content = f"{owner}/processed/doctor/{uuid4()}.txt", b"kizu doctor"
     try:
         async with files_for(connection, settings) as files:
@@ -162,7 +162,7 @@ async def _storage(connection: Connection, settings: Settings) -> Finding:
                 found = file.read()
             await files.remove("assets", [key])
     except (StartupError, JobError) as error:
-        return Finding("Storage", "failed", f"{error.code}: {error}")
+        return Check("Storage", "failed", f"{error.code}: {error}")
     if found != content:
-        return Finding("Storage", "failed", "what was read is not what was written")
-    return Finding("Storage", "ok", "files can be written, read and removed")
+        return Check("Storage", "failed", "what was read is not what was written")
+    return Check("Storage", "ok", "files can be written, read and removed")

@@ -11,10 +11,10 @@ from rich.progress import Progress
 
 from worker.commands.output import as_json, print_json
 from worker.commands.target import read_target
-from worker.connection import Connection
 from worker.context import files_for
-from worker.errors import NotFound
-from worker.ingest import IMAGES, find_files, ingest
+from worker.core.errors import NotFound
+from worker.library.ingest import IMAGES, find_files, ingest
+from worker.project.connection import Connection
 
 
 @click.command("ingest")

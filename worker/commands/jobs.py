@@ -14,10 +14,10 @@ import click
 from models.errors import ModelError
 from worker.commands.output import as_json, print_json, print_table
 from worker.commands.target import read_target
-from worker.connection import Connection
+from worker.library.missing import enqueue_missing, versions_of, without_weights
 from worker.operations import discover
-from worker.reconcile import enqueue_missing, versions_of, without_weights
-from worker.store import Row, Store
+from worker.project.connection import Connection
+from worker.project.tables import Row, Store
 
 T = TypeVar("T")
 OPERATIONS = discover()

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from worker.commands.output import as_json, print_json
-from worker.errors import StartupError
+from worker.core.errors import StartupError
 from worker.settings import read_settings
 
 if TYPE_CHECKING:
-    from worker.embedded import LocalStack, StackInfo
+    from worker.local.stack import LocalStack, StackInfo
 
 
 @click.group()
@@ -62,7 +62,7 @@ def reset(as_json: bool) -> None:
 def token(role: str, days: int) -> None:
     """Print a JWT for KIZU_WORKER_TOKEN, signed by the embedded Supabase."""
     stack = _stack()
-    from worker.embedded import mint_token
+    from worker.local.stack import mint_token
 
     click.echo(mint_token(stack.up(), role=role, ttl=days * 86400))
 
@@ -70,7 +70,7 @@ def token(role: str, days: int) -> None:
 def _stack() -> LocalStack:
     """The stack under KIZU_HOME. Imported only here: a worker's image has nothing of it installed."""
     try:
-        from worker.embedded import LocalStack
+        from worker.local.stack import LocalStack
     except ModuleNotFoundError as error:
         raise StartupError(f"{error.name} is missing: pip install 'kizu-worker[local]'") from error
     return LocalStack(read_settings().kizu_home)

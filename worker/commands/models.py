@@ -18,13 +18,14 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from models.backends.exports import NotExportable
+from models.backends.ways import is_installed
 from models.catalog import discover
 from models.errors import BadWeights, LicenceRefused, ModelError, UnknownModel, WeightsMissing
-from models.exports import NotExportable
 from models.frame import Frame
-from models.quiet import silence
-from models.remote import RemoteModels
+from models.machine.quiet import silence
 from models.selection import check_licence, check_packages, select
+from models.serving.remote import RemoteModels
 from models.spec import AnySpec, Loading, Variant
 from models.tasks import (
     CAPTION,
@@ -40,8 +41,7 @@ from models.tasks import (
     ObjectDetector,
     TextReader,
 )
-from models.ways import is_installed
-from models.weights import Weights
+from models.weights.store import Weights
 from worker.commands.output import as_json, print_json, print_table
 from worker.settings import Settings, read_settings
 
@@ -299,7 +299,7 @@ def _row(entry: Entry) -> dict[str, Any]:
 def _look_at_machine(settings: Settings) -> dict[str, Any]:
     """In another process, which alone imports torch."""
     command = [
-        *(sys.executable, "-P", "-m", "models.machine"),
+        *(sys.executable, "-P", "-m", "models.machine.report"),
         *(str(settings.model_cache_dir), settings.model_device),
     ]
     try:

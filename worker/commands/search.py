@@ -9,15 +9,15 @@ from typing import Any
 import click
 
 from models.errors import ModelError
-from models.remote import RemoteModels
 from models.results import Vector
+from models.serving.remote import RemoteModels
 from models.tasks import EMBED, Embedder
 from worker.commands.output import as_json, print_json, print_table
 from worker.commands.target import read_target
-from worker.connection import Connection
-from worker.operation import vector_text
+from worker.operations.operation import vector_text
+from worker.project.connection import Connection
+from worker.project.tables import Store
 from worker.settings import Settings
-from worker.store import Store
 
 LONGEST = 500
 """Characters of a query; models read some seventy words at most."""

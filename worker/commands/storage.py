@@ -8,10 +8,10 @@ import click
 
 from worker.commands.output import as_json, print_json
 from worker.commands.target import read_target
-from worker.connection import Connection
 from worker.context import files_for
+from worker.files.sweep import BUCKET, orphans
+from worker.project.connection import Connection
 from worker.settings import Settings
-from worker.sweep import BUCKET, orphans
 
 
 @click.group()

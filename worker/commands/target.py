@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from worker.errors import StartupError
+from worker.core.errors import StartupError
 from worker.settings import Settings, read_settings
 
 
@@ -18,7 +18,7 @@ def read_target(**overrides: Any) -> Settings:
     if settings.supabase_url is not None:
         return settings
     try:
-        from worker.embedded import LocalStack  # only here: a worker for a real project needs none of it
+        from worker.local.stack import LocalStack  # only here: a worker for a real project needs none of it
     except ModuleNotFoundError:
         raise StartupError("SUPABASE_URL is not set: expected the address of a Supabase project") from None
 

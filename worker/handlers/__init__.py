@@ -7,7 +7,7 @@ import pkgutil
 from typing import Any
 
 from worker.context import Context
-from worker.handler import Handler, by_kind
+from worker.core.handler import Handler, by_kind
 
 
 def discover() -> dict[str, Handler[Any, Context]]:

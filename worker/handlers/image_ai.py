@@ -19,11 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from models.errors import ModelError
 from models.frame import Frame
-from models.imaging import open_picture
+from models.pictures.picture import open_picture
 from models.results import Level
 from worker import operations
 from worker.context import Context
-from worker.errors import (
+from worker.core.errors import (
     BadWeights,
     JobError,
     LicenceRefused,
@@ -33,10 +33,10 @@ from worker.errors import (
     UnknownModel,
     WeightsMissing,
 )
-from worker.handler import Handler
-from worker.job import Done, Update, Write
-from worker.operation import Finding, Operation, Scene
-from worker.pictures import named_errors
+from worker.core.handler import Handler
+from worker.core.job import Done, Update, Write
+from worker.model_errors import named_errors
+from worker.operations.operation import Finding, Operation, SharedPicture
 
 log = structlog.get_logger(__name__)
 
@@ -100,13 +100,13 @@ async def look(params: Params, context: Context) -> Done:
     long_side = min(max(operation.long_side for operation in wanted), context.settings.max_image_size)
     level = params.detail_level or context.settings.caption_level
     with context.record.stage("decode"):
-        scene = await context.in_pixels(see, file, context.settings.max_image_pixels, long_side, level)
+        picture = await context.in_pixels(see, file, context.settings.max_image_pixels, long_side, level)
     context.progress(20, "looking")
-    found = await _run_all(wanted, scene, context)
+    found = await _run_all(wanted, picture, context)
     return answer(wanted, found, context)
 
 
-def see(file: IO[bytes], max_pixels: int, long_side: int, level: Level) -> Scene:
+def see(file: IO[bytes], max_pixels: int, long_side: int, level: Level) -> SharedPicture:
     """Decode once, no larger than needed; blocks. Closes the file.
 
     Raises:
@@ -117,11 +117,13 @@ def see(file: IO[bytes], max_pixels: int, long_side: int, level: Level) -> Scene
     with named_errors():
         picture = open_picture(data, max_pixels=max_pixels, long_side=long_side)
         image = picture.upright(long_side=long_side, resampling=RESAMPLING)
-    return Scene(image=image, frame=Frame.of(image), sha256=hashlib.sha256(data).hexdigest(), level=level)
+    return SharedPicture(
+        image=image, frame=Frame.of(image), sha256=hashlib.sha256(data).hexdigest(), level=level
+    )
 
 
 async def _run_all(
-    wanted: Sequence[Operation], scene: Scene, context: Context
+    wanted: Sequence[Operation], picture: SharedPicture, context: Context
 ) -> dict[str, Finding | JobError]:
     """What each operation found, or why it could not look.
 
@@ -134,7 +136,7 @@ async def _run_all(
         nonlocal done
         try:
             with context.record.stage(operation.name):
-                found: Finding | JobError = await operation.run(scene, context)
+                found: Finding | JobError = await operation.run(picture, context)
         except ModelError as error:
             found = MODEL_ERRORS.get(error.code, ModelFailed)(str(error))
         done += 1

@@ -13,14 +13,14 @@ from typing import IO, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from models.exif import Capture, read_capture
-from models.imaging import THUMBNAIL_SIDE, WEB_SIDE, open_picture, thumbnail, web_version
+from models.pictures.exif import Capture, read_capture
+from models.pictures.picture import THUMBNAIL_SIDE, WEB_SIDE, open_picture, thumbnail, web_version
 from worker import derived
 from worker.context import Context
-from worker.files import StoredFile
-from worker.handler import Handler
-from worker.job import Done, Replace, Update
-from worker.pictures import named_errors
+from worker.core.handler import Handler
+from worker.core.job import Done, Replace, Update
+from worker.files.storage import StoredFile
+from worker.model_errors import named_errors
 
 
 class Params(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from worker.operation import Operation
+from worker.operations.operation import Operation
 
 
 def discover() -> dict[str, Operation]:
@@ -15,8 +15,10 @@ def discover() -> dict[str, Operation]:
         ValueError: two files claim the same name.
     """
     found: dict[str, Operation] = {}
-    for module in pkgutil.iter_modules(__path__):
-        operation: Operation = importlib.import_module(f"{__name__}.{module.name}").OPERATION
+    for module in pkgutil.iter_modules(__path__, f"{__name__}."):
+        if module.name == Operation.__module__:
+            continue
+        operation: Operation = importlib.import_module(module.name).OPERATION
         if operation.name in found:
             raise ValueError(f"two operations are named {operation.name!r}")
         found[operation.name] = operation

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from models.tasks import CAPTION, Captioner, CaptionRequest
 from worker.context import Context
-from worker.job import Replace
-from worker.operation import Finding, Operation, Scene, provenance
+from worker.core.job import Replace
+from worker.operations.operation import Finding, Operation, SharedPicture, provenance
 
 
-async def describe(scene: Scene, context: Context) -> Finding:
-    request = CaptionRequest(frame=scene.frame, level=scene.level)
-    answer = await context.models.run(CAPTION, Captioner.describe, request, shape=scene.level)
+async def describe(picture: SharedPicture, context: Context) -> Finding:
+    request = CaptionRequest(frame=picture.frame, level=picture.level)
+    answer = await context.models.run(CAPTION, Captioner.describe, request, shape=picture.level)
     caption, model = answer.value, answer.model
     return Finding(
         count=1,

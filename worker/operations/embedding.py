@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from models.tasks import EMBED, Embedder
 from worker.context import Context
-from worker.job import Replace
-from worker.operation import Finding, Operation, Scene, provenance, vector_text
+from worker.core.job import Replace
+from worker.operations.operation import Finding, Operation, SharedPicture, provenance, vector_text
 
 
-async def embed(scene: Scene, context: Context) -> Finding:
-    answer = await context.models.run(EMBED, Embedder.embed_images, scene.frame)
+async def embed(picture: SharedPicture, context: Context) -> Finding:
+    answer = await context.models.run(EMBED, Embedder.embed_images, picture.frame)
     vector, model = answer.value, answer.model
     return Finding(
         count=1,

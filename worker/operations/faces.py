@@ -6,13 +6,13 @@ from typing import Final
 
 from PIL import Image
 
-from models.imaging import jpeg
+from models.pictures.picture import jpeg
 from models.results import Box
 from models.tasks import FACES, FaceFinder
 from worker import derived
 from worker.context import Context
-from worker.job import Replace
-from worker.operation import Finding, Operation, Scene, box_row, provenance, vector_text
+from worker.core.job import Replace
+from worker.operations.operation import Finding, Operation, SharedPicture, box_row, provenance, vector_text
 
 CROP_SIDE: Final = 150
 """Pixels of the square crop; less for a face that has fewer."""
@@ -21,10 +21,10 @@ MARGIN: Final = 0.3
 CROP_QUALITY: Final = 85
 
 
-async def find(scene: Scene, context: Context) -> Finding:
-    answer = await context.models.run(FACES, FaceFinder.find_faces, scene.frame)
+async def find(picture: SharedPicture, context: Context) -> Finding:
+    answer = await context.models.run(FACES, FaceFinder.find_faces, picture.frame)
     faces, model = answer.value, answer.model
-    crops = await context.in_pixels(crop_all, scene.image, [face.box for face in faces])
+    crops = await context.in_pixels(crop_all, picture.image, [face.box for face in faces])
     stored = await derived.store(context, crops) if crops else {}
     public_url = context.settings.public_url
     return Finding(

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from models.hashes import bit_string, perceptual_hash
+from models.pictures.hashes import bit_string, perceptual_hash
 from worker.context import Context
-from worker.job import Replace
-from worker.operation import Finding, Operation, Scene
+from worker.core.job import Replace
+from worker.operations.operation import Finding, Operation, SharedPicture
 
 
-async def take_hashes(scene: Scene, context: Context) -> Finding:
-    looks = bit_string(await context.in_pixels(perceptual_hash, scene.image))
+async def take_hashes(picture: SharedPicture, context: Context) -> Finding:
+    looks = bit_string(await context.in_pixels(perceptual_hash, picture.image))
     return Finding(
         count=1,
-        result={"success": True, "sha256": scene.sha256, "perceptual_hash": looks},
+        result={"success": True, "sha256": picture.sha256, "perceptual_hash": looks},
         writes=[
-            Replace(table="asset_hashes", rows=[{"sha256": scene.sha256, "perceptual_hash": looks}]),
+            Replace(table="asset_hashes", rows=[{"sha256": picture.sha256, "perceptual_hash": looks}]),
         ],
     )
 

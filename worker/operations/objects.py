@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from models.tasks import OBJECTS, ObjectDetector
 from worker.context import Context
-from worker.job import Replace
-from worker.operation import Finding, Operation, Scene, box_row, provenance
+from worker.core.job import Replace
+from worker.operations.operation import Finding, Operation, SharedPicture, box_row, provenance
 
 
-async def detect(scene: Scene, context: Context) -> Finding:
+async def detect(picture: SharedPicture, context: Context) -> Finding:
     answer = await context.models.run(
-        OBJECTS, ObjectDetector.detect, scene.frame, shape=(scene.frame.width, scene.frame.height)
+        OBJECTS, ObjectDetector.detect, picture.frame, shape=(picture.frame.width, picture.frame.height)
     )
     things, model = answer.value, answer.model
     tagged_by = {"source": "kizu", "model": model.version}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from models.tasks import OCR, TextReader
 from worker.context import Context
-from worker.job import Replace
-from worker.operation import Finding, Operation, Scene, box_row, provenance
+from worker.core.job import Replace
+from worker.operations.operation import Finding, Operation, SharedPicture, box_row, provenance
 
 TEXT_IN_RESULT = 500
 """Characters; the row has all of it."""
@@ -13,8 +13,8 @@ CERTAIN = 0.5
 """A region of this score makes a picture one that has text, as apps count them."""
 
 
-async def read(scene: Scene, context: Context) -> Finding:
-    answer = await context.models.run(OCR, TextReader.read, scene.frame)
+async def read(picture: SharedPicture, context: Context) -> Finding:
+    answer = await context.models.run(OCR, TextReader.read, picture.frame)
     reading, model = answer.value, answer.model
     return Finding(
         count=len(reading.regions),

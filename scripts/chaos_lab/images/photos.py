@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFilter
 
-from models.hashes import bit_string, perceptual_hash
+from models.pictures.hashes import bit_string, perceptual_hash
 
 WIDTH, HEIGHT = 640, 480
 PLACES = tuple((x, y) for y in (140, 340) for x in (120, 320, 520))

@@ -20,7 +20,7 @@ from scripts.chaos_lab.images.witness import BUCKET, witness
 from scripts.chaos_lab.plan import Plan
 from scripts.chaos_lab.trial import Scene, Trial
 from scripts.chaos_lab.worker_process import serve_real
-from worker.embedded import StackInfo
+from worker.local.stack import StackInfo
 
 
 def images_trial(tiny_models: Path) -> Trial:

@@ -1,0 +1,1 @@
+"""What runs a network: torch, or a graph exported from its weights and run by ONNX Runtime or OpenVINO."""

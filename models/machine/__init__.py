@@ -1,0 +1,1 @@
+"""What this machine has for models to run on (devices, memory, processor features), and quiet libraries."""

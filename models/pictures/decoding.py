@@ -1,0 +1,274 @@
+"""Bytes of a known kind become pixels: within limits, no larger than needed, with one family of errors.
+
+Pillow's format classes are used directly instead of through `Image.open`: nothing is registered, no decoder
+can be reached that `sniff` did not choose, and no global pixel limit of another library user gets in the
+way.
+"""
+
+import io
+import re
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from PIL import Image, ImageChops, ImageFile
+from PIL.AvifImagePlugin import AvifImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+from pillow_heif import HeifImageFile
+
+from models.errors import ImageError, TooLarge, Unreadable, UnsupportedFormat
+from models.pictures.colour import flatten
+from models.pictures.exif import ORIENTATION_TAG, Metadata, read_camera
+from models.pictures.isobmff import container_turn
+from models.pictures.orientation import AS_STORED, undo_turn, valid_orientation
+from models.pictures.sniff import Format
+
+# An honest progressive JPEG has about ten scans, a file of several pictures a few times that. Thousands of
+# empty scans over a huge picture are an attack that costs minutes per megabyte.
+_MAX_JPEG_SCANS: Final = 100
+_SCAN: Final = re.compile(rb"\xff\xda")
+# A JPEG that lost its last bytes is worth showing, one that lost visible rows is not.
+_MAX_MISSING_ROWS: Final = 0.02
+_END_OF_IMAGE: Final = b"\xff\xd9"
+_FILLINGS: Final = (bytes(254), bytes(range(1, 255)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoded:
+    """Pixels as a file stores them, with what is still to be done to them."""
+
+    pixels: Image.Image  # 8-bit L, RGB or CMYK without alpha, not yet turned upright
+    extent: tuple[float, float]  # width and height of the photo within `pixels`, from the top left corner
+    size: tuple[int, int]  # full width and height, as stored
+    orientation: int  # 1..8, still to be applied
+    profile: bytes | None  # the embedded ICC profile
+    metadata: Metadata
+
+
+Scale = Callable[
+    [int, int], int
+]  # full width and height -> the factor by which they may be divided: 1, 2, 4 or 8
+
+
+def decode(data: bytes, kind: Format, *, max_pixels: int, orientation: int | None, scale: Scale) -> Decoded:
+    """Decode the first picture in `data`; `orientation` (1..8) takes the place of the embedded one.
+
+    `scale` is asked only where decoding smaller is cheaper than decoding in full, which is JPEG. Raises
+    TooLarge before decoding, Unreadable, UnsupportedFormat; MemoryError is left alone, because trying again
+    elsewhere could help.
+    """
+    _silence_pillow()
+    try:
+        match kind:
+            case Format.JPEG:
+                decoded = _decode_jpeg(data, max_pixels, orientation, scale)
+            case Format.HEIF:
+                decoded = _decode_heif(data, max_pixels, orientation)
+            case Format.TIFF:
+                decoded = _decode_tiff(data, max_pixels, orientation)
+            case _:
+                decoded = _decode_plain(data, kind, max_pixels, orientation)
+    except (ImageError, MemoryError):
+        raise
+    except Image.DecompressionBombError as error:
+        raise TooLarge(str(error)) from error
+    except Exception as error:  # decoders fed with damaged bytes raise almost anything
+        raise Unreadable(f"damaged {kind.upper()}: {str(error)[:200] or type(error).__name__}") from error
+    decoded.pixels.info.clear()  # some of it (a comment, for one) would follow the pixels into what is saved
+    return decoded
+
+
+def _decode_jpeg(data: bytes, max_pixels: int, orientation: int | None, scale: Scale) -> Decoded:
+    # Not with `count`, which takes three times as long and keeps the interpreter lock meanwhile.
+    if sum(1 for _ in islice(_SCAN.finditer(data), _MAX_JPEG_SCANS + 1)) > _MAX_JPEG_SCANS:
+        raise Unreadable(f"the JPEG has more than {_MAX_JPEG_SCANS} scans")
+    image = JpegImageFile(io.BytesIO(data))
+    width, height = _within(image, max_pixels)
+    metadata = _metadata(image)
+    factor = scale(width, height)
+    try:
+        _load_scaled(image, factor)
+    except OSError:
+        # What a progressive file has lost is not rows but detail everywhere.
+        if "progressive" in image.info or _rows_missing(data) > _MAX_MISSING_ROWS:
+            raise
+        image = JpegImageFile(io.BytesIO(data + _END_OF_IMAGE))
+        _load_scaled(image, factor)
+    return Decoded(
+        pixels=flatten(image),
+        extent=(width / factor, height / factor),
+        size=(width, height),
+        orientation=orientation or read_camera(metadata).orientation or AS_STORED,
+        profile=_profile(image),
+        metadata=metadata,
+    )
+
+
+def _load_scaled(image: JpegImageFile, factor: int) -> None:
+    """Decode at 1/factor of the size, which spares most of the work (all but the entropy decoding)."""
+    if factor > 1:
+        image.draft(None, (max(1, image.width // factor), max(1, image.height // factor)))
+    image.load()
+
+
+def _rows_missing(data: bytes) -> float:
+    """The share of a truncated JPEG's rows that its data does not reach, told without decoding it in full.
+
+    The rows that were not reached are those that depend on what is put in place of the missing data; none,
+    if the file lost nothing but its end marker.
+    """
+    one, other = (JpegImageFile(io.BytesIO(data + filling + _END_OF_IMAGE)) for filling in _FILLINGS)
+    _load_scaled(one, 8)
+    _load_scaled(other, 8)
+    invented = ImageChops.difference(one, other).getbbox()
+    return 1 - invented[1] / one.height if invented else 0.0
+
+
+def _decode_plain(data: bytes, kind: Format, max_pixels: int, orientation: int | None) -> Decoded:
+    image = _CLASSES[kind](io.BytesIO(data))
+    size = _within(image, max_pixels)
+    image.load()
+    metadata = _metadata(image)  # after loading: PNG may carry it behind the pixels
+    if kind is Format.AVIF:
+        # Pillow shows the container's rotation as if it were EXIF and drops what EXIF says, as the standard
+        # demands. A caller's orientation speaks of the EXIF, so it must not displace a rotation that the
+        # container declares.
+        orientation = orientation if container_turn(data) is None else None
+    return Decoded(
+        pixels=flatten(image),
+        extent=(float(size[0]), float(size[1])),
+        size=size,
+        orientation=orientation or read_camera(metadata).orientation or AS_STORED,
+        profile=_profile(image),
+        metadata=metadata,
+    )
+
+
+_ImageClass = Callable[[io.BytesIO], ImageFile.ImageFile]
+_CLASSES: Final[dict[Format, _ImageClass]] = {
+    Format.PNG: PngImageFile,
+    Format.WEBP: WebPImageFile,
+    Format.AVIF: AvifImageFile,
+    Format.GIF: GifImageFile,
+    Format.BMP: BmpImageFile,
+}
+_HEIF: Final[_ImageClass] = HeifImageFile
+
+
+def _decode_tiff(data: bytes, max_pixels: int, orientation: int | None) -> Decoded:
+    image = TiffImageFile(io.BytesIO(data))
+    if data[8:10] == b"CR" or _DNG_VERSION in image.tag_v2 or image.tag_v2.get(_NEW_SUBFILE_TYPE) == 1:
+        raise UnsupportedFormat("camera raw (in a TIFF container) is not supported")
+    _within(image, max_pixels)
+    metadata = _metadata(image, exif=data)
+    applied = (
+        valid_orientation(image.tag_v2.get(ORIENTATION_TAG)) or read_camera(metadata).orientation or AS_STORED
+    )
+    image.load()
+    pixels: Image.Image = image
+    remaining = AS_STORED  # for TIFF alone Pillow turns the pixels upright itself
+    if orientation is not None and orientation != applied:
+        pixels, remaining = undo_turn(image, applied), orientation
+    return Decoded(
+        pixels=flatten(pixels),
+        extent=(float(pixels.width), float(pixels.height)),
+        size=pixels.size,
+        orientation=remaining,
+        profile=_profile(image),
+        metadata=metadata,
+    )
+
+
+# A raw file keeps a small preview where a TIFF keeps its picture; that preview must not pass for the photo.
+_DNG_VERSION: Final = 0xC612
+_NEW_SUBFILE_TYPE: Final = 0x00FE  # 1: "a reduced-resolution version of another image in this file"
+
+
+def _decode_heif(data: bytes, max_pixels: int, orientation: int | None) -> Decoded:
+    image: ImageFile.ImageFile = _HEIF(io.BytesIO(data))
+    _within(image, max_pixels)
+    metadata = _metadata(image)
+    camera = read_camera(metadata)
+    # The library rewrites an EXIF orientation to 1 and keeps the original aside.
+    embedded = valid_orientation(image.info.get("original_orientation")) or camera.orientation
+    image.load()
+    size = _within(image, max_pixels)  # the stream may disagree with the header
+    pixels: Image.Image = image
+    turn = container_turn(data)
+    if turn is None:
+        remaining = orientation or embedded or AS_STORED
+    elif turn != AS_STORED and embedded is not None and _MISTURNING_FIRMWARE.match(camera.software):
+        pixels, remaining = undo_turn(image, turn), embedded
+    else:
+        remaining = AS_STORED
+    return Decoded(
+        pixels=flatten(pixels),
+        extent=(float(pixels.width), float(pixels.height)),
+        size=pixels.size if pixels is not image else size,
+        orientation=remaining,
+        profile=_profile(image),
+        metadata=metadata,
+    )
+
+
+# HMD's Nokia phones write the same container rotation however the phone was held, and the truth into EXIF.
+_MISTURNING_FIRMWARE: Final = re.compile(r"00W[WE]_\d")
+
+
+def _within(image: Image.Image, max_pixels: int) -> tuple[int, int]:
+    """The image's size, known from its header, if it is allowed."""
+    width, height = image.size
+    if width * height > max_pixels:
+        raise TooLarge(f"{width} x {height} pixels, more than the limit of {max_pixels:,}")
+    return width, height
+
+
+def _metadata(image: Image.Image, exif: bytes | None = None) -> Metadata:
+    info = image.info
+    photoshop = info.get("photoshop")
+    return Metadata(
+        exif=exif or _block(info.get("exif")) or _exif_as_hex(info.get("Raw profile type exif")),
+        xmp=_block(info.get("xmp")) or _block(info.get("XML:com.adobe.xmp")),
+        iptc=_block(photoshop.get(_IPTC_RESOURCE)) if isinstance(photoshop, dict) else None,
+    )
+
+
+_IPTC_RESOURCE: Final = 0x0404
+
+
+def _profile(image: Image.Image) -> bytes | None:
+    return _block(image.info.get("icc_profile"))
+
+
+def _block(value: object) -> bytes | None:
+    if isinstance(value, str):  # PNG keeps some of it as text
+        return value.encode("utf-8", "replace")
+    return value if isinstance(value, bytes) and value else None
+
+
+def _exif_as_hex(text: object) -> bytes | None:
+    """ImageMagick's way to keep EXIF in PNG: three lines of header, then hexadecimal."""
+    try:
+        return bytes.fromhex("".join(str(text).split("\n")[3:])) or None
+    except ValueError:
+        return None
+
+
+def _silence_pillow() -> None:
+    """Pillow warns about what strangers put into files; such a file is answered with a code of ours instead.
+
+    A filter for good, since `warnings.catch_warnings` is not safe with threads. Looked up each time,
+    because others (pytest for one) put the list of filters back.
+    """
+    if _PILLOW_NOISE not in warnings.filters:
+        warnings.filterwarnings("ignore", module=_PILLOW_NOISE[3].pattern)
+
+
+_PILLOW_NOISE: Final = ("ignore", None, Warning, re.compile(r"PIL\."), 0)

@@ -1,0 +1,272 @@
+"""Where the files of models are, whether they are what they should be, and how they come here.
+
+A file lies below the cache folder at its `WeightFile.path`. It is the right one if its SHA-256 is the
+catalog's; or, where the catalog knows none, that of the first download; or one that a person vouched for.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+import structlog
+
+from models.errors import BadWeights, ModelError, WeightsMissing
+from models.settings import ModelSettings
+from models.spec import Variant, WeightFile
+from models.weights import digests
+from models.weights.download import Progress, Transport, Wanted, fetch, make_client
+
+log = structlog.get_logger()
+
+LOCK_SECONDS: Final = 3600.0
+"""How long another process may take to fetch the same file."""
+LOOK_SECONDS: Final = 0.2
+OFFLINE_SECONDS: Final = 60.0
+"""After a failed download, so long it is not tried again: jobs come faster than hubs do."""
+WRONG_SECONDS: Final = 3600.0
+"""The same, where all of it came and was wrong."""
+
+State: TypeAlias = Literal["present", "missing", "bad"]
+Look: TypeAlias = Literal["never", "once", "anew"]
+"""Whether a file is read for its digest: `once` believes the note of what was found before."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What was found out about one file."""
+
+    file: WeightFile
+    path: Path
+    state: State
+    problem: str = ""
+    """Why it is missing or bad, and what helps."""
+    sha256: str | None = None
+    """None: not there, or not looked at."""
+
+
+class Weights:
+    """The files of models, below one folder. Used by several threads and processes at once."""
+
+    def __init__(self, settings: ModelSettings, *, transport: Transport | None = None) -> None:
+        self._cache = settings.model_cache_dir.absolute()
+        self._downloads = settings.model_downloads
+        self._transport = transport
+
+    def paths(self, variant: Variant) -> Mapping[str, Path]:
+        """By `WeightFile.path`: present and verified, fetched if missing and MODEL_DOWNLOADS allows it.
+
+        Raises:
+            WeightsMissing: a file is not here and cannot, or may not, be fetched.
+            BadWeights: a file is not what it should be, or would run code that nobody vouched for.
+        """
+        if self._downloads:
+            self._fetch(variant, _ignore, patient=False)
+        return self._verified(variant)
+
+    def pull(self, variant: Variant, progress: Progress | None = None) -> Mapping[str, Path]:
+        """As `paths`, but asked for by a person: the network is tried, whatever the settings say.
+
+        Raises as `paths` does.
+        """
+        self._fetch(variant, progress or _ignore, patient=True)
+        return self._verified(variant)
+
+    def digest(self, variant: Variant) -> str | None:
+        """SHA-256 over the digests of all files, in order (in hexadecimal, one a line); None without files.
+
+        Raises:
+            WeightsMissing: a file is not here. Nothing is fetched.
+        """
+        if not variant.files:
+            return None
+        lines = []
+        for file in variant.files:
+            path = self._path(file)
+            if not path.is_file():
+                raise WeightsMissing(self._absent(file, variant))
+            lines.append(f"{digests.digest_of(path)}\n")
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def missing(self, variant: Variant) -> tuple[WeightFile, ...]:
+        """The files that are not here; the others are not looked into."""
+        return tuple(file for file in variant.files if not self._path(file).is_file())
+
+    def states(self, variant: Variant, *, thorough: bool = False) -> tuple[FileState, ...]:
+        """Each file's state: `thorough` reads them all; else none is read, what was found before counts."""
+        return tuple(
+            self._state(file, variant, look="anew" if thorough else "never") for file in variant.files
+        )
+
+    def trust(self, path: Path) -> str:
+        """Vouch for a file: what is in it now may be used, pickled or not. Answers its SHA-256."""
+        return digests.trust(self._cache, path)
+
+    def _path(self, file: WeightFile) -> Path:
+        return self._cache / file.path
+
+    def _verified(self, variant: Variant) -> Mapping[str, Path]:
+        for file in variant.files:
+            found = self._state(file, variant, look="anew" if file.pickled else "once")
+            if found.state == "missing":
+                raise WeightsMissing(found.problem)
+            if found.state == "bad":
+                raise BadWeights(found.problem)
+        return {file.path: self._path(file) for file in variant.files}
+
+    def _state(self, file: WeightFile, variant: Variant, *, look: Look) -> FileState:
+        path = self._path(file)
+        if not path.is_file():
+            return FileState(file, path, "missing", self._absent(file, variant))
+        if look == "never" and not digests.has_digest(path):
+            return FileState(file, path, "present")
+        try:
+            found = digests.digest_of(path, anew=look == "anew")
+        except OSError as error:
+            return FileState(file, path, "bad", f"{path} cannot be read: {error.strerror or error}")
+        problem = self._doubt(file, path, found, variant)
+        return FileState(file, path, "bad" if problem else "present", problem, found)
+
+    def _doubt(self, file: WeightFile, path: Path, found: str, variant: Variant) -> str:
+        """Why a file with that digest must not be used; empty if it may."""
+        if digests.is_trusted(self._cache, found):
+            return ""
+        expected = file.sha256 or digests.first_digest(path)
+        remedy = f"`kizu models trust {path}`, if you know where it is from"
+        if expected is not None and found != expected:
+            again = f"delete it and run `kizu models pull {variant.version}`, or " if file.url else ""
+            return f"{path} has SHA-256 {found}, expected {expected}: {again}{remedy}"
+        if file.pickled and file.sha256 is None:
+            return f"{path} may run code when it is loaded, and SHA-256 {found} is not known: {remedy}"
+        return ""
+
+    def _absent(self, file: WeightFile, variant: Variant) -> str:
+        what = f"{variant.version} needs {self._path(file)}, which is not there"
+        if file.path.startswith("tiny/"):
+            return f"{what}: `scripts/make-test-models {self._cache}` writes it"
+        if file.url is None:
+            return f"{what}, and it is not to be had by download: put it there"
+        what = f"{what}: `kizu models pull {variant.version}` fetches it"
+        failure = self._recent_failure(file.url, [file])
+        return f"{what}; just now, {failure}" if failure else what
+
+    def _recent_failure(self, url: str, files: list[WeightFile]) -> ModelError | None:
+        """Of a download from `url`, by whichever process, that would have brought what is still wanted."""
+        note = digests.read_note(self._failure_note(url, files))
+        try:
+            recent = 0 < note["until"] - time.time() <= WRONG_SECONDS  # more: the clock was set
+            same = note["url"] == url and all(
+                note["wanted"][file.path] == self._wanted(file).sha256 for file in files
+            )
+            error = (BadWeights if note["wrong"] else WeightsMissing)(str(note["why"]))
+        except (KeyError, TypeError):
+            return None
+        return error if recent and same else None
+
+    def _note_failure(self, url: str, files: list[WeightFile], error: ModelError) -> None:
+        wrong = isinstance(error, BadWeights)
+        note = {
+            "url": url,
+            "until": time.time() + (WRONG_SECONDS if wrong else OFFLINE_SECONDS),
+            "wrong": wrong,
+            "why": str(error),
+            "wanted": {file.path: self._wanted(file).sha256 for file in files},
+        }
+        digests.write_note(self._failure_note(url, files), note)
+
+    def _failure_note(self, url: str, files: list[WeightFile]) -> Path:
+        """Beside where the file will be: processes that ask for it come and go."""
+        return self._path(files[0]).with_name(f".{_name(url)}.failed")
+
+    def _fetch(self, variant: Variant, progress: Progress, *, patient: bool) -> None:
+        """Fetch what is missing, one download for all files of an archive.
+
+        Only the `patient` are told why that failed; to the others the file is missing.
+        """
+        missing: dict[str, list[WeightFile]] = {}
+        for file in self.missing(variant):
+            if file.url is not None:
+                missing.setdefault(file.url, []).append(file)
+        for url, files in missing.items():
+            error = None if patient else self._recent_failure(url, files)
+            if error is None:
+                try:
+                    self._fetch_from(url, files, progress)
+                    continue
+                except (WeightsMissing, BadWeights) as failure:
+                    error = failure
+                self._note_failure(url, files, error)
+                log.warning("weights not fetched", model=variant.version, reason=str(error))
+            if patient or isinstance(error, BadWeights):
+                raise type(error)(*error.args)
+            return
+
+    def _fetch_from(self, url: str, files: list[WeightFile], progress: Progress) -> None:
+        name = _name(url)
+        with self._alone(self._path(files[0]).parent, name):
+            still = [file for file in files if not self._path(file).is_file()]
+            if not still:
+                return  # another process was faster
+            log.info("weights are fetched", file=name, host=urlsplit(url).netloc)
+            wanted = [self._wanted(file) for file in still]
+            with make_client(self._transport) as client:
+                try:
+                    fetched = fetch(url, wanted, progress, client=client)
+                except BadWeights as error:
+                    changed = [file for file in still if file.sha256 is None and self._wanted(file).sha256]
+                    if not changed:
+                        raise
+                    note = digests.note_of(self._path(changed[0]))
+                    raise BadWeights(f"{error}; if its maker has published another, delete {note}") from error
+            self._failure_note(url, files).unlink(missing_ok=True)
+            for path, digest in fetched.items():
+                digests.remember(path, digest)
+
+    def _wanted(self, file: WeightFile) -> Wanted:
+        path = self._path(file)
+        return Wanted(path, file.member, file.sha256 or digests.first_digest(path), file.size)
+
+    @contextmanager
+    def _alone(self, folder: Path, name: str) -> Iterator[None]:
+        """One process at a time fetches a file; the others wait, and say so."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = (folder / f".{name}.lock").open("w")
+        except OSError as error:
+            raise WeightsMissing(f"weights cannot be kept in {folder}: {error.strerror or error}") from error
+        with lock:
+            until, told = time.monotonic() + LOCK_SECONDS, False
+            while not _locked(lock.fileno()):
+                if time.monotonic() > until:
+                    raise WeightsMissing(
+                        f"another process has been fetching {name} for {LOCK_SECONDS / 60:.0f} minutes"
+                        f" and holds {folder / f'.{name}.lock'}"
+                    )
+                if not told:
+                    log.info("waiting for another process that fetches", file=name)
+                    told = True
+                time.sleep(LOOK_SECONDS)
+            yield
+
+
+def _name(url: str) -> str:
+    return urlsplit(url).path.rpartition("/")[2]
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _ignore(name: str, done: int, total: int | None) -> None:
+    return

@@ -1,0 +1,314 @@
+"""What the operations make of what the models say; models and Storage are fakes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from PIL import Image, ImageDraw
+
+from models.errors import ModelFailed as ModelSaysFailed
+from models.errors import WeightsMissing as ModelSaysMissing
+from models.frame import Frame
+from models.results import Box, Caption, Face, Reading, TextRegion, Thing
+from worker.context import Context
+from worker.core.errors import (
+    BadParams,
+    ModelFailed,
+    NotAnImage,
+    NotFound,
+    StorageUnavailable,
+    WeightsMissing,
+)
+from worker.core.job import Done, Job, Replace, Update
+from worker.core.record import Record
+from worker.files.storage import StoredFile
+from worker.handlers.image_ai import HANDLER, OPERATIONS
+from worker.operations.faces import crop
+from worker.settings import Settings
+from worker.testing import FakeModels
+
+VECTOR = (0.6, 0.8)
+BOX = Box(x=0.4, y=0.4, width=0.1, height=0.2)
+FACE = Face(box=BOX, score=0.9, landmarks=((0.5, 0.5),) * 5, embedding=VECTOR)
+DOG = Thing(name="dog", class_id=16, score=0.75, box=BOX)
+SIGN = TextRegion(text="EXIT", score=0.8, box=BOX)
+
+
+class FakeFiles:
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.fetched: list[str] = []
+        self.stored: dict[str, bytes] = {}
+        self.broken = False
+
+    async def fetch(self, source: str, user_id: Any) -> io.BytesIO:
+        self.fetched.append(source)
+        return io.BytesIO(self.data)
+
+    async def upload(self, bucket: str, key: str, data: bytes, mime_type: str) -> StoredFile:
+        if self.broken:
+            raise StorageUnavailable
+        self.stored[key] = data
+        digest = hashlib.sha256(data).hexdigest()
+        return StoredFile(bucket=bucket, key=key, bytes=len(data), mime_type=mime_type, sha256=digest)
+
+    async def remove(self, bucket: str, keys: list[str]) -> None:
+        for key in keys:
+            self.stored.pop(key, None)
+
+
+def photo(width: int = 3000, height: int = 2000, exif_orientation: int = 1) -> bytes:
+    image = Image.new("RGB", (width, height), (30, 90, 160))
+    ImageDraw.Draw(image).ellipse((width // 3, height // 4, width // 2, height // 2), fill=(250, 220, 40))
+    exif = Image.Exif()
+    exif[0x0112] = exif_orientation
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=80, exif=exif)
+    return out.getvalue()
+
+
+def willing(**changes: Any) -> FakeModels:
+    answers: dict[str, Any] = {
+        "embed": lambda frame: VECTOR,
+        "faces": lambda frame: (FACE, FACE),
+        "objects": lambda frame: (DOG, DOG),
+        "ocr": lambda frame: Reading(regions=(SIGN,), languages=("en",)),
+        "caption": lambda request: Caption(
+            text=f"{request.level} words", level=request.level, seconds=1.5, cut_short=False
+        ),
+    }
+    return FakeModels(**{**answers, **changes})
+
+
+@pytest.fixture
+def pixels() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
+@pytest.fixture
+def look(pixels: ThreadPoolExecutor) -> Any:
+    """Runs one job; answers what it returned, the files, the record."""
+
+    async def run(
+        params: dict[str, Any],
+        models: FakeModels | None = None,
+        *,
+        files: FakeFiles | None = None,
+        attempt: int = 1,
+        asset: dict[str, Any] | None = None,
+    ) -> tuple[Done, Context]:
+        job = Job(
+            table="ai_processing_jobs",
+            id=uuid4(),
+            kind="image_ai",
+            user_id=uuid4(),
+            asset_id=uuid4(),
+            asset={"path": "someone/photo.jpg"} if asset is None else asset,
+            params=params,
+            attempt=attempt,
+            epoch=3,
+        )
+        context: Any = Context(
+            job=job,
+            files=files or FakeFiles(photo()),  # type: ignore[arg-type]
+            models=models or willing(),
+            settings=Settings(supabase_url="http://127.0.0.1:1", worker_id="w1"),
+            pixels=pixels,
+            record=Record(),
+            progress=lambda percent, step: None,
+        )
+        return await HANDLER.perform(job, context), context
+
+    return run
+
+
+def rows(done: Done, table: str) -> list[Any]:
+    [write] = [write for write in done.writes if isinstance(write, Replace) and write.table == table]
+    return list(write.rows)
+
+
+def known(done: Done) -> dict[str, Any]:
+    [update] = [write for write in done.writes if isinstance(write, Update)]
+    return dict(update.merge["ai_operations"])
+
+
+async def test_all_operations_leave_their_rows(look: Any) -> None:
+    done, context = await look({"operations": ["all"]})
+
+    assert rows(done, "image_embeddings") == [
+        {"embedding": "[0.6,0.8]", "model_version": "fake-embed", "weights_digest": "0" * 64}
+    ]
+    assert [row["face_index"] for row in rows(done, "face_embeddings")] == [0, 1]
+    assert [row["object_class"] for row in rows(done, "detected_objects")] == ["dog", "dog"]
+    assert [row["tag_value"] for row in rows(done, "asset_tags")] == ["dog"]
+    assert rows(done, "image_text")[0]["extracted_text"] == "EXIT"
+    assert rows(done, "image_descriptions")[0]["description"] == "medium words"
+    assert rows(done, "asset_hashes")[0]["sha256"] == hashlib.sha256(context.files.data).hexdigest()
+    assert {name: entry["version"] for name, entry in known(done).items()} == {
+        "describe": "fake-caption",
+        "embedding": "fake-embed",
+        "faces": "fake-faces",
+        "hashes": "1",
+        "objects": "fake-objects",
+        "ocr": "fake-ocr",
+    }
+    assert {model["task"] for model in context.record.models} == {
+        "embed",
+        "faces",
+        "objects",
+        "ocr",
+        "caption",
+    }
+
+
+async def test_the_result_is_what_apps_read(look: Any) -> None:
+    done, context = await look({"operations": ["all"]})
+    result = dict(done.result)
+    assert json.dumps(result)
+    assert result["asset_id"] == str(context.job.asset_id)
+    assert result["embedding"] == {"success": True, "dimension": 2, "stored": True}
+    assert result["objects"]["objects"][0] == {"class": "dog", "confidence": 0.75}
+    assert result["faces"]["faces"][1]["bounding_box"] == {"x": 0.4, "y": 0.4, "width": 0.1, "height": 0.2}
+    assert result["ocr"] == {"success": True, "has_text": True, "text": "EXIT"}
+    assert result["description"]["description"] == "medium words"
+    assert result["_meta"]["models"] == {
+        "clip": "fake-embed",
+        "insightface": "fake-faces",
+        "ocr": "fake-ocr",
+        "vlm": "fake-caption",
+        "yolo": "fake-objects",
+    }
+
+
+@pytest.mark.parametrize("params", [{}, {"operations": []}, {"operations": None}])
+async def test_without_a_wish_the_usual_operations_run(look: Any, params: dict[str, Any]) -> None:
+    done, _ = await look(params)
+    assert set(known(done)) == {"embedding", "faces", "hashes", "objects"}
+
+
+async def test_only_what_is_asked_for_is_run(look: Any) -> None:
+    models = willing()
+    done, _ = await look({"operations": ["ocr"]}, models)
+    assert set(known(done)) == {"ocr"}
+    assert models.asked == [("ocr", "read")]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"operations": ["telepathy"]},
+        {"operations": "all"},
+        {"operations": ["all"] * 65},
+        {"detail_level": "x"},
+    ],
+)
+async def test_what_nobody_knows_is_refused(look: Any, params: dict[str, Any]) -> None:
+    with pytest.raises(BadParams):
+        await look(params)
+
+
+async def test_a_missing_model_leaves_the_others_alone(look: Any) -> None:
+    models = willing(faces=ModelSaysMissing("get it with: kizu models pull faces"))
+    done, _ = await look({"operations": ["faces", "objects"]}, models)
+    assert set(known(done)) == {"objects"}
+    assert done.result["faces"]["error"] == "weights_missing"
+    assert "kizu models pull" in done.result["faces"]["message"]
+    assert not any(write.table == "face_embeddings" for write in done.writes)
+
+
+async def test_without_any_model_the_job_fails(look: Any) -> None:
+    with pytest.raises(WeightsMissing, match="pull"):
+        await look({"operations": ["faces"]}, willing(faces=ModelSaysMissing("pull it")))
+
+
+async def test_what_another_attempt_may_mend_is_tried_again_and_at_last_left_out(look: Any) -> None:
+    models = willing(objects=ModelSaysFailed("the process ended"))
+    with pytest.raises(ModelFailed):
+        await look({"operations": ["objects", "embedding"]}, models)
+    done, _ = await look({"operations": ["objects", "embedding"]}, models, attempt=5)
+    assert set(known(done)) == {"embedding"}
+
+
+async def test_nothing_found_is_a_fact(look: Any) -> None:
+    models = willing(
+        faces=lambda frame: (), objects=lambda frame: (), ocr=lambda frame: Reading(regions=(), languages=())
+    )
+    done, _ = await look({"operations": ["faces", "objects", "ocr"]}, models)
+    assert set(known(done)) == {"faces", "objects", "ocr"}
+    assert rows(done, "face_embeddings") == rows(done, "detected_objects") == rows(done, "asset_tags") == []
+    assert rows(done, "image_text")[0]["extracted_text"] == ""
+    assert done.result["ocr"]["has_text"] is False
+
+
+async def test_the_picture_is_upright_and_no_larger_than_needed(look: Any) -> None:
+    frames: list[Frame] = []
+    models = willing(objects=lambda frame: frames.append(frame) or ())
+    await look({"operations": ["objects"]}, models, files=FakeFiles(photo(exif_orientation=6)))
+    assert [(frame.width, frame.height) for frame in frames] == [(853, 1280)]
+    assert len(frames[0].data) == 853 * 1280 * 3
+
+
+async def test_a_picture_is_never_scaled_up(look: Any) -> None:
+    frames: list[Frame] = []
+    models = willing(objects=lambda frame: frames.append(frame) or ())
+    await look({"operations": ["objects"]}, models, files=FakeFiles(photo(300, 200)))
+    assert (frames[0].width, frames[0].height) == (300, 200)
+
+
+async def test_faces_have_crops_under_the_attempts_own_path(look: Any) -> None:
+    files = FakeFiles(photo())
+    done, context = await look({"operations": ["faces"]}, files=files)
+    assert sorted(files.stored) == [context.key("face-0.jpg"), context.key("face-1.jpg")]
+    sizes = [Image.open(io.BytesIO(data)).size for data in files.stored.values()]
+    assert sizes == [(150, 150)] * 2
+    assert [row["key"] for row in rows(done, "derived_assets")] == sorted(files.stored)
+    assert rows(done, "face_embeddings")[1]["face_thumbnail_url"].endswith(context.key("face-1.jpg"))
+
+
+async def test_a_crop_that_cannot_be_stored_fails_the_job_and_leaves_no_file(look: Any) -> None:
+    files = FakeFiles(photo())
+    files.broken = True
+    with pytest.raises(StorageUnavailable):
+        await look({"operations": ["faces", "embedding"]}, files=files)
+    assert files.stored == {}
+
+
+async def test_the_job_may_name_another_file(look: Any) -> None:
+    files = FakeFiles(photo(200, 200))
+    await look({"operations": ["hashes"], "image_url": "someone/other.jpg"}, files=files)
+    assert files.fetched == ["someone/other.jpg"]
+
+
+async def test_no_file_at_all_is_not_found(look: Any) -> None:
+    with pytest.raises(NotFound):
+        await look({}, asset={})
+
+
+async def test_bytes_that_are_no_picture_fail_the_job(look: Any) -> None:
+    with pytest.raises(NotAnImage):
+        await look({}, files=FakeFiles(b"<html>no</html>"))
+
+
+def test_a_crop_at_the_edge_stays_inside() -> None:
+    image = Image.new("RGB", (400, 300), "blue")
+    for box in (
+        Box(x=0.0, y=0.0, width=0.2, height=0.3),
+        Box(x=0.9, y=0.8, width=0.1, height=0.2),
+        Box(x=0.0, y=0.0, width=1.0, height=1.0),
+    ):
+        side = Image.open(io.BytesIO(crop(image, box)))
+        assert side.width == side.height <= 150
+        red, green, blue = side.convert("RGB").resize((1, 1)).getpixel((0, 0))
+        assert (red < 10, green < 10, blue > 240) == (True, True, True)
+
+
+def test_every_operation_says_what_apps_call_it() -> None:
+    assert list(OPERATIONS) == ["describe", "embedding", "faces", "hashes", "objects", "ocr"]

@@ -1,0 +1,164 @@
+"""Composes one daemon from its parts: connection, files, models, lanes, heartbeat and wake-up."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from importlib.metadata import version
+from typing import Any
+
+from models import catalog
+from models.errors import ModelError
+from models.machine import memory
+from models.selection import select
+from models.serving.asking import Models
+from models.serving.remote import RemoteModels
+from models.tasks import EMBED, FACES
+from worker import health
+from worker.context import Context, files_for
+from worker.core.daemon import Daemon, poll_seconds
+from worker.core.errors import StartupError
+from worker.core.handler import Handler
+from worker.core.job import Job
+from worker.core.lane import Lane
+from worker.core.leases import Hold, LeaseKeeper
+from worker.core.record import Record
+from worker.core.runner import Runner
+from worker.handlers import discover
+from worker.project.connection import Connection
+from worker.project.queue import SupabaseQueue
+from worker.project.realtime import RealtimeSupervisor
+from worker.settings import Settings
+
+VECTOR_TABLES = {EMBED: "image_embeddings", FACES: "face_embeddings"}
+
+
+async def run_worker(
+    settings: Settings,
+    *,
+    drain: bool = False,
+    handlers: dict[str, Handler[Any, Context]] | None = None,
+    models: Models | None = None,
+) -> int:
+    """Serve until a signal or, with `drain`, until nothing is due soon; answers how many jobs went back.
+
+    Raises:
+        StartupError: a setting is wrong, the project refuses this worker, or its name is taken.
+    """
+    memory.use_one_arena()
+    handlers = handlers or discover()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(health.only_one(settings.worker_id, settings.url))
+        connection = await stack.enter_async_context(Connection(settings, patience=math.inf))
+        files = await stack.enter_async_context(files_for(connection, settings))
+        models = models or RemoteModels(settings)
+        stack.push_async_callback(models.close)
+        pixels = ThreadPoolExecutor(settings.decode_threads, "pixels")
+        stack.callback(pixels.shutdown, wait=False, cancel_futures=True)
+        if any("image_ai" in kinds for _, _, kinds in lanes_of(settings, handlers)):
+            await check_dimensions(connection, settings)
+        queue = SupabaseQueue(connection.rpc, settings.worker_id, settings.lease_seconds)
+        leases = LeaseKeeper(queue, settings.lease_seconds)
+
+        def context(job: Job, hold: Hold, record: Record) -> Context:
+            return Context(
+                job=job,
+                files=files,
+                models=models,
+                settings=settings,
+                pixels=pixels,
+                record=record,
+                progress=hold.report,
+            )
+
+        lanes: list[Lane] = []
+
+        def ring() -> None:
+            for lane in lanes:
+                lane.ring()
+
+        tables = sorted({handler.table for handler in handlers.values()})
+        runner = Runner(queue, handlers, leases, context)
+        wake = RealtimeSupervisor(connection, ring, tables, mode=settings.wake)
+        poll = poll_seconds(wake, alone=settings.poll_interval, woken=settings.poll_interval_realtime)
+        lanes += [
+            Lane(
+                name,
+                slots,
+                kinds,
+                queue,
+                runner.run,
+                poll,
+                until_empty=drain,
+                replay_seconds=settings.lease_seconds / 2,
+            )
+            for name, slots, kinds in lanes_of(settings, handlers)
+        ]
+        daemon = Daemon(
+            queue,
+            lanes,
+            leases,
+            wake,
+            grace_seconds=settings.grace_seconds,
+            capabilities=capabilities(settings, handlers),
+            requests=lambda: connection.requests,
+        )
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, daemon.stop)
+        await stack.enter_async_context(health.answering(settings.worker_id, settings.url, daemon.status))
+        return await daemon.serve()
+
+
+async def check_dimensions(connection: Connection, settings: Settings) -> None:
+    """Compare the vectors of the selected models with the columns they go to; an outage is waited for.
+
+    Raises:
+        StartupError: one does not fit, or the settings select no model.
+        SchemaMissing: the project's migrations are older than this worker.
+    """
+    columns = await connection.rpc("vector_dimensions", within=math.inf)
+    for task, table in VECTOR_TABLES.items():
+        try:
+            _, variant = select(catalog.discover(), task.name, settings)
+        except ModelError as error:
+            raise StartupError(f"{error.code}: {error}") from None
+        if variant.dimension not in (None, columns[table]):
+            raise StartupError(
+                f"dimension_mismatch: {variant.version} makes vectors of {variant.dimension} numbers, and "
+                f"{table}.embedding holds {columns[table]}: choose another model, or alter the column"
+            )
+
+
+def lanes_of(
+    settings: Settings, handlers: dict[str, Handler[Any, Context]]
+) -> list[tuple[str, int, list[str]]]:
+    """The lanes that have both slots and handlers: name, slots, kinds.
+
+    Raises:
+        StartupError: no lane has both.
+    """
+    lanes = [
+        (name, slots, sorted(kind for kind, handler in handlers.items() if handler.lane == name))
+        for name, slots in settings.lanes.items()
+        if slots
+    ]
+    if not any(kinds for _, _, kinds in lanes):
+        known = ", ".join(sorted({handler.lane for handler in handlers.values()}))
+        raise StartupError(f"LANES: no lane with work to do; this worker has handlers for: {known}")
+    return [lane for lane in lanes if lane[2]]
+
+
+def capabilities(settings: Settings, handlers: dict[str, Handler[Any, Context]]) -> dict[str, Any]:
+    """What the `workers` table is told of this worker."""
+    return {
+        "version": version("kizu-worker"),
+        "kinds": {kind: handler.version for kind, handler in handlers.items()},
+        "slots": {name: slots for name, slots, _ in lanes_of(settings, handlers)},
+        "device": "cpu",
+        "cores": os.cpu_count(),
+    }

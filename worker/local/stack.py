@@ -1,0 +1,200 @@
+"""The embedded Supabase: a real Postgres and a Deno gateway on this machine's loopback, without Docker.
+
+`LocalStack(home).up()` starts what is not running or out of date, heals what is half dead, applies new
+migrations, and answers with everything a client needs. All state lies under `home`:
+
+    config.json   ports and random secrets of this installation, mode 0600
+    postgres/     the database
+    storage/      uploaded files, `<bucket>/<key>`
+    logs/         postgres.log, gateway.log
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import jwt
+
+from worker.core.errors import StartupError
+from worker.local.gateway import Gateway, serves
+from worker.local.installation import (
+    Installation,
+    draw_installation,
+    free_port,
+    is_free,
+    read_installation,
+    write_installation,
+)
+from worker.local.migrations import apply_migrations
+from worker.local.postgres import Postgres, answers
+
+PROJECT = Path(__file__).resolve().parents[2] / "supabase"
+LOCK_SECONDS = 180
+PORT_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackInfo:
+    """What a client of the running stack needs. `database_url` is the superuser's."""
+
+    url: str
+    publishable_key: str
+    secret_key: str = field(repr=False)
+    jwt_secret: str = field(repr=False)
+    database_url: str = field(repr=False)
+    home: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackStatus:
+    """`running` means that both halves answer; `info` is None before the first `up`."""
+
+    running: bool
+    database_running: bool
+    gateway_running: bool
+    database_pid: int | None
+    gateway_pid: int | None
+    info: StackInfo | None
+
+
+class LocalStack:
+    """One installation under `home`. Every method may be called at any time, from any process, twice."""
+
+    def __init__(self, home: Path, *, project: Path = PROJECT, fsync: bool = True) -> None:
+        """`project` holds `migrations/` and `local/`; without `fsync` a power cut may lose data."""
+        self.home = home.expanduser().resolve()
+        self._project = project.resolve()
+        self._config = self.home / "config.json"
+        self._postgres = Postgres(self.home, fsync=fsync)
+        self._gateway = Gateway(self.home, self._project)
+
+    def up(self) -> StackInfo:
+        """Running and migrated when it returns; raises `StartupError` with the reason when it cannot be."""
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._locked():
+            installation = self._start_postgres(self._installation())
+            installation = self._start_gateway(installation)
+            apply_migrations(installation.database_url, self._project / "migrations")
+            return self._info(installation)
+
+    def down(self) -> None:
+        """Stops both halves cleanly and keeps everything."""
+        if self.home.exists():
+            with self._locked():
+                self._stop()
+
+    def reset(self) -> StackInfo:
+        """Wipes data and files, and starts anew with the same ports and keys."""
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._locked():
+            self._stop()
+            for folder in ("postgres", "storage", "logs"):
+                shutil.rmtree(self.home / folder, ignore_errors=True)
+        return self.up()
+
+    def status(self) -> StackStatus:
+        """Asks both halves; changes nothing."""
+        installation = read_installation(self._config)
+        database = (
+            installation is not None and self._postgres.is_running() and answers(installation.database_url)
+        )
+        gateway = installation is not None and self._gateway.is_running() and serves(installation)
+        return StackStatus(
+            running=database and gateway,
+            database_running=database,
+            gateway_running=gateway,
+            database_pid=self._postgres.pid(),
+            gateway_pid=self._gateway.pid(),
+            info=None if installation is None else self._info(installation),
+        )
+
+    def _installation(self) -> Installation:
+        found = read_installation(self._config)
+        if found is None:
+            if self._postgres.is_running():
+                self._stop()
+            found = draw_installation()
+            self._forget_data_without_password()
+            write_installation(self._config, found)
+        return found
+
+    def _forget_data_without_password(self) -> None:
+        """A database whose password was lost with the configuration is set aside, never deleted."""
+        for name in ("postgres", "storage"):
+            folder = self.home / name
+            if folder.exists():
+                folder.rename(self.home / f"{name}.lost-{time.time_ns()}")
+
+    def _start_postgres(self, installation: Installation) -> Installation:
+        if self._postgres.is_running():
+            return installation
+        for _ in range(PORT_TRIES):
+            if not is_free(installation.database_port):
+                installation = installation.on_ports(database_port=free_port())
+                write_installation(self._config, installation)
+                self._gateway.stop()
+            try:
+                self._postgres.start(installation)
+            except StartupError:
+                if is_free(installation.database_port):
+                    raise
+            else:
+                return installation
+        raise StartupError(f"No free port was found for Postgres in {PORT_TRIES} tries.")
+
+    def _start_gateway(self, installation: Installation) -> Installation:
+        if self._gateway.is_running() and self._gateway.is_current() and serves(installation):
+            return installation
+        self._gateway.stop()
+        for _ in range(PORT_TRIES):
+            if is_free(installation.api_port) and self._gateway.start(installation):
+                return installation
+            installation = installation.on_ports(api_port=free_port())
+            write_installation(self._config, installation)
+        raise StartupError(f"No free port was found for the gateway in {PORT_TRIES} tries.")
+
+    def _stop(self) -> None:
+        self._gateway.stop()
+        self._postgres.stop()
+
+    def _info(self, installation: Installation) -> StackInfo:
+        return StackInfo(
+            url=installation.url,
+            publishable_key=installation.publishable_key,
+            secret_key=installation.secret_key,
+            jwt_secret=installation.jwt_secret,
+            database_url=installation.database_url,
+            home=self.home,
+        )
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One `up`, `down` or `reset` at a time in this home, across processes."""
+        deadline = time.monotonic() + LOCK_SECONDS
+        with (self.home / "lock").open("w") as file:
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise StartupError(
+                            f"Another command has been working in {self.home} for too long."
+                        ) from None
+                    time.sleep(0.05)
+            yield
+
+
+def mint_token(info: StackInfo, *, role: str, sub: str | None = None, ttl: float = 3600) -> str:
+    """A JWT the stack accepts as `role` (and user `sub`, a uuid) for `ttl` seconds; negative is expired."""
+    now = time.time()
+    claims: dict[str, object] = {"role": role, "iat": int(now) - 1, "exp": int(now + ttl)}
+    if sub is not None:
+        claims["sub"] = sub
+    return jwt.encode(claims, info.jwt_secret, algorithm="HS256")

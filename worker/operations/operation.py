@@ -1,0 +1,80 @@
+"""One fact about a picture: what it is called, which model tells it, and how it becomes rows."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from models.frame import Frame
+from models.results import Box, Level, Vector
+from models.spec import ModelIdentity
+from models.tasks import Task
+from worker.context import Context
+from worker.core.job import Write
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedPicture:
+    """A picture as all operations of a job share it: decoded once."""
+
+    image: Image.Image
+    """Upright sRGB, scaled to what the job's operations need; to be read only."""
+    frame: Frame
+    """The same, for models."""
+    sha256: str
+    """Of the file's bytes, lower-case hexadecimal."""
+    level: Level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What an operation found. Nothing is a finding, too."""
+
+    count: int
+    result: Mapping[str, Any]
+    """For the job's `result`, as apps read it."""
+    writes: Sequence[Write] = ()
+    model: ModelIdentity | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """Each file of `worker/operations` ends in `OPERATION = Operation(...)`."""
+
+    name: str
+    """As jobs ask for it."""
+    long_side: int
+    """Pixels of the picture that it needs; larger gains nothing."""
+    run: Callable[[SharedPicture, Context], Awaitable[Finding]]
+    """Raises a `ModelError`, or a `JobError`."""
+    task: Task[Any] | None = None
+    """Whose model tells it; None: no model does."""
+    version: str = "1"
+    """Of its facts, where no model tells them."""
+    model_key: str | None = None
+    """Under which `assets.ai_model_versions` names its model; older apps read it."""
+    usual: bool = True
+    """Done where the job does not say which."""
+
+
+def provenance(model: ModelIdentity) -> dict[str, Any]:
+    """The columns with which every row says whose word it is."""
+    return {"model_version": model.version, "weights_digest": model.digest}
+
+
+def box_row(box: Box) -> dict[str, float]:
+    """A box as rows and results have it, to a ten-thousandth of a percent."""
+    return {
+        "x": round(box.x, 6),
+        "y": round(box.y, 6),
+        "width": round(box.width, 6),
+        "height": round(box.height, 6),
+    }
+
+
+def vector_text(vector: Vector) -> str:
+    """A vector as pgvector reads it; nine digits are what a float32 needs to come back the same."""
+    return "[" + ",".join(f"{number:.9g}" for number in vector) + "]"

@@ -1,0 +1,82 @@
+"""Who the worker is, read from the key or token it was given."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from worker.core.errors import AuthFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """`service` and `worker` serve every user; `user` is a personal worker and serves `user_id` only."""
+
+    kind: Literal["service", "worker", "user"]
+    user_id: UUID | None = None
+
+
+def caller_of_key(key: str) -> Caller:
+    """Tell what a secret key stands for.
+
+    Raises:
+        AuthFailed: it is a publishable or anon key, or no key of Supabase at all.
+    """
+    if key.startswith("sb_secret_"):
+        return Caller("service")
+    if key.startswith("sb_publishable_"):
+        raise AuthFailed("SUPABASE_SECRET_KEY holds a publishable key: expected sb_secret_…")
+    caller = caller_of_token(key, origin="SUPABASE_SECRET_KEY")
+    if caller.kind != "service":
+        raise AuthFailed("SUPABASE_SECRET_KEY holds a token of another role: expected service_role")
+    return caller
+
+
+def caller_of_token(token: str, *, origin: str) -> Caller:
+    """Read a JWT's role; the signature is for the server to check.
+
+    Raises:
+        AuthFailed: not a JWT, or a role that may not work here; the message names `origin`, never the token.
+    """
+    claims = claims_of(token, origin=origin)
+    match claims.get("role"):
+        case "service_role":
+            return Caller("service")
+        case "kizu_worker":
+            return Caller("worker")
+        case "authenticated":
+            return Caller("user", _user_id(claims, origin))
+        case role:
+            raise AuthFailed(
+                f"{origin} has the role {role!r}: expected service_role, kizu_worker or authenticated"
+            )
+
+
+def claims_of(token: str, *, origin: str) -> Mapping[str, Any]:
+    """The unverified payload of a JWT.
+
+    Raises:
+        AuthFailed: not a JWT.
+    """
+    parts = token.split(".")
+    try:
+        if len(parts) != 3:
+            raise ValueError
+        payload = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        if not isinstance(payload, dict):
+            raise ValueError
+    except (ValueError, binascii.Error):
+        raise AuthFailed(f"{origin} is not a JWT: expected three base64url parts with dots between") from None
+    return payload
+
+
+def _user_id(claims: Mapping[str, Any], origin: str) -> UUID:
+    try:
+        return UUID(str(claims.get("sub")))
+    except ValueError:
+        raise AuthFailed(f"{origin} names no user: expected a UUID in its claim sub") from None

@@ -1,0 +1,164 @@
+"""The queue, spoken to over PostgREST: one RPC per verb, and nothing but these RPCs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+from worker.core.errors import DatabaseUnavailable, JobError
+from worker.core.job import (
+    Cancelled,
+    Done,
+    Failed,
+    Job,
+    Outcome,
+    Released,
+    Replace,
+    Retry,
+    Run,
+    Update,
+    Write,
+)
+from worker.core.queue import Claim, Heartbeat, SettleAnswer, Settled, Verdict
+from worker.project.coalesce import Coalesced
+
+SETTLE_LIMIT = 32
+"""Settlements per call. With face or image vectors in them (about 5 KB of JSON each) a call stays below a
+megabyte, and far below the 8 seconds a statement may take."""
+
+
+class Rpc(Protocol):
+    """Calls a function of the database, retrying passing faults for at most `within` seconds."""
+
+    async def __call__(self, function: str, params: Mapping[str, Any], *, within: float) -> Any: ...
+
+
+class SupabaseQueue:
+    """Implements `worker.core.queue.Queue`."""
+
+    def __init__(self, rpc: Rpc, worker_id: str, lease_seconds: int) -> None:
+        self._rpc = rpc
+        self._worker_id = worker_id
+        self._lease_seconds = lease_seconds
+        self._settle = Coalesced(self._settle_batch, limit=SETTLE_LIMIT, is_refusal=_is_refusal)
+
+    async def claim(self, kinds: Sequence[str], limit: int, claim_id: UUID) -> Claim:
+        answer = await self._rpc(
+            "claim_jobs",
+            {
+                "p_worker": self._worker_id,
+                "p_kinds": list(kinds),
+                "p_limit": limit,
+                "p_lease_seconds": self._lease_seconds,
+                "p_claim_id": str(claim_id),
+            },
+            within=self._lease_seconds / 3,
+        )
+        return Claim(
+            jobs=tuple(_job(row) for row in answer["jobs"]),
+            next_due_seconds=answer["next_due_seconds"],
+        )
+
+    async def extend(self, heartbeats: Sequence[Heartbeat]) -> Mapping[UUID, Verdict]:
+        answer = await self._rpc(
+            "extend_leases",
+            {
+                "p_worker": self._worker_id,
+                "p_lease_seconds": self._lease_seconds,
+                "p_jobs": [
+                    {**_fence(beat.job), "progress": beat.progress, "step": beat.step or None}
+                    for beat in heartbeats
+                ],
+            },
+            within=self._lease_seconds / 3,
+        )
+        return {UUID(row["id"]): Verdict(row["verdict"]) for row in answer}
+
+    async def settle(self, job: Job, outcome: Outcome, run: Run) -> Settled:
+        settlement = {
+            **_fence(job),
+            "outcome": _outcome(outcome),
+            "writes": [_write(write) for write in outcome.writes] if isinstance(outcome, Done) else [],
+            "run": _run(run),
+        }
+        try:
+            return await self._settle(settlement)
+        except JobError as error:
+            if not _is_refusal(error):
+                raise
+            return Settled(answer=SettleAnswer.REFUSED, error=str(error))
+
+    async def release_all(self) -> int:
+        return int(await self._rpc("release_jobs", {"p_worker": self._worker_id}, within=5))
+
+    async def announce(self, info: Mapping[str, Any]) -> None:
+        await self._rpc("announce_worker", {"p_worker": self._worker_id, "p_info": dict(info)}, within=10)
+
+    async def _settle_batch(self, settlements: Sequence[dict[str, Any]]) -> Sequence[Settled]:
+        answer = await self._rpc(
+            "settle_jobs",
+            {"p_worker": self._worker_id, "p_settlements": list(settlements)},
+            within=self._lease_seconds,
+        )
+        by_id = {
+            row["id"]: Settled(
+                answer=SettleAnswer(row["answer"]), status=row.get("status"), error=row.get("error")
+            )
+            for row in answer
+        }
+        return [by_id[settlement["id"]] for settlement in settlements]
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether what was sent is at fault, rather than the server, the network or our key."""
+    return isinstance(error, JobError) and not isinstance(error, DatabaseUnavailable)
+
+
+def _job(row: Mapping[str, Any]) -> Job:
+    return Job(
+        table=row["table"],
+        id=UUID(row["id"]),
+        kind=row["kind"],
+        user_id=UUID(row["user_id"]),
+        asset_id=UUID(row["asset_id"]) if row["asset_id"] else None,
+        asset=row["asset"] or {},
+        params=row["params"],
+        attempt=row["attempt"],
+        max_attempts=row["max_attempts"],
+        epoch=row["epoch"],
+        crashes=row["crashes"],
+    )
+
+
+def _fence(job: Job) -> dict[str, Any]:
+    return {"table": job.table, "id": str(job.id), "epoch": job.epoch}
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    match outcome:
+        case Done(result=result):
+            return {"kind": "done", "result": dict(result)}
+        case Retry(code=code, message=message, delay_seconds=delay):
+            return {"kind": "retry", "code": code, "message": message, "delay_seconds": delay}
+        case Failed(code=code, message=message):
+            return {"kind": "failed", "code": code, "message": message}
+        case Released():
+            return {"kind": "released"}
+        case Cancelled():
+            return {"kind": "cancelled"}
+
+
+def _write(write: Write) -> dict[str, Any]:
+    match write:
+        case Replace(table=table, scope=scope, rows=rows):
+            return {"table": table, "scope": dict(scope), "rows": [dict(row) for row in rows]}
+        case Update(table=table, set=columns, fill=fill, merge=merge):
+            return {"table": table, "set": dict(columns), "fill": dict(fill), "merge": dict(merge)}
+
+
+def _run(run: Run) -> dict[str, Any]:
+    fields = dataclasses.asdict(run)
+    fields["started_seconds_ago"] = fields.pop("seconds")
+    return fields
