@@ -28,6 +28,7 @@ from worker.core.lane import Lane
 from worker.core.leases import Hold, LeaseKeeper
 from worker.core.record import Record
 from worker.core.runner import Runner
+from worker.files.spool import remove_leftovers
 from worker.handlers import discover
 from worker.project.connection import Connection
 from worker.project.queue import SupabaseQueue
@@ -55,6 +56,7 @@ async def run_worker(
         stack.enter_context(health.only_one(settings.worker_id, settings.url))
         connection = await stack.enter_async_context(Connection(settings, patience=math.inf))
         files = await stack.enter_async_context(files_for(connection, settings))
+        await asyncio.to_thread(remove_leftovers)
         models = models or RemoteModels(settings)
         stack.push_async_callback(models.close)
         pixels = ThreadPoolExecutor(settings.decode_threads, "pixels")

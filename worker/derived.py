@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from worker.context import Context
+from worker.files.sources import ASSETS_BUCKET
 from worker.files.storage import StoredFile
 
-BUCKET: Final = "assets"
 JPEG: Final = "image/jpeg"
 
 
@@ -23,11 +23,11 @@ async def store(context: Context, files: Mapping[str, bytes]) -> dict[str, Store
     try:
         async with asyncio.TaskGroup() as tasks:
             uploads = {
-                name: tasks.create_task(context.files.upload(BUCKET, keys[name], data, JPEG))
+                name: tasks.create_task(context.files.upload(ASSETS_BUCKET, keys[name], data, JPEG))
                 for name, data in files.items()
             }
     except BaseExceptionGroup as group:
-        await context.files.remove(BUCKET, list(keys.values()))
+        await context.files.remove(ASSETS_BUCKET, list(keys.values()))
         raise group.exceptions[0] from group
     return {name: upload.result() for name, upload in uploads.items()}
 

@@ -9,10 +9,10 @@ from uuid import UUID
 
 from scripts.bench_lab.lab import Lab
 from worker.context import files_for
+from worker.files.sources import ASSETS_BUCKET
 from worker.project.connection import Connection
 from worker.settings import read_settings
 
-BUCKET = "assets"
 AT_ONCE = 4
 
 
@@ -43,6 +43,6 @@ async def _upload(lab: Lab, user: UUID, photos: Sequence[Path]) -> None:
         async def send(photo: Path) -> None:
             async with turns:
                 data = await asyncio.to_thread(photo.read_bytes)
-                await files.upload(BUCKET, f"{user}/{photo.name}", data, "image/jpeg")
+                await files.upload(ASSETS_BUCKET, f"{user}/{photo.name}", data, "image/jpeg")
 
         await asyncio.gather(*(send(photo) for photo in photos))

@@ -17,6 +17,7 @@ from worker.commands.output import as_json, print_json
 from worker.commands.target import read_target
 from worker.context import files_for
 from worker.core.errors import JobError, StartupError
+from worker.files.sources import ASSETS_BUCKET
 from worker.handlers import discover
 from worker.project.connection import Connection
 from worker.project.queue import SupabaseQueue
@@ -157,10 +158,10 @@ async def _storage(connection: Connection, settings: Settings) -> Check:
     key, content = f"{owner}/processed/doctor/{uuid4()}.txt", b"kizu doctor"
     try:
         async with files_for(connection, settings) as files:
-            await files.upload("assets", key, content, "text/plain")
+            await files.upload(ASSETS_BUCKET, key, content, "text/plain")
             with await files.fetch(key, owner) as file:
                 found = file.read()
-            await files.remove("assets", [key])
+            await files.remove(ASSETS_BUCKET, [key])
     except (StartupError, JobError) as error:
         return Check("Storage", "failed", f"{error.code}: {error}")
     if found != content:

@@ -9,7 +9,8 @@ import click
 from worker.commands.output import as_json, print_json
 from worker.commands.target import read_target
 from worker.context import files_for
-from worker.files.sweep import BUCKET, orphans
+from worker.files.sources import ASSETS_BUCKET
+from worker.files.sweep import orphans
 from worker.project.connection import Connection
 from worker.settings import Settings
 
@@ -58,5 +59,5 @@ async def _sweep(
                 for key in keys:
                     click.echo(key)
             if not dry_run:
-                removed += await files.delete(BUCKET, keys)
+                removed += await files.delete(ASSETS_BUCKET, keys)
     return found, removed

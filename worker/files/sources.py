@@ -16,8 +16,9 @@ import httpx
 
 from worker.core.errors import ForbiddenUrl, StartupError
 
-DEFAULT_BUCKET = "assets"
-BUCKETS = (DEFAULT_BUCKET, "thumbnails", "avatars", "face-thumbnails")
+ASSETS_BUCKET = "assets"
+"""Where users upload, and where every file that a worker makes goes."""
+BUCKETS = (ASSETS_BUCKET, "thumbnails", "avatars", "face-thumbnails")
 """What users may read for themselves; a secret key could read every bucket of the project."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
 OBJECT_PATH = "/storage/v1/object/"
@@ -125,7 +126,7 @@ def _origin(url: httpx.URL) -> tuple[str, str, int]:
 def _bucket_of_path(path: str) -> tuple[str, str]:
     if path.startswith("thumbnails/"):
         return "thumbnails", path.removeprefix("thumbnails/")
-    return DEFAULT_BUCKET, path
+    return ASSETS_BUCKET, path
 
 
 def _bucket_of_url(url: httpx.URL) -> tuple[str, str]:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
-from tempfile import TemporaryFile
+import os
+import re
+import shutil
+from pathlib import Path
+from tempfile import TemporaryFile, gettempdir, mkdtemp
 from typing import IO
 
 import httpx
@@ -15,18 +19,49 @@ PLAIN = {"Accept-Encoding": "identity"}
 """Headers of a request whose body a spool will take."""
 IN_MEMORY = 16 * 1024 * 1024
 """Bytes of one file kept in memory; this times the running jobs bounds what downloads hold."""
+_FOLDER = re.compile(r"kizu-spool-(?P<pid>\d+)-\w+")
+
+
+def make_folder() -> Path:
+    """A new folder for one download that needs a name; only this user of the machine may look into it."""
+    return Path(mkdtemp(prefix=f"kizu-spool-{os.getpid()}-"))
+
+
+def remove_leftovers() -> None:
+    """Remove the folders of processes that were killed before they could; blocks."""
+    for folder in Path(gettempdir()).iterdir():
+        match = _FOLDER.fullmatch(folder.name)
+        if (
+            match
+            and folder.is_dir()
+            and folder.lstat().st_uid == os.getuid()
+            and not _runs(int(match["pid"]))
+        ):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 class Spool:
     """Collects at most `max_bytes`, then hands them over once; `close` it in any case.
 
-    Pieces are kept as they come and joined once: a file in memory that grows piece by piece is copied over
-    and over, which takes longer than the download.
+    With a `path` all of it goes to that file, which whoever made its folder deletes.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, *, path: Path | None = None) -> None:
         self._max_bytes = max_bytes
+        self._path = path
         self._size = 0
+        # Kept as they come and joined once: a file in memory that grows piece by piece is copied over and
+        # over, which takes longer than the download.
         self._pieces: list[bytes] = []
         self._held = 0
         self._file: IO[bytes] | None = None
@@ -71,11 +106,11 @@ class Spool:
 
     async def take(self) -> IO[bytes]:
         """All of it, at position 0; the caller closes it."""
-        if self._file is None:
+        if self._file is None and self._path is None:
             file: IO[bytes] = io.BytesIO(b"".join(self._pieces))
         else:
-            await asyncio.to_thread(self._put_aside)
-            file, self._file = self._file, None
+            file = await asyncio.to_thread(self._put_aside)
+            self._file = None
             file.seek(0)
         self.close()
         return file
@@ -88,10 +123,12 @@ class Spool:
         self._pieces.clear()
         self._size = self._held = 0
 
-    def _put_aside(self) -> None:
-        """From memory to the file; blocks."""
+    def _put_aside(self) -> IO[bytes]:
+        """Move what is in memory to the file; blocks."""
         if self._file is None:
-            self._file = TemporaryFile()  # noqa: SIM115 - whoever takes it closes it
+            # Whoever takes it closes it.
+            self._file = self._path.open("w+b") if self._path else TemporaryFile()  # noqa: SIM115
         self._file.writelines(self._pieces)
         self._pieces.clear()
         self._held = 0
+        return self._file

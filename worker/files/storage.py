@@ -7,8 +7,11 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+import shutil
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import IO
 from urllib.parse import quote
@@ -31,7 +34,7 @@ from worker.files.errors import StorageRefusal, download_error, upload_error
 from worker.files.guard import Resolver, resolve_by_system
 from worker.files.outside import OutsideHosts
 from worker.files.sources import ExternalFile, InlineFile, Source, StoredObject, normal_hosts, read_source
-from worker.files.spool import PLAIN, Spool
+from worker.files.spool import PLAIN, Spool, make_folder
 from worker.project.connection import Connection
 
 log = structlog.get_logger(__name__)
@@ -103,7 +106,27 @@ class Files:
             StorageUnavailable: the server failed or could not be reached; may heal.
             BadParams: a data URL that is not base64.
         """
-        spool = Spool(self._max_bytes)
+        return await self._fetch(source, user_id, Spool(self._max_bytes))
+
+    @asynccontextmanager
+    async def fetch_to_path(
+        self, source: str, user_id: UUID, *, max_bytes: int | None = None
+    ) -> AsyncIterator[Path]:
+        """Like `fetch`, as a named file on disk for a program that opens and seeks one, such as ffmpeg.
+
+        The file is gone when the context ends, however it ends. `max_bytes` is for this file instead of the
+        worker's limit.
+        """
+        folder = make_folder()
+        try:
+            path = folder / "file"
+            (await self._fetch(source, user_id, Spool(max_bytes or self._max_bytes, path=path))).close()
+            yield path
+        finally:
+            # The thread goes on when this task is cancelled once more, and removing gigabytes takes a while.
+            await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+
+    async def _fetch(self, source: str, user_id: UUID, spool: Spool) -> IO[bytes]:
         try:
             async with asyncio.timeout(self._fetch_timeout):
                 await self._fill(spool, self._read(source, user_id), user_id)

@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator
 
 from worker.project.connection import Connection
 
-BUCKET = "assets"
-
 
 async def orphans(connection: Connection, *, older_than_hours: float) -> AsyncIterator[list[str]]:
     """Their keys in the bucket, page by page: the caller's own, or everybody's for a worker that serves all.

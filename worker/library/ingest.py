@@ -18,11 +18,11 @@ from uuid import UUID
 import httpx
 
 from worker.core.errors import DatabaseUnavailable, NotFound, StartupError
+from worker.files.sources import ASSETS_BUCKET
 from worker.files.storage import Files
 from worker.project.connection import Connection
 from worker.project.tables import Row, Store
 
-BUCKET = "assets"
 IMAGES = {
     ".avif": "image/avif",
     ".bmp": "image/bmp",
@@ -133,7 +133,7 @@ async def _upload(files: Files, originals: Sequence[Original], uploaded: Callabl
     async def upload(original: Original) -> None:
         async with gate:
             data = await asyncio.to_thread(original.path.read_bytes)
-            await files.upload(BUCKET, original.key, data, original.mime_type)
+            await files.upload(ASSETS_BUCKET, original.key, data, original.mime_type)
             uploaded()
 
     await asyncio.gather(*(upload(original) for original in originals))

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from worker.core.errors import TooLarge
-from worker.files.spool import IN_MEMORY, Spool
+from worker.files.spool import IN_MEMORY, Spool, make_folder, remove_leftovers
 
 
 async def test_small_file_stays_in_memory() -> None:
@@ -47,3 +51,42 @@ async def test_closed_spool_is_empty_and_may_be_filled_again() -> None:
 
     with await spool.take() as file:
         assert file.read() == b"def"
+
+
+async def test_spool_with_a_path_writes_even_a_small_or_empty_file_there(tmp_path: Path) -> None:
+    for content in (b"abc", b""):
+        spool = Spool(3, path=tmp_path / "file")
+        await spool.write(content)
+
+        with await spool.take() as file:
+            assert file.read() == content
+        assert (tmp_path / "file").read_bytes() == content
+
+
+async def test_spool_with_a_path_filled_again_keeps_nothing_of_the_first_try(tmp_path: Path) -> None:
+    spool = Spool(2 * IN_MEMORY, path=tmp_path / "file")
+    await spool.write(b"x" * IN_MEMORY)
+    await spool.write(b"y" * IN_MEMORY)
+    spool.close()
+    await spool.write(b"abc")
+
+    (await spool.take()).close()
+    assert (tmp_path / "file").read_bytes() == b"abc"
+
+
+def test_leftovers_of_killed_processes_are_removed_and_those_of_living_ones_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    dead, foreign = tmp_path / f"kizu-spool-{ended.pid}-abc", tmp_path / "kizu-spool-notes"
+    for folder in (dead, foreign):
+        folder.mkdir()
+        (folder / "file").write_bytes(b"x")
+    ours = make_folder()
+
+    remove_leftovers()
+
+    assert ours.stat().st_mode & 0o777 == 0o700
+    assert set(tmp_path.iterdir()) == {ours, foreign}

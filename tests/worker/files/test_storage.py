@@ -6,9 +6,11 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import UUID
 
 import httpx
@@ -123,6 +125,56 @@ async def place(
 
 async def give_picture(request: Request, reply: Reply) -> None:
     await reply.send(200, PICTURE, Content_Type="image/jpeg")
+
+
+@pytest.fixture
+def spools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder below which files with a path lie, empty and this test's own."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def is_empty(folder: Path) -> bool:
+    return not any(folder.iterdir())
+
+
+async def test_file_with_a_path_can_be_opened_by_name_and_is_gone_afterwards(spools: Path) -> None:
+    async with place(storage=give_picture) as here, here.files.fetch_to_path(KEY, USER) as path:
+        assert path.read_bytes() == PICTURE
+        assert path.is_relative_to(spools)
+    assert is_empty(spools)
+
+
+async def test_file_with_a_path_is_gone_when_its_job_fails_or_is_cancelled(spools: Path) -> None:
+    async with place(storage=give_picture) as here:
+        with pytest.raises(RuntimeError, match="the handler fails"):
+            async with here.files.fetch_to_path(KEY, USER):
+                raise RuntimeError("the handler fails")
+        assert is_empty(spools)
+
+        inside = asyncio.Event()
+
+        async def handle() -> None:
+            async with here.files.fetch_to_path(KEY, USER):
+                inside.set()
+                await asyncio.Event().wait()
+
+        handling = asyncio.create_task(handle())
+        await inside.wait()
+        handling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await handling
+    assert is_empty(spools)
+
+
+async def test_file_with_a_path_has_a_limit_of_its_own(spools: Path) -> None:
+    async with place(storage=give_picture, limit=len(PICTURE) - 1) as here:
+        with pytest.raises(TooLarge):
+            async with here.files.fetch_to_path(KEY, USER):
+                pass
+        async with here.files.fetch_to_path(KEY, USER, max_bytes=len(PICTURE)) as path:
+            assert path.stat().st_size == len(PICTURE)
+    assert is_empty(spools)
 
 
 async def test_own_file_arrives_in_one_request_with_the_workers_credentials() -> None:
