@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import AliasChoices
 
-from models.settings import ModelSettings
 from tests.paths import ROOT
 from worker.core import errors
-from worker.settings import Settings
+from worker.operations import discover
 
 REGISTRIES = re.compile(r"(?:registry\.npmjs|pypi|pythonhosted|jsr|esm|deno)\.(?:org|io|sh|land)\b")
 MACHINE_PATHS = re.compile(r"(?<![\w.$~}-])/(?:home|Users|root|work)/\w")
@@ -130,8 +128,8 @@ def test_no_file_names_a_path_of_one_machine(tracked: list[Path]) -> None:
     assert files_with(MACHINE_PATHS, tracked) == []
 
 
-def test_readme_lists_every_error_code_and_whether_it_is_tried_again() -> None:
-    listed = dict(rows_of_readme("Error codes"))
+def test_every_error_code_is_listed_with_whether_it_is_tried_again() -> None:
+    listed = dict(rows_of("ERRORS.md", "Error codes of jobs"))
     kinds = [kind for kind in vars(errors).values() if is_job_error(kind)]
     expected = {kind.code: "transient" if kind.retryable else "permanent" for kind in kinds}
     assert set(listed) == set(expected) | set(errors.DATABASE_CODES)
@@ -139,26 +137,27 @@ def test_readme_lists_every_error_code_and_whether_it_is_tried_again() -> None:
         assert retryable in listed[code], f"{code} is {retryable}"
 
 
-def test_readme_lists_every_setting() -> None:
-    listed = [name for name, _ in rows_of_readme("Settings")]
-    own = {name: field for name, field in Settings.model_fields.items() if name in Settings.__annotations__}
-    assert listed == [
-        str(field.validation_alias.choices[0]).upper()
-        if isinstance(field.validation_alias, AliasChoices)
-        else name.upper()
-        for name, field in (own | ModelSettings.model_fields).items()
-    ]
+def test_every_code_that_ends_a_command_is_listed() -> None:
+    listed = dict(rows_of("ERRORS.md", "Error codes of commands"))
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    assert set(listed) == {kind.code for kind in kinds if issubclass(kind, errors.StartupError)}
+
+
+def test_readme_fits_and_names_every_operation() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert len(readme.splitlines()) <= 180
+    assert sorted(dict(rows_of("README.md", "What is found in a picture"))) == sorted(discover())
 
 
 def is_job_error(kind: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, errors.JobError) and kind is not errors.JobError
 
 
-def rows_of_readme(heading: str) -> list[tuple[str, str]]:
+def rows_of(document: str, heading: str) -> list[tuple[str, str]]:
     """The rows of the table under that heading: the name in backticks, and the rest of the row."""
-    readme = (ROOT / "README.md").read_text()
-    section = re.search(rf"^#+ {heading}\n(.*?)(?=^#|\Z)", readme, re.MULTILINE | re.DOTALL)
-    assert section, f"README.md has no section {heading}"
+    text = (ROOT / document).read_text()
+    section = re.search(rf"^#+ {heading}\n(.*?)(?=^#|\Z)", text, re.MULTILINE | re.DOTALL)
+    assert section, f"{document} has no section {heading}"
     return re.findall(r"^\| `(\w+)` \|(.*)$", section[1], re.MULTILINE)
 
 

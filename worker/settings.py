@@ -47,12 +47,14 @@ class Settings(ModelSettings):
     supabase_secret_key: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("supabase_secret_key", "supabase_service_role_key"),
-        description="Secret key (sb_secret_…) or legacy service-role JWT: this worker serves every user.",
+        description="Secret key (sb_secret_…) or legacy service-role JWT: this worker serves every user."
+        " Also read as SUPABASE_SERVICE_ROLE_KEY.",
     )
     supabase_publishable_key: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("supabase_publishable_key", "supabase_anon_key"),
-        description="Publishable (or legacy anon) key, needed with a worker token or a user's account.",
+        description="Publishable (or legacy anon) key, needed with a worker token or a user's account."
+        " Also read as SUPABASE_ANON_KEY.",
     )
     kizu_worker_token: SecretStr | None = Field(
         None, description="A JWT with the role kizu_worker: may call the worker verbs and touch Storage only."

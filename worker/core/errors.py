@@ -6,7 +6,7 @@
     └── transient: TimedOut, OutOfMemory, WeightsMissing, ModelFailed, StorageUnavailable,
                    DatabaseUnavailable, InternalError
 
-The codes are a contract with apps: they stand in `error_code`, in logs, and in the README's table.
+The codes are a contract with apps: they stand in `error_code`, in logs, and in the tables of `ERRORS.md`.
 """
 
 from __future__ import annotations
