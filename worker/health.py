@@ -46,7 +46,7 @@ def only_one(worker_id: str, project: str) -> Iterator[None]:
         _make_folder(path.parent)
         file = path.open("w")
     except OSError as error:
-        log.warning("another worker of this name would not be noticed", reason=str(error))
+        log.warning("worker lock unavailable", reason=str(error))
         yield
         return
     with file:
@@ -77,7 +77,7 @@ async def answering(
         path.unlink(missing_ok=True)
         server = await asyncio.start_unix_server(answer, path)
     except OSError as error:
-        log.warning("health checks will not be answered", reason=str(error))
+        log.warning("health socket unavailable", reason=str(error))
         yield
         return
     try:

@@ -112,7 +112,7 @@ class Daemon:
             )
             left = sum(lane.running for lane in self._lanes)
             if left:
-                log.warning("giving back unfinished jobs", jobs=left)
+                log.warning("releasing unfinished jobs", jobs=left)
                 self._leases.end_all(Ending.STOPPING)
                 await asyncio.wait([drained], timeout=SETTLE_SECONDS)
         finally:
@@ -120,7 +120,7 @@ class Daemon:
         try:
             left = max(left, await self._queue.release_all())
         except Exception as error:
-            log.warning("could not give back what may be left", reason=str(error))
+            log.warning("release failed", reason=str(error))
         return left
 
     async def _drained(self, lanes: Sequence[asyncio.Task[None]]) -> None:

@@ -56,7 +56,7 @@ class Runner(Generic[C]):
             except Ended:  # lost, before or while settling: whoever has the job now decides
                 log.warning("lease lost", error_code="lease_lost", seconds=round(record.seconds, 3))
             except Exception as error:
-                log.warning("settlement given up", reason=str(error))  # the lease will run out
+                log.warning("settlement failed", reason=str(error))  # the lease will run out
             else:
                 _tell(outcome, settled, record)
 
@@ -121,6 +121,6 @@ def _tell(outcome: Outcome, settled: Settled, record: Record) -> None:
         case Failed(code=code, message=message):
             log.warning("job failed", error_code=code, reason=message, **fields)
         case Released():
-            log.info("job given back", **fields)
+            log.info("job released", **fields)
         case Cancelled():
             log.info("job cancelled", **fields)

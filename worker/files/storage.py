@@ -6,7 +6,6 @@ import asyncio
 import base64
 import binascii
 import hashlib
-import json
 import shutil
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
@@ -14,41 +13,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO
-from urllib.parse import quote
 from uuid import UUID
 
 import httpx
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from worker.core.errors import (
-    AuthFailed,
     BadParams,
-    DatabaseUnavailable,
     ForbiddenUrl,
     StorageUnavailable,
     TimedOut,
     TooLarge,
 )
-from worker.files.errors import StorageRefusal, download_error, upload_error
 from worker.files.guard import Resolver, resolve_by_system
+from worker.files.objects import StoredObjects
 from worker.files.outside import OutsideHosts
 from worker.files.sources import ExternalFile, InlineFile, Source, StoredObject, normal_hosts, read_source
-from worker.files.spool import PLAIN, Spool, make_folder
+from worker.files.spool import Spool, make_folder
 from worker.project.connection import Connection
 
 log = structlog.get_logger(__name__)
 
 MAX_REDIRECTS = 5
-MAX_TRIES = 3
-"""Of one call to our own Storage; the job's own retry comes on top, much later."""
-DELETED_AT_ONCE = 100
-"""Files per call; Storage takes at most 1,000."""
-ERROR_BODY = 64 * 1024
-"""Bytes read of an answer that is not the file."""
-JSON = {"Content-Type": "application/json"}
-A_YEAR = "max-age=31536000"
-"""What an epoch path holds never changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +66,7 @@ class Files:
         resolve: Resolver = resolve_by_system,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._connection = connection
+        self._objects = StoredObjects(connection)
         self._own_urls = (connection.url, connection.public_url)
         self._max_bytes = max_bytes
         self._fetch_timeout = fetch_timeout
@@ -144,13 +130,10 @@ class Files:
             StorageUnavailable: refused, or no answer after a few tries.
             TimedOut: all of it took longer than `fetch_timeout`.
         """
-        headers = {"Content-Type": content_type, "x-upsert": "true", "Cache-Control": A_YEAR}
         digest = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
         try:
             async with asyncio.timeout(self._fetch_timeout):
-                async for attempt in _tries():
-                    with attempt:
-                        await self._send("POST", f"/storage/v1/object/{_path(bucket, key)}", headers, data)
+                await self._objects.upload(bucket, key, data, content_type)
         except TimeoutError:
             raise TimedOut(f"The file was not stored within {self._fetch_timeout:g} s") from None
         return StoredFile(bucket=bucket, key=key, bytes=len(data), mime_type=content_type, sha256=digest)
@@ -160,7 +143,7 @@ class Files:
         try:
             await self.delete(bucket, keys)
         except (StorageUnavailable, TooLarge) as error:
-            log.warning("files not removed", bucket=bucket, count=len(keys), reason=str(error))
+            log.warning("file removal failed", bucket=bucket, count=len(keys), reason=str(error))
 
     async def delete(self, bucket: str, keys: Sequence[str]) -> int:
         """Delete what is there of `keys` and is the caller's to delete; answers how many that were.
@@ -168,12 +151,7 @@ class Files:
         Raises:
             StorageUnavailable: refused, or no answer; some may be gone.
         """
-        gone = 0
-        for start in range(0, len(keys), DELETED_AT_ONCE):
-            body = json.dumps({"prefixes": list(keys[start : start + DELETED_AT_ONCE])}).encode()
-            answer = await self._send("DELETE", f"/storage/v1/object/{quote(bucket)}", JSON, body)
-            gone += len(answer.json())
-        return gone
+        return await self._objects.delete(bucket, keys)
 
     def _read(self, text: str, user_id: UUID) -> Source:
         return read_source(text, user_id=user_id, own_urls=self._own_urls, allowed_hosts=self._allowed_hosts)
@@ -182,7 +160,7 @@ class Files:
         for _ in range(MAX_REDIRECTS + 1):
             match source:
                 case StoredObject():
-                    return await self._download(source, spool)
+                    return await self._objects.download(source, spool)
                 case InlineFile():
                     return await _decode(source, spool)
                 case ExternalFile():
@@ -194,57 +172,6 @@ class Files:
                         raise ForbiddenUrl("The server redirects to a data URL")
         raise StorageUnavailable(f"The server redirects more than {MAX_REDIRECTS} times")
 
-    async def _download(self, source: StoredObject, spool: Spool) -> None:
-        path = f"/storage/v1/object/authenticated/{_path(source.bucket, source.key)}"
-        async for attempt in _tries():
-            with attempt:
-                token = self._connection.token
-                refusal = await self._download_once(path, spool)
-                if refusal and refusal.is_about_the_token and await self._renewed(token):
-                    refusal = await self._download_once(path, spool)
-                if refusal:
-                    raise download_error(refusal)
-
-    async def _download_once(self, path: str, spool: Spool) -> StorageRefusal | None:
-        try:
-            async with self._connection.stream("GET", path, headers=PLAIN) as response:
-                if response.status_code != httpx.codes.OK:
-                    return StorageRefusal.read(response.status_code, await _start_of(response))
-                await spool.fill(response)
-        except httpx.TransportError as error:
-            raise StorageUnavailable(f"Storage gave no answer: {type(error).__name__}") from error
-        return None
-
-    async def _send(self, method: str, path: str, headers: dict[str, str], body: bytes) -> httpx.Response:
-        token = self._connection.token
-        answer = await self._send_once(method, path, headers, body)
-        if _is_about_the_token(answer) and await self._renewed(token):
-            answer = await self._send_once(method, path, headers, body)
-        if isinstance(answer, StorageRefusal):
-            raise upload_error(answer)
-        return answer
-
-    async def _send_once(
-        self, method: str, path: str, headers: dict[str, str], body: bytes
-    ) -> httpx.Response | StorageRefusal:
-        try:
-            response = await self._connection.request(method, path, headers=headers, content=body)
-        except httpx.TransportError as error:
-            raise StorageUnavailable(f"Storage gave no answer: {type(error).__name__}") from error
-        return (
-            response if response.is_success else StorageRefusal.read(response.status_code, response.content)
-        )
-
-    async def _renewed(self, stale: str) -> bool:
-        try:
-            return await self._connection.renew_token(stale)
-        except (AuthFailed, DatabaseUnavailable) as error:
-            raise StorageUnavailable(f"Storage needs a fresh token: {error}") from error
-
-
-def _is_about_the_token(answer: httpx.Response | StorageRefusal) -> bool:
-    return isinstance(answer, StorageRefusal) and answer.is_about_the_token
-
 
 async def _decode(source: InlineFile, spool: Spool) -> None:
     spool.check(len(source.base64) // 4 * 3 - 2)
@@ -253,26 +180,3 @@ async def _decode(source: InlineFile, spool: Spool) -> None:
     except (binascii.Error, ValueError):
         raise BadParams("The data URL is not valid base64") from None
     await spool.write(data)
-
-
-async def _start_of(response: httpx.Response) -> bytes:
-    """Enough of an error's body to read its code."""
-    body = b""
-    async for chunk in response.aiter_raw():
-        body += chunk
-        if len(body) > ERROR_BODY:
-            break
-    return body
-
-
-def _path(bucket: str, key: str) -> str:
-    return f"{quote(bucket, safe='')}/{quote(key, safe='/')}"
-
-
-def _tries() -> AsyncRetrying:
-    return AsyncRetrying(
-        retry=retry_if_exception_type(StorageUnavailable),
-        wait=wait_random_exponential(multiplier=0.2, max=5.0),
-        stop=stop_after_attempt(MAX_TRIES),
-        reraise=True,
-    )

@@ -158,7 +158,7 @@ class Account:
 
 
 def _log_waiting(attempt: RetryCallState) -> None:
-    log.warning("sign-in waiting for the server", attempt=attempt.attempt_number)
+    log.warning("sign-in retried", attempt=attempt.attempt_number)
 
 
 def _session_of(answer: AuthResponse) -> Session:

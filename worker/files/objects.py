@@ -1,0 +1,139 @@
+"""Objects of the project's own Storage over HTTPS: downloaded, uploaded, deleted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from urllib.parse import quote
+
+import httpx
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from worker.core.errors import AuthFailed, DatabaseUnavailable, StorageUnavailable
+from worker.files.errors import StorageRefusal, download_error, upload_error
+from worker.files.sources import StoredObject
+from worker.files.spool import PLAIN, Spool
+from worker.project.connection import Connection
+
+MAX_TRIES = 3
+"""Calls per object before giving up; the job's own retry comes on top, much later."""
+DELETED_AT_ONCE = 100
+"""Files per call; Storage takes at most 1,000."""
+ERROR_BODY = 64 * 1024
+"""Bytes read of an answer that is not the file."""
+JSON = {"Content-Type": "application/json"}
+A_YEAR = "max-age=31536000"
+"""What an epoch path holds never changes."""
+
+
+class StoredObjects:
+    """Storage as the signed-in caller may use it; a token that the server refuses is renewed once per call."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def download(self, source: StoredObject, spool: Spool) -> None:
+        """Fill `spool` with the object.
+
+        Raises:
+            NotFound: there is no such object, or none that the caller may see.
+            TooLarge: more bytes than the spool takes.
+            StorageUnavailable: refused, or no answer after a few tries.
+        """
+        path = f"/storage/v1/object/authenticated/{_path(source.bucket, source.key)}"
+        async for attempt in _tries():
+            with attempt:
+                token = self._connection.token
+                refusal = await self._download_once(path, spool)
+                if refusal and refusal.is_about_the_token and await self._renewed(token):
+                    refusal = await self._download_once(path, spool)
+                if refusal:
+                    raise download_error(refusal)
+
+    async def upload(self, bucket: str, key: str, data: bytes, content_type: str) -> None:
+        """Store `data` in one request, in place of what was there.
+
+        Raises:
+            TooLarge: the bucket does not take that many bytes.
+            StorageUnavailable: refused, or no answer after a few tries.
+        """
+        headers = {"Content-Type": content_type, "x-upsert": "true", "Cache-Control": A_YEAR}
+        async for attempt in _tries():
+            with attempt:
+                await self._send("POST", f"/storage/v1/object/{_path(bucket, key)}", headers, data)
+
+    async def delete(self, bucket: str, keys: Sequence[str]) -> int:
+        """Delete what is there of `keys` and is the caller's to delete; answers how many that were.
+
+        Raises:
+            StorageUnavailable: refused, or no answer; some may be gone.
+        """
+        gone = 0
+        for start in range(0, len(keys), DELETED_AT_ONCE):
+            body = json.dumps({"prefixes": list(keys[start : start + DELETED_AT_ONCE])}).encode()
+            answer = await self._send("DELETE", f"/storage/v1/object/{quote(bucket)}", JSON, body)
+            gone += len(answer.json())
+        return gone
+
+    async def _download_once(self, path: str, spool: Spool) -> StorageRefusal | None:
+        try:
+            async with self._connection.stream("GET", path, headers=PLAIN) as response:
+                if response.status_code != httpx.codes.OK:
+                    return StorageRefusal.read(response.status_code, await _start_of(response))
+                await spool.fill(response)
+        except httpx.TransportError as error:
+            raise StorageUnavailable(f"Storage gave no answer: {type(error).__name__}") from error
+        return None
+
+    async def _send(self, method: str, path: str, headers: dict[str, str], body: bytes) -> httpx.Response:
+        token = self._connection.token
+        answer = await self._send_once(method, path, headers, body)
+        if _is_about_the_token(answer) and await self._renewed(token):
+            answer = await self._send_once(method, path, headers, body)
+        if isinstance(answer, StorageRefusal):
+            raise upload_error(answer)
+        return answer
+
+    async def _send_once(
+        self, method: str, path: str, headers: dict[str, str], body: bytes
+    ) -> httpx.Response | StorageRefusal:
+        try:
+            response = await self._connection.request(method, path, headers=headers, content=body)
+        except httpx.TransportError as error:
+            raise StorageUnavailable(f"Storage gave no answer: {type(error).__name__}") from error
+        return (
+            response if response.is_success else StorageRefusal.read(response.status_code, response.content)
+        )
+
+    async def _renewed(self, stale: str) -> bool:
+        try:
+            return await self._connection.renew_token(stale)
+        except (AuthFailed, DatabaseUnavailable) as error:
+            raise StorageUnavailable(f"Storage needs a fresh token: {error}") from error
+
+
+def _is_about_the_token(answer: httpx.Response | StorageRefusal) -> bool:
+    return isinstance(answer, StorageRefusal) and answer.is_about_the_token
+
+
+async def _start_of(response: httpx.Response) -> bytes:
+    """Enough of an error's body to read its code."""
+    body = b""
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > ERROR_BODY:
+            break
+    return body
+
+
+def _path(bucket: str, key: str) -> str:
+    return f"{quote(bucket, safe='')}/{quote(key, safe='/')}"
+
+
+def _tries() -> AsyncRetrying:
+    return AsyncRetrying(
+        retry=retry_if_exception_type(StorageUnavailable),
+        wait=wait_random_exponential(multiplier=0.2, max=5.0),
+        stop=stop_after_attempt(MAX_TRIES),
+        reraise=True,
+    )
