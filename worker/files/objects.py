@@ -27,7 +27,7 @@ A_YEAR = "max-age=31536000"
 
 
 class StoredObjects:
-    """Storage as the signed-in caller may use it; a token that the server refuses is renewed once per call."""
+    """Storage as the signed-in caller may use it; a refused token is renewed once per call."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

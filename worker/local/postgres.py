@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
@@ -142,15 +143,7 @@ class Postgres:
             return subprocess.CompletedProcess(finished.args, finished.returncode, "", file.read())
 
     def _give(self, path: Path) -> None:
-        """Hands a file to the server's OS user, and lets that user walk to it (and to the binaries)."""
-        if os.geteuid() != 0:
-            return
-        account = pwd.getpwnam(_os_user())
-        os.chown(path, account.pw_uid, account.pw_gid)
-        for folder in {*path.parents, *self._bin.parents}:
-            found = folder.stat()
-            if found.st_uid != account.pw_uid and not found.st_mode & 0o001:
-                folder.chmod(found.st_mode | 0o011)
+        give_to_server(path, [*path.parents, *self._bin.parents])
 
     def _postmaster(self) -> psutil.Process | None:
         """The living server of this data folder, or None. A reused pid does not fool it."""
@@ -181,6 +174,18 @@ class Postgres:
             except psutil.Error:
                 continue
         return found
+
+
+def give_to_server(path: Path, folders: Iterable[Path]) -> None:
+    """Hand a file to the server's OS user, if we are root, and let that user walk through `folders`."""
+    if os.geteuid() != 0:
+        return
+    account = pwd.getpwnam(_os_user())
+    os.chown(path, account.pw_uid, account.pw_gid)
+    for folder in set(folders):
+        found = folder.stat()
+        if found.st_uid != account.pw_uid and not found.st_mode & 0o001:
+            folder.chmod(found.st_mode | 0o011)
 
 
 def answers(url: str) -> bool:
