@@ -27,7 +27,7 @@ class Wake(Protocol):
 
     @property
     def healthy(self) -> bool:
-        """Whether it would hear of new jobs now."""
+        """Whether an insert of a job would be heard of now."""
         ...
 
     async def serve(self) -> None:
@@ -36,7 +36,7 @@ class Wake(Protocol):
 
 
 class Daemon:
-    """Serves its lanes until stopped, or until they are empty if they were made so."""
+    """Runs the lanes until it is stopped, or, with lanes that drain, until they are empty."""
 
     def __init__(
         self,
@@ -60,11 +60,11 @@ class Daemon:
         self._hurry = asyncio.Event()
 
     def stop(self) -> None:
-        """Finish the running jobs within the grace period; a second call gives them back at once."""
+        """Finish the running jobs within the grace period; a second call releases them at once."""
         (self._hurry if self._stop.is_set() else self._stop).set()
 
     def status(self) -> dict[str, Any]:
-        """What the health check and the `workers` table are told."""
+        """The daemon's state for the health check and the `workers` table."""
         return {
             "stopping": self._stop.is_set(),
             "realtime": self._wake.healthy,
@@ -74,7 +74,7 @@ class Daemon:
         }
 
     async def serve(self) -> int:
-        """Work until stopped; answers how many jobs were given back unfinished.
+        """Claim and run jobs until stopped; returns how many jobs were released unfinished.
 
         Raises:
             StartupError: the project refuses this worker.
@@ -101,7 +101,7 @@ class Daemon:
             log.info("worker stopped")
 
     async def _drain(self, lanes: Sequence[asyncio.Task[None]]) -> int:
-        """Let the running jobs finish within the grace period; give back the rest."""
+        """Let the running jobs finish within the grace period and release the rest."""
         for lane in self._lanes:
             lane.stop()
         drained = asyncio.create_task(self._drained(lanes))
@@ -124,7 +124,7 @@ class Daemon:
         return left
 
     async def _drained(self, lanes: Sequence[asyncio.Task[None]]) -> None:
-        """Wait for claims that are under way, whose jobs nobody would know otherwise, and for what runs."""
+        """Wait for claims under way, because nobody else knows of their jobs, and for the jobs that run."""
         await asyncio.wait(lanes, timeout=SETTLE_SECONDS)
         for lane in self._lanes:
             await lane.drained()
@@ -146,12 +146,12 @@ class Daemon:
 
 
 def poll_seconds(wake: Wake, *, alone: float, woken: float) -> Callable[[], float]:
-    """How long a lane sleeps at most: `woken` while the wake-up works, else `alone`; spread, never longer."""
+    """Seconds a lane sleeps at most: `woken` while the wake-up is healthy, else `alone`, less some jitter."""
     return lambda: (woken if wake.healthy else alone) * random.uniform(0.8, 1.0)
 
 
 async def _first_of(*futures: asyncio.Future[Any]) -> None:
-    """Wait for the first to end, and raise what it raised."""
+    """Wait until the first of the futures ends, and raise what it raised."""
     done, _ = await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
     for future in done:
         future.result()

@@ -1,4 +1,4 @@
-"""What is claimed, and the five ways it can end."""
+"""A claimed job, what it writes, and the five outcomes it can have."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One claimed row, whichever job table it came from."""
+    """One claimed row of a job table."""
 
     table: str
     id: UUID
@@ -30,7 +30,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replace:
-    """Put `rows` where this job's user and asset had rows matching `scope`."""
+    """A write that puts `rows` in place of the rows of this job's user and asset that match `scope`."""
 
     table: str
     scope: Mapping[str, Any] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class Replace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """Change the job's asset row: `set` always, `fill` only what is still null, `merge` the keys of maps."""
+    """A write to the job's asset row: `set` always, `fill` only where null, `merge` the keys of maps."""
 
     table: str
     set: Mapping[str, Any] = field(default_factory=dict)
@@ -52,7 +52,7 @@ Write: TypeAlias = Replace | Update
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What one attempt took: which code and models, how long each stage, how much was found."""
+    """The ledger's record of one attempt: code and models, seconds per stage, counts of what was found."""
 
     handler: str = ""
     handler_version: str = ""
@@ -65,7 +65,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """Finished: `result` goes on the job row, `writes` are applied in the same transaction."""
+    """The job is finished: `result` goes on its row, `writes` are applied in the same transaction."""
 
     result: Mapping[str, Any] = field(default_factory=dict)
     writes: Sequence[Write] = ()
@@ -73,7 +73,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Not now; again in `delay_seconds`, unless the attempts are used up."""
+    """The job is to be tried again in `delay_seconds`, unless its attempts are used up."""
 
     code: str
     message: str
@@ -82,7 +82,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """Trying again would not help."""
+    """The job has failed for good, because trying again would not help."""
 
     code: str
     message: str
@@ -90,12 +90,12 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
-    """Given back because the worker is stopping; costs no attempt."""
+    """The job is given back because the worker is stopping, which costs no attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancelled:
-    """Stopped because its owner asked."""
+    """The job was stopped because its owner asked."""
 
 
 Outcome: TypeAlias = Done | Retry | Failed | Released | Cancelled

@@ -89,12 +89,12 @@ class Lane:
         return len(self._running)
 
     def ring(self) -> None:
-        """Say that there may be new work."""
+        """Make the lane look for work, because there may be some."""
         self._look = True
         self._bell.ring()
 
     def stop(self) -> None:
-        """Claim nothing more; `serve` returns and the running jobs go on."""
+        """Claim nothing more, so that `serve` returns while running jobs go on."""
         self._stopping = True
         self._bell.ring()
 
@@ -117,7 +117,7 @@ class Lane:
             await asyncio.wait(self._running)
 
     async def _fill(self) -> float | None:
-        """Claim for the free slots; answers how soon to look again unrung, None when nothing is left."""
+        """Claim for the free slots; returns seconds until the next look if nothing rings, None when drained."""
         if self._backlog:
             await self._gather()
             if self._stopping:
@@ -146,7 +146,7 @@ class Lane:
         return min(self._poll_seconds(), max(claim.next_due_seconds, GATHER_SECONDS))
 
     async def _gather(self) -> None:
-        """Wait for half of the slots, while the others have work to go on with."""
+        """Wait until half of the slots are free, while the others have work to go on with."""
         patience = min(max(GATHER_SECONDS, GATHER_SHARE * self._took), GATHER_CAP_SECONDS)
         until = time.monotonic() + patience
         while self.slots - self.running < math.ceil(self.slots / 2) and not self._stopping:

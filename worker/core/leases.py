@@ -1,4 +1,4 @@
-"""Holding on to running jobs: one heartbeat for all of them, and letting go when a lease is gone."""
+"""Leases of running jobs: one heartbeat extends all of them, and a job whose lease is gone is stopped."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Ended(Exception):  # an ending, not an error
 
 
 class Hold:
-    """Our grip on one running job."""
+    """This worker's hold on one running job."""
 
     def __init__(self, job: Job, since: float) -> None:
         self.job = job
@@ -55,13 +55,13 @@ class Hold:
         self._current: asyncio.Task[Any] | None = None
 
     def report(self, progress: int, step: str) -> None:
-        """Note how far the job is, in percent; it never runs backwards."""
+        """Note the job's progress in percent (0 to 100), which never goes backwards."""
         self.progress = max(self.progress, min(progress, 100))
         self.step = step
         self.reported = True
 
     def end(self, ending: Ending) -> None:
-        """Stop what is being done. Once the outcome is being settled, only a lost lease stops it."""
+        """Stop the job's work; once the outcome is being settled, only a lost lease does."""
         if self._ending is not None or (self.settling and ending is not Ending.LOST):
             return
         self._ending = ending
@@ -69,7 +69,7 @@ class Hold:
             self._current.cancel()
 
     async def attempt(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do the job's work.
+        """Run the job's work and return what it returns.
 
         Raises:
             Ended: the job was stopped from outside before the work was done.
@@ -99,7 +99,7 @@ class Hold:
 
 
 class LeaseKeeper:
-    """Keeps the leases of all held jobs and fences this worker off when it could not."""
+    """Extends the leases of all held jobs, and stops the jobs whose lease it could not extend."""
 
     def __init__(
         self, queue: Queue, lease_seconds: float, *, clock: Callable[[], float] = time.monotonic
@@ -112,7 +112,7 @@ class LeaseKeeper:
 
     @contextmanager
     def hold(self, job: Job, *, since: float) -> Iterator[Hold]:
-        """Keep the job's lease while inside; `since` is the monotonic time before the claim was sent."""
+        """Keep the job's lease while inside; `since` is the monotonic time before its claim was sent."""
         hold = Hold(job, since)
         self._holds.add(hold)
         try:
@@ -125,7 +125,7 @@ class LeaseKeeper:
             hold.end(ending)
 
     async def serve(self) -> None:
-        """Run until cancelled."""
+        """Send heartbeats and check leases until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._beat())
             tasks.create_task(self._fence())
@@ -161,7 +161,7 @@ class LeaseKeeper:
                     hold.end(Ending.LOST)
 
     async def _fence(self) -> None:
-        """Give up jobs whose lease has run out by our own clock: another worker may have them by now."""
+        """Stop jobs whose lease has run out by this worker's clocks: another worker may have them by now."""
         while True:
             await asyncio.sleep(self._tick)
             for hold in list(self._holds):

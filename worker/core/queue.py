@@ -60,7 +60,7 @@ class Settled:
 
 
 class Queue(Protocol):
-    """Every call is safe to repeat. All raise DatabaseUnavailable when no answer came in time."""
+    """The queue's verbs, each safe to repeat; all raise DatabaseUnavailable when no answer came in time."""
 
     async def claim(self, kinds: Sequence[str], limit: int, claim_id: UUID) -> Claim:
         """Take up to `limit` due jobs; the same `claim_id` again answers with the same jobs."""
@@ -75,7 +75,7 @@ class Queue(Protocol):
         ...
 
     async def release_all(self) -> int:
-        """Give back everything this worker holds, also claims whose answer never came; answers how many."""
+        """Release every job this worker holds, also of claims whose answer was lost; returns how many."""
         ...
 
     async def announce(self, info: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from worker.core.job import Run
 
 @dataclass(slots=True)
 class Record:
-    """Filled by a handler while it runs, read once at the end."""
+    """What a handler notes while it runs, read once at the end."""
 
     models: list[Mapping[str, Any]] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Record:
             self.timings[name] = self.timings.get(name, 0.0) + time.monotonic() - begun
 
     def model(self, identity: Any) -> None:
-        """Note a model that answered; a dataclass of plain values."""
+        """Note the identity (a dataclass of plain values) of a model that answered."""
         self.models.append(dataclasses.asdict(identity))
 
     def count(self, name: str, amount: int = 1) -> None:

@@ -12,7 +12,7 @@ LONGEST_MESSAGE = 500
 
 
 def as_job_error(error: BaseException) -> JobError:
-    """Name any exception in our words; a foreign one loses its text, which may hold URLs or data."""
+    """The JobError for any exception; a library's loses its text, which may hold URLs or data."""
     match error:
         case JobError():
             return error
@@ -36,7 +36,7 @@ class RetryPolicy:
     cap_seconds: float = 900.0
 
     def outcome_of(self, error: BaseException, job: Job, *, jitter: float) -> Retry | Failed:
-        """Decide; `jitter` is uniform in [0, 1)."""
+        """Retry or Failed for an error of this attempt; `jitter` is uniform in [0, 1)."""
         named = as_job_error(error)
         message = str(named)[:LONGEST_MESSAGE]
         if not named.retryable or job.attempt >= job.max_attempts:

@@ -1,4 +1,4 @@
-"""A doorbell: whoever hears of new work rings it, a lane waits for it."""
+"""The doorbell of a lane: rung by whoever hears of new jobs, waited for by the lane."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 
 class Doorbell:
-    """Rings are not counted: many rings before a look are one look."""
+    """A bell that remembers whether it was rung, not how often."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()

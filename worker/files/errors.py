@@ -10,7 +10,7 @@ from worker.core.errors import JobError, NotFound, StorageUnavailable, TooLarge
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorageRefusal:
-    """Storage answers many failures with HTTP 400 and the true status as text in the body."""
+    """A refusal of Storage, which sends many failures as HTTP 400 with the true status in the body."""
 
     status: int
     error: str = ""
@@ -33,7 +33,7 @@ class StorageRefusal:
 
     @property
     def is_about_the_token(self) -> bool:
-        """An expired or revoked token, as opposed to a policy that says no."""
+        """Whether the token is expired or revoked, as opposed to a policy that says no."""
         said = f"{self.error} {self.message}".lower()
         return self.status in (400, 401, 403) and any(word in said for word in ("jwt", '"exp"', "token"))
 

@@ -69,7 +69,7 @@ def normal_hosts(hosts: Collection[str]) -> frozenset[str]:
 def read_source(
     text: str, *, user_id: UUID, own_urls: Sequence[str], allowed_hosts: Collection[str]
 ) -> Source:
-    """Tell what `text` names: a storage key, a URL or a `data:` URL.
+    """The source that `text` names: a storage key, a URL or a `data:` URL.
 
     A key is `{user_id}/…` in the bucket assets, or `thumbnails/{user_id}/…` in the bucket thumbnails.
     `own_urls` are the project's addresses, `allowed_hosts` what `normal_hosts` made of the setting.
@@ -146,7 +146,7 @@ def _bucket_of_url(url: httpx.URL) -> tuple[str, str]:
 
 
 def _own_object(bucket: str, key: str, *, user_id: UUID) -> StoredObject:
-    """Only files of the job's own user, whatever the worker's credentials could read."""
+    """The object at `key`, if it is the job's own user's, whatever the worker's credentials could read."""
     folder, *rest = key.split("/")
     if bucket not in BUCKETS:
         raise ForbiddenUrl("The bucket is none of the product's own")

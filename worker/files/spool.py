@@ -51,7 +51,7 @@ def _runs(pid: int) -> bool:
 
 
 class Spool:
-    """Collects at most `max_bytes`, then hands them over once; `close` it in any case.
+    """A buffer of at most `max_bytes`, handed over once with `take`; to be closed in any case.
 
     With a `path` all of it goes to that file, which whoever made its folder deletes.
     """
@@ -76,7 +76,7 @@ class Spool:
             raise TooLarge(f"The file has more than {self._max_bytes} bytes")
 
     async def write(self, piece: bytes) -> None:
-        """Add to the end.
+        """Add `piece` to the end.
 
         Raises:
             TooLarge: it would be more than the limit.
@@ -105,7 +105,7 @@ class Spool:
             await self.write(piece)
 
     async def take(self) -> IO[bytes]:
-        """All of it, at position 0; the caller closes it."""
+        """The whole file at position 0, which the caller closes."""
         if self._file is None and self._path is None:
             file: IO[bytes] = io.BytesIO(b"".join(self._pieces))
         else:

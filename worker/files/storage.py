@@ -50,7 +50,7 @@ class StoredFile:
 
 
 class Files:
-    """One for the whole worker; every call names the user it is for.
+    """Fetches and stores the files of jobs, for the user that each call names.
 
     `fetch_timeout` is in seconds and covers everything a fetch or an upload does. `resolve` and `transport`
     are seams for tests: how names become addresses, and how hosts other than the project's are reached.
@@ -139,7 +139,7 @@ class Files:
         return StoredFile(bucket=bucket, key=key, bytes=len(data), mime_type=content_type, sha256=digest)
 
     async def remove(self, bucket: str, keys: Sequence[str]) -> None:
-        """Like `delete`, but a failure is only logged, for the sweep of orphans to finish."""
+        """Delete `keys` as far as possible; a failure is logged and left to the sweep of orphans."""
         try:
             await self.delete(bucket, keys)
         except (StorageUnavailable, TooLarge) as error:

@@ -8,7 +8,7 @@ from worker.project.connection import Connection
 
 
 async def orphans(connection: Connection, *, older_than_hours: float) -> AsyncIterator[list[str]]:
-    """Their keys in the bucket, page by page: the caller's own, or everybody's for a worker that serves all.
+    """Pages of keys of orphaned files: the caller's own, or everybody's for a worker that serves all users.
 
     Raises:
         DatabaseUnavailable: no answer in time.

@@ -61,7 +61,7 @@ UNAVAILABLE: Final = frozenset({BadWeights, LicenceRefused, PackageMissing, Unkn
 
 
 class Params(BaseModel):
-    """What apps put into `ai_processing_jobs`."""
+    """The params of an `image_ai` job."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -81,7 +81,7 @@ class Params(BaseModel):
         return names
 
     def wanted(self) -> list[Operation]:
-        """Each once, in the order of the catalog."""
+        """The operations asked for, each once, in the order of their names."""
         if not self.operations:
             return [operation for operation in OPERATIONS.values() if operation.usual]
         return [
@@ -107,7 +107,7 @@ async def look(params: Params, context: Context) -> Done:
 
 
 def see(file: IO[bytes], max_pixels: int, long_side: int, level: Level) -> SharedPicture:
-    """Decode once, no larger than needed; blocks. Closes the file.
+    """The decoded picture of a file, no larger than needed; blocks, and closes the file.
 
     Raises:
         NotAnImage, TooLarge, Unreadable, UnsupportedFormat: no picture comes out of these bytes.
@@ -125,7 +125,7 @@ def see(file: IO[bytes], max_pixels: int, long_side: int, level: Level) -> Share
 async def _run_all(
     wanted: Sequence[Operation], picture: SharedPicture, context: Context
 ) -> dict[str, Finding | JobError]:
-    """What each operation found, or why it could not look.
+    """What each operation found, or the error for which it could not.
 
     Raises:
         JobError: one failed in a way that another attempt may mend, and there is another attempt.
@@ -159,7 +159,7 @@ async def _run_all(
 
 
 def answer(wanted: Sequence[Operation], found: Mapping[str, Finding | JobError], context: Context) -> Done:
-    """The rows, the result, and what is known of the asset from now on."""
+    """The job's outcome: its result for apps, the rows found, and the facts now known of the asset."""
     result: dict[str, Any] = {"asset_id": str(context.job.asset_id)}
     writes: list[Write] = []
     known: dict[str, Any] = {}
@@ -194,7 +194,7 @@ def answer(wanted: Sequence[Operation], found: Mapping[str, Finding | JobError],
 
 @lru_cache(maxsize=64)
 def _complain(operation: str, code: str, reason: str) -> None:
-    """Once: what a machine lacks, it lacks for every picture, and each job's result says so, too."""
+    """Log once what this machine lacks: it lacks it for every picture, and each job's result says so too."""
     log.warning("operation unavailable", operation=operation, error_code=code, reason=reason)
 
 

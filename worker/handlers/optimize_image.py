@@ -24,7 +24,7 @@ from worker.model_errors import named_errors
 
 
 class Params(BaseModel):
-    """What apps put into `image_processing_jobs`."""
+    """The params of an `optimize_image` job."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -43,7 +43,7 @@ class Params(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """Everything one decoding gave: JPEG bytes by kind, the upright size in pixels, time and place."""
+    """Everything made of one decoded photo: JPEG bytes by kind, upright size in pixels, time and place."""
 
     files: Mapping[str, bytes]
     width: int
@@ -67,7 +67,7 @@ async def optimize(params: Params, context: Context) -> Done:
 
 
 def render(file: IO[bytes], params: Params, max_pixels: int) -> Rendered:
-    """Decode once and make what is wanted; blocks. Closes the file.
+    """The files made of a photo that is decoded once; blocks, and closes the file.
 
     Raises:
         NotAnImage, TooLarge, Unreadable, UnsupportedFormat: no picture comes out of these bytes.
@@ -96,7 +96,7 @@ def render(file: IO[bytes], params: Params, max_pixels: int) -> Rendered:
 
 
 def answer(stored: Mapping[str, StoredFile], rendered: Rendered, public_url: str) -> Done:
-    """The rows and the result; pure."""
+    """The job's outcome: addresses for apps, rows of derived files, and columns of the asset."""
     urls = {kind: derived.url(file, public_url) for kind, file in stored.items()}
     columns = {"thumbnail": "thumbnail", "web": "web_uri"}
     capture = rendered.capture
@@ -136,7 +136,7 @@ def answer(stored: Mapping[str, StoredFile], rendered: Rendered, public_url: str
 
 
 def _instant(taken_at: datetime | None) -> str | None:
-    """As stored: where the zone is unknown, the wall clock counts as UTC and the offset column stays null."""
+    """An instant for `taken_at`: without a zone the wall clock counts as UTC, and the offset stays null."""
     if taken_at is None:
         return None
     return (taken_at if taken_at.tzinfo else taken_at.replace(tzinfo=UTC)).isoformat()

@@ -1,4 +1,4 @@
-"""What photos lack: facts never found out, or told by another model than the settings name."""
+"""Facts that photos lack: never found out, or found by another model than the settings name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAGE: Final = 1000
 
 
 async def versions_of(operations: Iterable[Operation], settings: Settings) -> dict[str, str]:
-    """Of the facts that the settings' models would tell, by operation.
+    """Versions of the facts that the settings' models would find, by operation.
 
     Raises:
         ModelError: there is no such model.
@@ -36,7 +36,7 @@ async def versions_of(operations: Iterable[Operation], settings: Settings) -> di
 
 
 def without_weights(operations: Iterable[Operation], settings: Settings) -> dict[str, str]:
-    """The models whose weights this machine lacks, by operation.
+    """Versions of the selected models whose weights this machine lacks, by operation.
 
     Raises:
         ModelError: there is no such model.
@@ -49,7 +49,7 @@ def without_weights(operations: Iterable[Operation], settings: Settings) -> dict
 async def enqueue_missing(
     connection: Connection, versions: Mapping[str, str], *, force: bool = False, dry_run: bool = False
 ) -> dict[str, int]:
-    """Ask for what photos lack of `versions`, page by page.
+    """Enqueue jobs for what photos lack of `versions`, page by page.
 
     Answers how many photos were `looked_at`, how many were `missing` something, and how many jobs were
     `enqueued`: none for a photo that has one under way. Doing it again doubles nothing.

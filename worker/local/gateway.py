@@ -43,11 +43,11 @@ class Gateway:
         return None if process is None else process.pid
 
     def is_current(self) -> bool:
-        """Whether it was started from the program and functions as they are now."""
+        """Whether the running gateway was started from the program and functions as they are now."""
         return self._version.exists() and self._version.read_text() == self._program_version()
 
     def start(self, installation: Installation) -> bool:
-        """Starts it and waits until it serves; False when another program holds its port."""
+        """Start the gateway and wait until it serves; False when another program holds its port."""
         self.stop()
         install_packages(self._program)
         self._storage.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ class Gateway:
         return digest.hexdigest()
 
     def _command(self, installation: Installation) -> list[str]:
-        """Reads only the project and its own files, writes only stored objects, talks only to loopback."""
+        """The command of a gateway that may read the project, write stored objects, and talk to loopback only."""
         reads = [self._config, self._project, self._storage]
         return [
             deno.find_deno_bin(),
@@ -115,7 +115,7 @@ class Gateway:
 
 
 def serves(installation: Installation) -> bool:
-    """Whether this installation's own gateway answers on its port, and its database behind it."""
+    """Whether this installation's gateway answers on its port, with its database behind it."""
     try:
         answer = httpx.get(f"{installation.url}/health", timeout=5, trust_env=False)
         found = answer.json()
@@ -125,7 +125,7 @@ def serves(installation: Installation) -> bool:
 
 
 def install_packages(program: Path) -> None:
-    """The gateway's packages as `deno.lock` pins them; nothing when they are there. Safe to race."""
+    """Install the gateway's packages as `deno.lock` pins them, unless they are there; safe to race."""
     wanted = hashlib.sha256((program / "deno.lock").read_bytes()).hexdigest()
     stamp = program / "node_modules" / ".kizu-installed"
     with _locked(program / "deno.lock"):
@@ -153,7 +153,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _environment() -> dict[str, str]:
-    """No more of the caller's environment than Deno needs: no keys of other projects reach a function."""
+    """The gateway's environment: what Deno needs of the caller's, so that no other project's keys reach it."""
     kept = {
         name: os.environ[name]
         for name in ("PATH", "HOME", "DENO_DIR", "XDG_CACHE_HOME")

@@ -37,7 +37,7 @@ class Installation:
 
     @property
     def database_url(self) -> str:
-        """The superuser's; also where migrations go."""
+        """The database's address for its superuser, who also applies migrations."""
         return f"postgresql://postgres:{self.database_password}@127.0.0.1:{self.database_port}/postgres"
 
     def on_ports(self, *, api_port: int | None = None, database_port: int | None = None) -> Installation:
@@ -64,7 +64,7 @@ def draw_installation() -> Installation:
 
 
 def read_installation(path: Path) -> Installation | None:
-    """What the file says; None when there is none, or only half of one."""
+    """The installation that the file describes; None when there is no file, or only half of one."""
     try:
         found = json.loads(path.read_text())
         return Installation(**found)
@@ -73,7 +73,7 @@ def read_installation(path: Path) -> Installation | None:
 
 
 def write_installation(path: Path, installation: Installation) -> None:
-    """Whole or not at all, mode 0600."""
+    """Write the installation's file whole or not at all, with mode 0600."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
@@ -84,7 +84,7 @@ def write_installation(path: Path, installation: Installation) -> None:
 
 
 def free_port(wanted: int | None = None, *, taken: frozenset[int] | set[int] = frozenset()) -> int:
-    """`wanted` when nothing listens there, else a free port of the loopback interface.
+    """The port `wanted` if nothing listens there, else a free port of the loopback interface.
 
     Drawn below the ports that systems give to outgoing connections, one of which could else have taken it
     when we come back after a restart.

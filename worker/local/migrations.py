@@ -32,7 +32,7 @@ def find_migrations(folder: Path) -> Iterator[Migration]:
 
 
 def apply_migrations(database_url: str, folder: Path) -> list[str]:
-    """Applies what the ledger does not list and answers the names of those files.
+    """Apply the migrations that the ledger does not list; returns the names of their files.
 
     A file and its line in the ledger are one transaction: a file that fails leaves nothing behind and
     stops the rest with a `StartupError` that names it.

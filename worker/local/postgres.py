@@ -46,7 +46,7 @@ class Postgres:
         return None if process is None else process.pid
 
     def start(self, installation: Installation) -> None:
-        """Brings the server up, whatever state it was left in; raises `StartupError` with its last words."""
+        """Start the server from whatever state it was left in; raises `StartupError` with the end of its log."""
         if self.is_running():
             return
         if not (self.data / "PG_VERSION").exists():
@@ -60,7 +60,7 @@ class Postgres:
             raise StartupError(f"Postgres did not start; its log {self.log} ends with:\n{_tail(self.log)}")
 
     def stop(self) -> None:
-        """Ends it cleanly (open transactions are rolled back); by force when that takes too long."""
+        """Stop the server cleanly, rolling back open transactions; by force when that takes too long."""
         process = self._postmaster()
         if process is None:
             return
@@ -117,7 +117,7 @@ class Postgres:
         self._give(conf)
 
     def _run(self, program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-        """One of Postgres's own programs, as the user the data belongs to."""
+        """Run one of Postgres's own programs as the user the data belongs to."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.log.touch()
         self._give(self.log)
@@ -146,7 +146,7 @@ class Postgres:
         give_to_server(path, [*path.parents, *self._bin.parents])
 
     def _postmaster(self) -> psutil.Process | None:
-        """The living server of this data folder, or None. A reused pid does not fool it."""
+        """The running server of this data folder, or None; another process that has its pid now is not it."""
         try:
             pid = int((self.data / "postmaster.pid").read_text().splitlines()[0])
             process = psutil.Process(pid)
@@ -156,7 +156,7 @@ class Postgres:
         return process if ours else None
 
     def _clear_stale_pid(self) -> None:
-        """After a kill -9: waits for orphaned backends to notice, then removes the pid file they left."""
+        """Remove the pid file that a killed server left, after waiting for its orphaned backends to end."""
         deadline = time.monotonic() + 10
         while self._orphans() and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -165,7 +165,7 @@ class Postgres:
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def _orphans(self) -> list[psutil.Process]:
-        """Backends of this data folder whose server is gone: they sit in it, whatever their title says."""
+        """Backends whose server is gone, told by their working directory, which is this data folder."""
         found = []
         for process in psutil.process_iter(["name"]):
             try:
@@ -206,7 +206,7 @@ def _binaries() -> Path:
 
 
 def _os_user() -> str:
-    """The account Postgres runs under when we are root; made when it is missing."""
+    """The OS account that Postgres runs under when we are root, made if it is missing."""
     try:
         pwd.getpwnam(OS_USER)
     except KeyError:

@@ -17,13 +17,13 @@ _LAUNCH = 'umask 077; "$@" </dev/null >>"$KIZU_LOG" 2>&1 & echo $!'
 
 @dataclass(frozen=True, slots=True)
 class ProcessId:
-    """A pid together with the moment its process began: a pid alone may by now be somebody else's."""
+    """A pid with the moment its process began, because a pid alone may by now be another process's."""
 
     pid: int
     started: float
 
     def process(self) -> psutil.Process | None:
-        """The living process, or None when it is gone (or dead and not yet buried).
+        """The running process, or None when it has ended (also as a zombie).
 
         A process that was killed seems dead when its first thread is, and holds its port until the last is.
         """
@@ -46,7 +46,7 @@ def read_process_id(path: Path) -> ProcessId | None:
 
 
 def write_process_id(path: Path, pid: int) -> ProcessId:
-    """Remembers a process we just started; raises `psutil.NoSuchProcess` when it has already ended."""
+    """Write down a process we just started; raises `psutil.NoSuchProcess` when it has already ended."""
     identity = ProcessId(pid, psutil.Process(pid).create_time())
     aside = path.with_name(f".{path.name}")
     aside.write_text(json.dumps({"pid": identity.pid, "started": identity.started}))
@@ -55,7 +55,7 @@ def write_process_id(path: Path, pid: int) -> ProcessId:
 
 
 def launch(command: Sequence[str], *, environment: Mapping[str, str], log: Path, folder: Path) -> int:
-    """Starts a command in a session of its own, its output appended to `log`; answers its pid.
+    """Start a command in a session of its own with its output appended to `log`; returns its pid.
 
     A shell in between starts it and ends, so that it is nobody's child: the caller may end first, and has
     nothing to wait for.
@@ -75,7 +75,7 @@ def launch(command: Sequence[str], *, environment: Mapping[str, str], log: Path,
 
 
 def end(identity: ProcessId, *, grace_seconds: float) -> None:
-    """SIGTERM, then SIGKILL after the grace; returns when the process is gone."""
+    """End a process with SIGTERM, then SIGKILL after the grace; returns when it is gone."""
     process = identity.process()
     if process is None:
         return

@@ -41,7 +41,7 @@ PORT_TRIES = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackInfo:
-    """What a client of the running stack needs. `database_url` is the superuser's."""
+    """Addresses and keys that a client of the running stack needs; `database_url` is the superuser's."""
 
     url: str
     publishable_key: str
@@ -53,7 +53,7 @@ class StackInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackStatus:
-    """`running` means that both halves answer; `info` is None before the first `up`."""
+    """Whether both halves of the stack answer, and what clients need, which is None before the first `up`."""
 
     running: bool
     database_running: bool
@@ -64,7 +64,7 @@ class StackStatus:
 
 
 class LocalStack:
-    """One installation under `home`. Every method may be called at any time, from any process, twice."""
+    """The embedded Supabase under `home`; every method may be called at any time, from any process, twice."""
 
     def __init__(self, home: Path, *, project: Path = PROJECT, fsync: bool = True) -> None:
         """`project` holds `migrations/` and `local/`; without `fsync` a power cut may lose data."""
@@ -75,7 +75,7 @@ class LocalStack:
         self._gateway = Gateway(self.home, self._project)
 
     def up(self) -> StackInfo:
-        """Running and migrated when it returns; raises `StartupError` with the reason when it cannot be."""
+        """Start the stack and apply its migrations; raises `StartupError` with the reason when that fails."""
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._locked():
             installation = self._start_postgres(self._installation())
@@ -84,13 +84,13 @@ class LocalStack:
             return self._info(installation)
 
     def down(self) -> None:
-        """Stops both halves cleanly and keeps everything."""
+        """Stop both halves of the stack cleanly, and keep all data."""
         if self.home.exists():
             with self._locked():
                 self._stop()
 
     def reset(self) -> StackInfo:
-        """Wipes data and files, and starts anew with the same ports and keys."""
+        """Wipe data and files, and start anew with the same ports and keys."""
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._locked():
             self._stop()
@@ -99,7 +99,7 @@ class LocalStack:
         return self.up()
 
     def status(self) -> StackStatus:
-        """Asks both halves; changes nothing."""
+        """The state of both halves of the stack, which are asked and left as they are."""
         installation = read_installation(self._config)
         database = (
             installation is not None and self._postgres.is_running() and answers(installation.database_url)
@@ -125,7 +125,7 @@ class LocalStack:
         return found
 
     def _forget_data_without_password(self) -> None:
-        """A database whose password was lost with the configuration is set aside, never deleted."""
+        """Set aside, without deleting it, a database whose password was lost with the configuration."""
         for name in ("postgres", "storage"):
             folder = self.home / name
             if folder.exists():
@@ -175,7 +175,7 @@ class LocalStack:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """One `up`, `down` or `reset` at a time in this home, across processes."""
+        """Hold this home's lock: one `up`, `down` or `reset` at a time, across processes."""
         deadline = time.monotonic() + LOCK_SECONDS
         with (self.home / "lock").open("w") as file:
             while True:
@@ -192,7 +192,7 @@ class LocalStack:
 
 
 def mint_token(info: StackInfo, *, role: str, sub: str | None = None, ttl: float = 3600) -> str:
-    """A JWT the stack accepts as `role` (and user `sub`, a uuid) for `ttl` seconds; negative is expired."""
+    """A JWT that the stack accepts as `role` (and user `sub`) for `ttl` seconds; a negative one is expired."""
     now = time.time()
     claims: dict[str, object] = {"role": role, "iat": int(now) - 1, "exp": int(now + ttl)}
     if sub is not None:

@@ -1,4 +1,4 @@
-"""A picture in words: a sentence, two, or a paragraph."""
+"""Describes a picture in a sentence, two, or a paragraph."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a picture is about, as a vector: close to the sentences and the pictures that are about the same."""
+"""Embeds a picture as a vector that lies near sentences and pictures about the same thing."""
 
 from __future__ import annotations
 

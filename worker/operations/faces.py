@@ -1,4 +1,4 @@
-"""The faces in a picture: where, whose (if the user has named someone alike), and a small crop of each."""
+"""Finds the faces in a picture, and makes a small crop of each; SQL recognises whom the user has named."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def find(picture: SharedPicture, context: Context) -> Finding:
 
 
 def crop_all(image: Image.Image, boxes: list[Box]) -> dict[str, bytes]:
-    """A JPEG per box, by the name it is stored under; blocks."""
+    """A JPEG crop per box, by the name it is stored under; blocks."""
     return {crop_name(index): crop(image, box) for index, box in enumerate(boxes)}
 
 

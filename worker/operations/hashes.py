@@ -1,4 +1,4 @@
-"""What tells a file and its likes again: the digest of its bytes, and the looks of its picture in 64 bits."""
+"""Hashes a picture: SHA-256 of the file's bytes, and 64 bits that near-duplicates share most of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The things in a picture, each with its place, and all of them as tags."""
+"""Detects the objects in a picture with their boxes, and tags the photo with their names."""
 
 from __future__ import annotations
 

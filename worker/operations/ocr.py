@@ -1,4 +1,4 @@
-"""The text in a picture: whole, so that its words can be searched, and region by region."""
+"""Reads the text in a picture, whole for searching its words, and region by region."""
 
 from __future__ import annotations
 

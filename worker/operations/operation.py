@@ -1,4 +1,4 @@
-"""One fact about a picture: what it is called, which model tells it, and how it becomes rows."""
+"""The vocabulary of operations: one operation finds out one fact about a picture and makes rows of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from worker.core.job import Write
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedPicture:
-    """A picture as all operations of a job share it: decoded once."""
+    """The decoded picture that all operations of a job share."""
 
     image: Image.Image
     """Upright sRGB, scaled to what the job's operations need; to be read only."""
@@ -31,7 +31,7 @@ class SharedPicture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What an operation found. Nothing is a finding, too."""
+    """What an operation found in a picture, which may be nothing."""
 
     count: int
     result: Mapping[str, Any]
@@ -42,7 +42,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """Each file of `worker/operations` ends in `OPERATION = Operation(...)`."""
+    """One fact about a picture; each file of `worker/operations` ends in `OPERATION = Operation(...)`."""
 
     name: str
     """As jobs ask for it."""
@@ -61,12 +61,12 @@ class Operation:
 
 
 def provenance(model: ModelIdentity) -> dict[str, Any]:
-    """The columns with which every row says whose word it is."""
+    """The columns that name the model version and weights behind a row."""
     return {"model_version": model.version, "weights_digest": model.digest}
 
 
 def box_row(box: Box) -> dict[str, float]:
-    """A box as rows and results have it, to a ten-thousandth of a percent."""
+    """A box as JSON in rows and results, rounded to a millionth of the picture's side."""
     return {
         "x": round(box.x, 6),
         "y": round(box.y, 6),
@@ -76,5 +76,5 @@ def box_row(box: Box) -> dict[str, float]:
 
 
 def vector_text(vector: Vector) -> str:
-    """A vector as pgvector reads it; nine digits are what a float32 needs to come back the same."""
+    """A vector as pgvector reads it, with the nine digits that bring a float32 back unchanged."""
     return "[" + ",".join(f"{number:.9g}" for number in vector) + "]"

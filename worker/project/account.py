@@ -168,7 +168,7 @@ def _session_of(answer: AuthResponse) -> Session:
 
 
 def _translated(error: AuthError | ValidationError) -> AuthFailed | DatabaseUnavailable:
-    """A refusal is final; silence, overload and answers that are not Auth's are not."""
+    """AuthFailed for a refusal, which is final; DatabaseUnavailable for silence, overload, odd answers."""
     if isinstance(cause := error.__cause__, HTTPStatusError):
         status = cause.response.status_code
         if status < 500 and status not in MODERATE and isinstance(error, AuthUnknownError):

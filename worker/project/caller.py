@@ -15,14 +15,14 @@ from worker.core.errors import AuthFailed
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`service` and `worker` serve every user; `user` is a personal worker and serves `user_id` only."""
+    """Whom the project takes us for: `service` and `worker` serve every user, `user` only `user_id`."""
 
     kind: Literal["service", "worker", "user"]
     user_id: UUID | None = None
 
 
 def caller_of_key(key: str) -> Caller:
-    """Tell what a secret key stands for.
+    """The caller that a secret key stands for.
 
     Raises:
         AuthFailed: it is a publishable or anon key, or no key of Supabase at all.
@@ -38,7 +38,7 @@ def caller_of_key(key: str) -> Caller:
 
 
 def caller_of_token(token: str, *, origin: str) -> Caller:
-    """Read a JWT's role; the signature is for the server to check.
+    """The caller that a JWT names; its signature is for the server to check.
 
     Raises:
         AuthFailed: not a JWT, or a role that may not work here; the message names `origin`, never the token.

@@ -95,7 +95,7 @@ class Connection:
 
     @property
     def token(self) -> str:
-        """What goes into `Authorization` right now; never log it."""
+        """The token for the header `Authorization` right now; never to be logged."""
         return self._account.token if self._account else self._fixed_token or self.api_key
 
     @property
@@ -174,7 +174,7 @@ class Connection:
     async def stream(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[httpx.Response]:
-        """Like `request`, with the body left to be read."""
+        """Send a request like `request` and leave the body to be read by the caller."""
         async with self._http.stream(
             method, self.url + path, headers={**self._credentials(), **(headers or {})}
         ) as response:
@@ -211,7 +211,7 @@ class Connection:
 
 
 def _credentials_of(settings: Settings) -> tuple[str, str | None, Caller]:
-    """The `apikey`, the fixed token beside it if there is one, and whom they stand for until sign-in."""
+    """The `apikey` header, a fixed token beside it or None, and the caller they stand for until sign-in."""
     publishable = _secret(settings.supabase_publishable_key, "SUPABASE_PUBLISHABLE_KEY")
     token = _secret(settings.kizu_worker_token, "KIZU_WORKER_TOKEN")
     secret = _secret(settings.supabase_secret_key, "SUPABASE_SECRET_KEY")

@@ -1,4 +1,4 @@
-"""Text as Postgres takes it."""
+"""JSON values that Postgres takes: its jsonb refuses NUL and lone surrogates."""
 
 from __future__ import annotations
 

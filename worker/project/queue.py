@@ -36,7 +36,7 @@ class Rpc(Protocol):
 
 
 class SupabaseQueue:
-    """Implements `worker.core.queue.Queue`."""
+    """The queue of a Supabase project; implements `worker.core.queue.Queue`."""
 
     def __init__(self, rpc: Rpc, worker_id: str, lease_seconds: int) -> None:
         self._rpc = rpc

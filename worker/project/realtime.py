@@ -55,7 +55,7 @@ class Patience:
 
 
 def mode_of(wake: Wake, caller: Caller) -> Mode | None:
-    """How to listen; None for not at all. A worker token reads no job table and needs broadcast."""
+    """How this caller listens, None for not at all; a worker token reads no job table and needs broadcast."""
     if wake == "off":
         return None
     if wake == "auto":
@@ -64,7 +64,7 @@ def mode_of(wake: Wake, caller: Caller) -> Mode | None:
 
 
 class RealtimeSupervisor:
-    """Serve it as a task for as long as the worker lives; `ring` is called whenever there may be work.
+    """Keeps one subscription alive, replacing it when lost; calls `ring` whenever there may be work.
 
     `tables` are the job tables whose inserts ring when listening by postgres_changes.
     """
@@ -89,7 +89,7 @@ class RealtimeSupervisor:
 
     @property
     def healthy(self) -> bool:
-        """Whether an insert rings right now; if not, poll faster."""
+        """Whether an insert would ring right now."""
         return self._current is not None and self._current.is_healthy
 
     async def serve(self) -> None:
@@ -135,7 +135,7 @@ class RealtimeSupervisor:
         return "ended"
 
     async def _examined(self, reason: str, token: str) -> str:
-        """If the server disliked the token, get another before the next try, whatever our clock says."""
+        """Renew the token if it is why the subscription ended, whatever this machine's clock says."""
         if any(word in reason.lower() for word in ("token", "jwt", "expired")):
             try:
                 await self._connection.renew_token(token)

@@ -71,7 +71,7 @@ def _where(query: AsyncSelectRequestBuilder, equal: Mapping[str, object]) -> Asy
 
 
 async def _rows(query: Any) -> list[Row]:
-    """Send the query and name what goes wrong."""
+    """The rows a query answers with; raises errors of ours for the library's."""
     try:
         answer = await query.execute()
     except httpx.TransportError as error:
