@@ -117,7 +117,7 @@ class Lane:
             await asyncio.wait(self._running)
 
     async def _fill(self) -> float | None:
-        """Claim for the free slots; returns seconds until the next look if nothing rings, None when drained."""
+        """Claim for the free slots; seconds until the next look if nothing rings, None when drained."""
         if self._backlog:
             await self._gather()
             if self._stopping:

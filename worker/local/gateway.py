@@ -91,7 +91,7 @@ class Gateway:
         return digest.hexdigest()
 
     def _command(self, installation: Installation) -> list[str]:
-        """The command of a gateway that may read the project, write stored objects, and talk to loopback only."""
+        """The command of a gateway that may read the project, write objects, and talk to loopback only."""
         reads = [self._config, self._project, self._storage]
         return [
             deno.find_deno_bin(),
@@ -153,7 +153,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _environment() -> dict[str, str]:
-    """The gateway's environment: what Deno needs of the caller's, so that no other project's keys reach it."""
+    """The gateway's environment: only what Deno needs, so that no other project's keys reach it."""
     kept = {
         name: os.environ[name]
         for name in ("PATH", "HOME", "DENO_DIR", "XDG_CACHE_HOME")

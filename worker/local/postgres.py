@@ -46,7 +46,7 @@ class Postgres:
         return None if process is None else process.pid
 
     def start(self, installation: Installation) -> None:
-        """Start the server from whatever state it was left in; raises `StartupError` with the end of its log."""
+        """Start the server, whatever state it was left in; raises `StartupError` with the end of its log."""
         if self.is_running():
             return
         if not (self.data / "PG_VERSION").exists():

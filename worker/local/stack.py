@@ -192,7 +192,7 @@ class LocalStack:
 
 
 def mint_token(info: StackInfo, *, role: str, sub: str | None = None, ttl: float = 3600) -> str:
-    """A JWT that the stack accepts as `role` (and user `sub`) for `ttl` seconds; a negative one is expired."""
+    """A JWT that the stack accepts as `role` (and user `sub`) for `ttl` seconds; negative is expired."""
     now = time.time()
     claims: dict[str, object] = {"role": role, "iat": int(now) - 1, "exp": int(now + ttl)}
     if sub is not None:
