@@ -23,6 +23,7 @@ class ModelSettings(BaseSettings):
         populate_by_name=True,
         env_ignore_empty=True,
         allow_inf_nan=False,
+        defer_build=True,
     )
 
     kizu_profile: Literal["full", "tiny"] = Field(

@@ -106,7 +106,7 @@ import os, sys
 sys.path.insert(0, os.getcwd())
 os.chdir(sys.argv[1])
 sys.modules["deno"] = None
-from worker.commands.target import read_target
+from worker.target import read_target
 from worker.core.errors import StartupError
 os.environ.pop("SUPABASE_URL", None)
 try:

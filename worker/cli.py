@@ -1,4 +1,6 @@
-"""`kizu`: every command, and the exit codes they share.
+"""`kizu`: the group of all commands, which are discovered, and imported when they are called.
+
+Exit codes:
 
 0  done
 1  something failed that should not have, or what was named is not there; the message or the log says what
@@ -8,32 +10,50 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import sys
+from pathlib import Path
 
 import click
 
-from worker import log
-from worker.commands.doctor import doctor
-from worker.commands.health import health
-from worker.commands.ingest import ingest_command
-from worker.commands.jobs import jobs
-from worker.commands.local import local
-from worker.commands.models import models
-from worker.commands.search import search
-from worker.commands.storage import storage
-from worker.commands.worker import serve
+from worker import commands
 from worker.core.errors import JobError, StartupError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Words(click.Group):
+    """One command per module of `worker.commands`, each ending in `COMMAND`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: click.Command = importlib.import_module(f"{commands.__name__}.{cmd_name}").COMMAND
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(word, summary_of(word)) for word in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def summary_of(word: str) -> str:
+    """The command's help in one line, read from the head of its file: importing all takes a second."""
+    path = Path(commands.__path__[0]) / word
+    source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    with source.open(encoding="utf-8") as file:
+        return file.readline().strip('"\n').partition(": ")[2]
+
+
+@click.group(cls=Words, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="kizu-worker")
 def kizu() -> None:
     """Private photo and video intelligence on Supabase, from your own machines."""
+    from worker import log
+
     log.configure("warning", "auto")
-
-
-for command in (serve, local, ingest_command, search, jobs, models, storage, doctor, health):
-    kizu.add_command(command)
 
 
 def main() -> None:

@@ -36,6 +36,7 @@ class Settings(ModelSettings):
         populate_by_name=True,
         env_ignore_empty=True,
         allow_inf_nan=False,
+        defer_build=True,
     )
 
     supabase_url: HttpUrl | None = Field(

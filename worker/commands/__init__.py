@@ -1,1 +1,1 @@
-"""One file per word after `kizu`, each a thin shell around what does the work."""
+"""One file per word after `kizu`, ending in COMMAND; its first line is what `kizu --help` says of it."""

@@ -1,4 +1,4 @@
-"""`kizu doctor`: does everything a worker needs work from here? Each line is ok, or how to fix it."""
+"""`kizu doctor`: Check models, key, schema, Realtime, Storage and this machine; exit code 1 if any failed."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import click
 
 from worker.app import check_dimensions
 from worker.commands.models import all_entries, problems_of
-from worker.commands.output import as_json, print_json
-from worker.commands.target import read_target
 from worker.context import files_for
 from worker.core.errors import JobError, StartupError
 from worker.files.sources import ASSETS_BUCKET
 from worker.handlers import discover
+from worker.output import as_json, print_json
 from worker.project.connection import Connection
 from worker.project.queue import SupabaseQueue
 from worker.project.realtime import RealtimeSupervisor
 from worker.settings import Settings
+from worker.target import read_target
 
 REALTIME_SECONDS = 15.0
 SPACE_WANTED = 2 * 1024**3
@@ -43,7 +43,7 @@ class Check:
 @click.command()
 @as_json
 def doctor(as_json: bool) -> None:
-    """Check models, key, schema, Realtime, Storage and this machine; exit code 1 if anything failed."""
+    """Check models, key, schema, Realtime, Storage and this machine; exit code 1 if any failed."""
 
     async def run() -> list[Check]:
         checks = []
@@ -167,3 +167,6 @@ async def _storage(connection: Connection, settings: Settings) -> Check:
     if found != content:
         return Check("Storage", "failed", "what was read is not what was written")
     return Check("Storage", "ok", "files can be written, read and removed")
+
+
+COMMAND = doctor

@@ -1,4 +1,4 @@
-"""`kizu health`: ask the worker running on this machine; exit code 0 if it answers."""
+"""`kizu health`: Ask the worker running on this machine how it is; exit code 1 if it does not answer."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sys
 import click
 
 from worker import health as checks
-from worker.commands.output import as_json, print_json
-from worker.commands.target import read_target
+from worker.output import as_json, print_json
+from worker.target import read_target
 
 
 @click.command()
@@ -28,3 +28,6 @@ def health(worker_id: str | None, as_json: bool) -> None:
         lanes = ", ".join(f"{lane} {use['running']}/{use['slots']}" for lane, use in status["lanes"].items())
         click.echo(f"worker {name} is up: {lanes}; realtime {'on' if status['realtime'] else 'off'}")
     sys.exit(status is None)
+
+
+COMMAND = health

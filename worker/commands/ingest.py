@@ -1,4 +1,4 @@
-"""`kizu ingest`: bring photos into the signed-in user's library."""
+"""`kizu ingest`: Upload photos (files, or folders with everything below them) and enqueue their jobs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 import click
 from rich.progress import Progress
 
-from worker.commands.output import as_json, print_json
-from worker.commands.target import read_target
 from worker.context import files_for
 from worker.core.errors import NotFound
 from worker.library.ingest import IMAGES, find_files, ingest
+from worker.output import as_json, print_json
 from worker.project.connection import Connection
+from worker.target import read_target
 
 
 @click.command("ingest")
@@ -47,3 +47,6 @@ async def bring_in(files: list[Path], *, quiet: bool) -> Counter[str]:
 
         async with Connection(settings) as connection, files_for(connection, settings) as store:
             return await ingest(connection, store, files, told=told)
+
+
+COMMAND = ingest_command

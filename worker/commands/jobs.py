@@ -1,4 +1,4 @@
-"""`kizu jobs`: look at the queue and put things right."""
+"""`kizu jobs`: Look at the queue, retry what failed, cancel what is not wanted."""
 
 from __future__ import annotations
 
@@ -6,21 +6,19 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import click
 
-from models.errors import ModelError
-from worker.commands.output import as_json, print_json, print_table
-from worker.commands.target import read_target
-from worker.library.missing import enqueue_missing, versions_of, without_weights
-from worker.operations import discover
+from worker.output import as_json, print_json, print_table
 from worker.project.connection import Connection
-from worker.project.tables import Row, Store
+from worker.target import read_target
+
+if TYPE_CHECKING:
+    from worker.project.tables import Row
 
 T = TypeVar("T")
-OPERATIONS = discover()
 STATUSES = ("pending", "processing", "completed", "failed", "cancelled")
 BRIEF = "id,job_type,status,priority,attempts,progress,current_step,error_code,worker_id,created_at"
 
@@ -48,6 +46,8 @@ def jobs() -> None:
 @as_json
 def list_jobs(status: str | None, kind: str | None, code: str | None, limit: int, as_json: bool) -> None:
     """The newest jobs."""
+    from worker.project.tables import Store
+
     filters = {"status": status, "job_type": kind, "error_code": code}
 
     async def act(connection: Connection) -> list[Row]:
@@ -68,6 +68,8 @@ def list_jobs(status: str | None, kind: str | None, code: str | None, limit: int
 @as_json
 def show(job_id: UUID, as_json: bool) -> None:
     """One job with its history: every step, every attempt and what it took."""
+
+    from worker.project.tables import Store
 
     async def act(connection: Connection) -> Row | None:
         store = Store(connection)
@@ -177,7 +179,7 @@ def cancel(job_ids: tuple[UUID, ...], as_json: bool) -> None:
 
 
 @jobs.command()
-@click.argument("names", metavar="[OPERATION]...", nargs=-1, type=click.Choice(sorted(OPERATIONS)))
+@click.argument("names", metavar="[OPERATION]...", nargs=-1)
 @click.option("--force", is_flag=True, help="Also photos that lack nothing: all of it again.")
 @click.option("--yes", is_flag=True, help="Do it; without, only say what would be done.")
 @as_json
@@ -186,8 +188,15 @@ def missing(names: tuple[str, ...], force: bool, yes: bool, as_json: bool) -> No
 
     Without an OPERATION: all of them. A fact is not missing where a photo was looked at in vain.
     """
+    from models.errors import ModelError
+    from worker.library.missing import enqueue_missing, versions_of, without_weights
+    from worker.operations import discover
+
+    operations = discover()
+    if unknown := [name for name in names if name not in operations]:
+        raise click.BadParameter(f"{unknown[0]!r} is not one of {', '.join(operations)}.")
     settings = read_target()
-    chosen = [OPERATIONS[name] for name in names or OPERATIONS]
+    chosen = [operations[name] for name in names or operations]
 
     async def act() -> dict[str, Any]:
         versions = await versions_of(chosen, settings)
@@ -213,3 +222,6 @@ def missing(names: tuple[str, ...], force: bool, yes: bool, as_json: bool) -> No
         click.echo(f"{name}: {model_version}")
     done = f"{answer['enqueued']} jobs enqueued" if yes else "add --yes to enqueue their jobs"
     click.echo(f"{answer['missing']} of {answer['looked_at']} photos lack something; {done}")
+
+
+COMMAND = jobs

@@ -1,4 +1,4 @@
-"""`kizu local`: the embedded Supabase, for trying out, developing and testing."""
+"""`kizu local`: The embedded Supabase: Postgres and one Deno process on this machine, under KIZU_HOME."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.commands.output import as_json, print_json
 from worker.core.errors import StartupError
+from worker.output import as_json, print_json
 from worker.settings import read_settings
 
 if TYPE_CHECKING:
@@ -91,3 +91,6 @@ def _print(fields: dict[str, Any], as_json: bool) -> None:
         return
     for name, value in fields.items():
         click.echo(f"{name}: {value}")
+
+
+COMMAND = local

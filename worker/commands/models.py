@@ -1,4 +1,4 @@
-"""`kizu models`: which models there are, whether their weights are here, and getting them."""
+"""`kizu models`: The models that look at pictures: list them, get their weights, check them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from models.tasks import (
     TextReader,
 )
 from models.weights.store import Weights
-from worker.commands.output import as_json, print_json, print_table
+from worker.output import as_json, print_json, print_table
 from worker.settings import Settings, read_settings
 
 LOOK_SECONDS = 120
@@ -434,3 +434,6 @@ def _shown(*, quiet: bool) -> Iterator[_Bars]:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=quiet) as bars:
         yield _Bars(bars)
+
+
+COMMAND = models

@@ -1,4 +1,4 @@
-"""`kizu search`: the pictures that a sentence describes best."""
+"""`kizu search`: The pictures that TEXT describes best, by the model that CLIP_MODEL names."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from models.errors import ModelError
 from models.results import Vector
 from models.serving.remote import RemoteModels
 from models.tasks import EMBED, Embedder
-from worker.commands.output import as_json, print_json, print_table
-from worker.commands.target import read_target
 from worker.operations.operation import vector_text
+from worker.output import as_json, print_json, print_table
 from worker.project.connection import Connection
 from worker.project.tables import Store
 from worker.settings import Settings
+from worker.target import read_target
 
 LONGEST = 500
 """Characters of a query; models read some seventy words at most."""
@@ -32,7 +32,7 @@ IDS = 100
 @click.option("--limit", type=click.IntRange(1, 1000), default=10, show_default=True, help="Most pictures.")
 @as_json
 def search(text: tuple[str, ...], limit: int, as_json: bool) -> None:
-    """The pictures that TEXT describes best, the best first, by the model that CLIP_MODEL names.
+    """The pictures that TEXT describes best, by the model that CLIP_MODEL names.
 
     Similarities are comparable within one search. Exit code 1 says that the model is not to be had here, or
     that it has seen no picture yet.
@@ -98,3 +98,6 @@ async def paths_of(store: Store, asset_ids: Sequence[str]) -> dict[str, str]:
     pages = [asset_ids[start : start + IDS] for start in range(0, len(asset_ids), IDS)]
     rows = [row for page in pages for row in await store.select("assets", "id,path", among={"id": page})]
     return {row["id"]: row["path"] for row in rows}
+
+
+COMMAND = search

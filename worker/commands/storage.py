@@ -1,4 +1,4 @@
-"""`kizu storage`: keep the project's files in order."""
+"""`kizu storage`: Keep the project's files in order."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import asyncio
 
 import click
 
-from worker.commands.output import as_json, print_json
-from worker.commands.target import read_target
 from worker.context import files_for
 from worker.files.sources import ASSETS_BUCKET
 from worker.files.sweep import orphans
+from worker.output import as_json, print_json
 from worker.project.connection import Connection
 from worker.settings import Settings
+from worker.target import read_target
 
 
 @click.group()
@@ -61,3 +61,6 @@ async def _sweep(
             if not dry_run:
                 removed += await files.delete(ASSETS_BUCKET, keys)
     return found, removed
+
+
+COMMAND = storage

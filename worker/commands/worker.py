@@ -1,4 +1,4 @@
-"""`kizu worker`: claims jobs and runs them until stopped."""
+"""`kizu worker`: Claim jobs and run them until stopped."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import click
 
 from worker import log
 from worker.app import run_worker
-from worker.commands.target import read_target
 from worker.settings import Settings
+from worker.target import read_target
 
 
 @click.command("worker")
@@ -41,3 +41,6 @@ async def work_and_leave(settings: Settings, *, drain: bool) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(3 if left else 0)
+
+
+COMMAND = serve

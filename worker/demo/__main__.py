@@ -26,7 +26,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from worker.commands.output import as_json, print_json
 from worker.context import files_for
 from worker.core.errors import StartupError
 from worker.demo.contact_sheet import write_contact_sheet
@@ -35,6 +34,7 @@ from worker.library.ingest import find_files, ingest
 from worker.library.missing import enqueue_missing, versions_of, without_weights
 from worker.local.stack import LocalStack, StackInfo
 from worker.operations import discover
+from worker.output import as_json, print_json
 from worker.project.connection import Connection
 from worker.project.tables import Store
 from worker.settings import Settings, read_settings

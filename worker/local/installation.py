@@ -63,6 +63,11 @@ def draw_installation() -> Installation:
     )
 
 
+def config_path(home: Path) -> Path:
+    """Where the installation below `home` is written down."""
+    return home.expanduser().resolve() / "config.json"
+
+
 def read_installation(path: Path) -> Installation | None:
     """The installation that the file describes; None when there is no file, or only half of one."""
     try:

@@ -25,6 +25,7 @@ from worker.core.errors import StartupError
 from worker.local.gateway import Gateway, serves
 from worker.local.installation import (
     Installation,
+    config_path,
     draw_installation,
     free_port,
     is_free,
@@ -70,7 +71,7 @@ class LocalStack:
         """`project` holds `migrations/` and `local/`; without `fsync` a power cut may lose data."""
         self.home = home.expanduser().resolve()
         self._project = project.resolve()
-        self._config = self.home / "config.json"
+        self._config = config_path(self.home)
         self._postgres = Postgres(self.home, fsync=fsync)
         self._gateway = Gateway(self.home, self._project)
 

@@ -8,22 +8,26 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import date
+from functools import cached_property
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import httpcore
 import httpx
 from pydantic import SecretStr
-from supabase import AsyncClient, AsyncClientOptions
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
 
 from worker.core.errors import AuthFailed, DatabaseUnavailable, InternalError, StartupError
-from worker.project.account import Account
 from worker.project.caller import Caller, caller_of_key, caller_of_token
 from worker.project.json import storable
 from worker.project.rpc_errors import Refusal, error_of
 from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from supabase import AsyncClient
+
+    from worker.project.account import Account
 
 # HTTP/1.1 on purpose: with HTTP/2 one GOAWAY of the gateway fails every request in flight, large downloads
 # wait for small flow-control windows, and framing costs the event loop what decoding needs.
@@ -54,21 +58,12 @@ class Connection:
         self._http = httpx.AsyncClient(
             limits=LIMITS,
             timeout=TIMEOUT,
+            # On plain HTTP the certificate authorities are not read, which takes as long as a request.
+            verify=self.url.startswith("https:"),
             trust_env=not _is_loopback(self.url),  # a proxy cannot reach this machine's loopback
             event_hooks={"request": [self._count]},
         )
-        self.client = AsyncClient(
-            self.url,
-            self.api_key,
-            AsyncClientOptions(
-                httpx_client=self._http,
-                auto_refresh_token=False,  # its timer gives up after a few failures; Account does not
-                persist_session=False,
-                headers={"Authorization": f"Bearer {self._fixed_token or self.api_key}"},
-            ),
-        )
-        """The official client, on the same pool and always with the current token; for queries on tables."""
-        self._account = _account(settings, self.client)
+        self._account = self._account_of(settings)
         self._keeper: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Connection:
@@ -88,6 +83,23 @@ class Connection:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
         await self._http.aclose()
+
+    @cached_property
+    def client(self) -> AsyncClient:
+        """The official client, on the same pool and always with the current token; for queries on tables."""
+        # Imported when it is used: half of what a command takes that needs one RPC.
+        from supabase import AsyncClient, AsyncClientOptions
+
+        return AsyncClient(
+            self.url,
+            self.api_key,
+            AsyncClientOptions(
+                httpx_client=self._http,
+                auto_refresh_token=False,  # its timer gives up after a few failures; Account does not
+                persist_session=False,
+                headers={"Authorization": f"Bearer {self._fixed_token or self.api_key}"},
+            ),
+        )
 
     @property
     def caller(self) -> Caller:
@@ -203,6 +215,14 @@ class Connection:
         except httpx.RequestError as error:
             raise DatabaseUnavailable(f"{function} got no answer: {type(error).__name__}") from error
 
+    def _account_of(self, settings: Settings) -> Account | None:
+        if settings.kizu_email is None or settings.kizu_password is None:
+            return None
+        from worker.project.account import Account
+
+        password = settings.kizu_password.get_secret_value()
+        return Account(self.client.auth, email=settings.kizu_email, password=password)
+
     def _credentials(self) -> dict[str, str]:
         return {"apikey": self.api_key, "Authorization": f"Bearer {self.token}"}
 
@@ -235,12 +255,6 @@ def _secret(value: SecretStr | None, name: str) -> str | None:
     if not all("!" <= character <= "~" for character in text):
         raise AuthFailed(f"{name} has characters no key has: expected printable ASCII without spaces")
     return text or None
-
-
-def _account(settings: Settings, client: AsyncClient) -> Account | None:
-    if settings.kizu_email is None or settings.kizu_password is None:
-        return None
-    return Account(client.auth, email=settings.kizu_email, password=settings.kizu_password.get_secret_value())
 
 
 def _is_loopback(url: str) -> bool:

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 WIDE = 200
 """Columns of a table that goes into a pipe or a file."""
@@ -25,6 +23,9 @@ def print_table(
     rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, title: str | None = None
 ) -> None:
     """Print rows as a table; missing and null values stay blank. Nothing is cut off, for grep's sake."""
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, no_wrap=column == "id", overflow="fold")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from worker.core.errors import StartupError
+from worker.local.installation import config_path, read_installation
 from worker.settings import Settings, read_settings
 
 
@@ -17,15 +18,13 @@ def read_target(**overrides: Any) -> Settings:
     settings = read_settings(**overrides)
     if settings.supabase_url is not None:
         return settings
-    try:
-        from worker.local.stack import LocalStack  # only here: a worker for a real project needs none of it
-    except ModuleNotFoundError:
-        raise StartupError("SUPABASE_URL is not set: expected the address of a Supabase project") from None
-
-    info = LocalStack(settings.kizu_home).status().info
-    if info is None:
+    embedded = read_installation(config_path(settings.kizu_home))
+    if embedded is None:
         raise StartupError("SUPABASE_URL is not set, and there is no embedded Supabase: `kizu local up`")
-    keys: dict[str, Any] = {"supabase_url": info.url, "supabase_publishable_key": info.publishable_key}
+    keys: dict[str, Any] = {
+        "supabase_url": embedded.url,
+        "supabase_publishable_key": embedded.publishable_key,
+    }
     if not settings.needs_publishable_key:
-        keys["supabase_secret_key"] = info.secret_key
+        keys["supabase_secret_key"] = embedded.secret_key
     return read_settings(**keys, **overrides)
