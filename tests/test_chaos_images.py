@@ -35,7 +35,7 @@ from worker.handlers.image_ai import HANDLER
 from worker.local.stack import StackInfo
 from worker.project.queue import SupabaseQueue
 from worker.settings import Settings
-from worker.testing import FakeModels
+from worker.testing import FakeModels, MemoryRows
 
 pytestmark = pytest.mark.stack
 
@@ -382,6 +382,7 @@ async def look_at_all(db: psycopg.Connection[Any], photos: Mapping[UUID, Photo])
                 job=job,
                 files=Files(db, photo),  # type: ignore[arg-type]
                 models=seeing(photo),
+                rows=MemoryRows(),
                 settings=Settings(supabase_url="http://127.0.0.1:1", worker_id=WORKER),
                 pixels=pixels,
                 record=record,

@@ -33,6 +33,7 @@ from worker.handlers import discover
 from worker.project.connection import Connection
 from worker.project.queue import SupabaseQueue
 from worker.project.realtime import RealtimeSupervisor
+from worker.project.rows import SupabaseRows
 from worker.settings import Settings
 
 VECTOR_TABLES = {EMBED: "image_embeddings", FACES: "face_embeddings"}
@@ -71,6 +72,7 @@ async def run_worker(
                 job=job,
                 files=files,
                 models=models,
+                rows=SupabaseRows(connection.rpc, settings.worker_id, job.attempt_id),
                 settings=settings,
                 pixels=pixels,
                 record=record,

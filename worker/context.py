@@ -12,6 +12,7 @@ from models.serving.asking import Models
 from worker.core.errors import NotFound
 from worker.core.job import Job
 from worker.core.record import Record
+from worker.core.rows import Rows
 from worker.files.storage import Files
 from worker.project.connection import Connection
 from worker.settings import Settings
@@ -26,6 +27,8 @@ class Context:
     job: Job
     files: Files
     models: Models
+    rows: Rows
+    """What the job may read of the database: its own user's rows."""
     settings: Settings
     pixels: ThreadPoolExecutor
     """Where pictures are decoded and encoded, `settings.decode_threads` at a time: it bounds memory too."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID, uuid4
@@ -11,9 +11,22 @@ from uuid import UUID, uuid4
 from models.serving.asking import ModelAnswer, ModelMetrics
 from models.spec import ModelIdentity
 from models.tasks import Task
-from worker.core.errors import DatabaseUnavailable
-from worker.core.job import Cancelled, Done, Failed, Job, Outcome, Released, Retry, Run
+from worker.core.errors import BadParams, DatabaseUnavailable, LeaseLost
+from worker.core.job import (
+    Ask,
+    AttemptId,
+    Cancelled,
+    Done,
+    Failed,
+    Job,
+    Outcome,
+    Released,
+    Retry,
+    Run,
+)
 from worker.core.queue import Claim, Heartbeat, SettleAnswer, Settled, Verdict
+from worker.core.rows import Page, every_page
+from worker.core.rows import Row as ReadRow
 
 MAX_CRASHES = 3
 
@@ -26,6 +39,7 @@ class Row:
     kind: str
     user_id: UUID = field(default_factory=uuid4)
     params: Mapping[str, Any] = field(default_factory=dict)
+    dedupe: str | None = None
     status: Literal["pending", "processing", "completed", "failed", "cancelled"] = "pending"
     run_at: float = 0.0
     attempts: int = 0
@@ -53,6 +67,21 @@ class MemoryTable:
         row = Row(kind=kind, **columns)
         self.rows[row.id] = row
         return row
+
+    def ask(self, ask: Ask, by: Row) -> None:
+        """Add the job that another asks for, unless the same request waits already."""
+        twins = [row for row in self.rows.values() if row.kind == ask.kind and row.user_id == by.user_id]
+        active = ("pending",) if ask.dedupe else ("pending", "processing")
+        if not any(
+            row.status in active and (row.dedupe, row.params) == (ask.dedupe, ask.params) for row in twins
+        ):
+            self.add(
+                ask.kind,
+                user_id=by.user_id,
+                params=ask.params,
+                dedupe=ask.dedupe,
+                run_at=self.clock() + ask.delay_seconds,
+            )
 
     def cancel(self, row: Row) -> None:
         if row.status == "pending":
@@ -98,9 +127,9 @@ class MemoryQueue:
         waits = [max(0.0, row.run_at - now) for row in self._pending(kinds)]
         return Claim(jobs=[_job(row) for row in rows], next_due_seconds=min(waits, default=None))
 
-    async def extend(self, heartbeats: Sequence[Heartbeat]) -> Mapping[UUID, Verdict]:
+    async def extend(self, heartbeats: Sequence[Heartbeat]) -> Mapping[AttemptId, Verdict]:
         self._call("extend")
-        return {beat.job.id: self._extend(beat) for beat in heartbeats}
+        return {beat.job.attempt_id: self._extend(beat) for beat in heartbeats}
 
     def _extend(self, beat: Heartbeat) -> Verdict:
         row = self.table.rows[beat.job.id]
@@ -118,12 +147,14 @@ class MemoryQueue:
         if not self._holds(row) or row.epoch != job.epoch:
             return Settled(answer=SettleAnswer.LOST)
         match outcome:
-            case Done(result=result, writes=writes):
-                if any(write.table == "unregistered" for write in writes):
+            case Done(result=result, writes=writes, next=asks):
+                if refused := [write.table for write in writes if write.table == "unregistered"]:
                     return Settled(
-                        answer=SettleAnswer.REFUSED, error="table unregistered is not a result table"
+                        answer=SettleAnswer.REFUSED, error=f"results are not written to {refused[0]}"
                     )
                 row.status, row.result = "completed", result
+                for ask in asks:
+                    self.table.ask(ask, row)
             case Failed(code=code):
                 row.status, row.error_code = "failed", code
             case _ if row.cancel_requested:
@@ -175,6 +206,32 @@ def _job(row: Row) -> Job:
         epoch=row.epoch,
         crashes=row.crashes,
     )
+
+
+class MemoryRows:
+    """Answers read verbs from memory, page by page; implements `worker.core.rows.Rows`.
+
+    `verbs` maps a verb to what it answers for given args, in order. While `lost` is true the lease is.
+    """
+
+    def __init__(
+        self, verbs: Mapping[str, Callable[[Mapping[str, Any]], Sequence[ReadRow]]] | None = None
+    ) -> None:
+        self.verbs = verbs or {}
+        self.lost = False
+
+    async def call(self, verb: str, args: Mapping[str, Any]) -> Page:
+        if self.lost:
+            raise LeaseLost
+        if verb not in self.verbs:
+            raise BadParams(f"verb: there is no {verb!r}")
+        rows = self.verbs[verb](args)
+        start, limit = args.get("after") or 0, args.get("limit", 1000)
+        page = rows[start : start + limit]
+        return Page(rows=page, next=start + limit if len(page) == limit else None)
+
+    def pages(self, verb: str, args: Mapping[str, Any]) -> AsyncIterator[Sequence[ReadRow]]:
+        return every_page(self, verb, args)
 
 
 class FakeModels:

@@ -14,6 +14,7 @@ create table public.job_kinds (
   max_attempts   int not null default 5,
   needs_asset    boolean not null default false,
   default_params jsonb not null default '{}',
+  alias_of       text references public.job_kinds, -- what older apps call that kind
 
   constraint kind_is_a_word         check (kind ~ '^[a-z][a-z0-9_]{0,62}$'),
   constraint on_upload_is_known     check (on_upload <@ array['image', 'video']),
@@ -105,6 +106,18 @@ begin
 end;
 $$;
 
+-- What names an attempt in questions and answers: {table, id, epoch}.
+create function kizu.attempt(p_item jsonb)
+returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return jsonb_build_object('table', p_item -> 'table', 'id', p_item -> 'id', 'epoch', p_item -> 'epoch');
+end;
+$$;
+
 -- The history with one more line, the oldest forgotten beyond 20.
 create function kizu.with_error(p_errors jsonb, p_error jsonb)
 returns jsonb
@@ -118,4 +131,5 @@ end;
 $$;
 
 revoke execute on function kizu.job_table(text) from public, anon, authenticated, service_role;
+revoke execute on function kizu.attempt(jsonb) from public, anon, authenticated, service_role;
 revoke execute on function kizu.with_error(jsonb, jsonb) from public, anon, authenticated, service_role;

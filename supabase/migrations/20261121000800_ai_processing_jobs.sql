@@ -1,8 +1,8 @@
 -- Jobs that look at pictures. Apps know this table by its `input_params`; handlers read `params`.
 
-insert into public.job_kinds (kind, table_name, on_upload, needs_asset, default_params)
-values ('image_ai',      'ai_processing_jobs', '{image}', true, '{"operations": ["all"]}'),
-       ('process_image', 'ai_processing_jobs', '{}',      true, '{}')   -- what older apps call image_ai
+insert into public.job_kinds (kind, table_name, on_upload, needs_asset, default_params, alias_of)
+values ('image_ai',      'ai_processing_jobs', '{image}', true, '{"operations": ["all"]}', null),
+       ('process_image', 'ai_processing_jobs', '{}',      true, '{}', 'image_ai')
 on conflict (kind) do nothing;
 
 select kizu.make_job_table('ai_processing_jobs', 'image_ai');

@@ -14,75 +14,44 @@ set enable_incremental_sort = off
 as $$
 declare
   c_crashes_allowed constant int := 2;
-  v_now     constant timestamptz := kizu.now();
-  v_rescued int;
+  v_now  constant timestamptz := kizu.now();
+  v_lost kizu.ending[];
 begin
-  with
-  lost as materialized (
-    select tableoid as job_table,
-           id,
-           case
-             when cancel_requested_at is not null then 'cancelled'
-             when crashes >= c_crashes_allowed    then 'failed'
-             else 'pending'
-           end as status
-      from public.jobs
-     where status = 'processing'
-       and lease_expires_at < v_now
-       and (p_kinds is null or job_type = any (p_kinds))
-       and (p_scope is null or user_id = p_scope)
-     order by job_type, user_id  -- only the index of running jobs gives this order
-     limit p_limit
-       for update skip locked
-  ),
-  ended as (
-    update public.jobs as job
-       set status = lost.status,
-           crashes = job.crashes + 1,
-           run_at = case
-                      when lost.status <> 'pending' or job.crashes = 0 then job.run_at
-                      else v_now + random() * make_interval(secs => 5 * 2 ^ job.crashes)
-                    end,
-           lease_expires_at = null,
-           claim_id = null,
-           error_code = 'worker_lost',
-           error_message = format('%s stopped extending its lease.', job.worker_id),
-           errors = kizu.with_error(job.errors, jsonb_build_object(
-                      'at',      v_now,
-                      'attempt', job.attempts,
-                      'epoch',   job.lease_epoch,
-                      'worker',  job.worker_id,
-                      'code',    'worker_lost',
-                      'message', format('%s stopped extending its lease.', job.worker_id)
-                    )),
-           completed_at = case when lost.status <> 'pending' then v_now end
+  v_lost := array(
+    with
+    lost as materialized (
+      select tableoid as job_table, jobs.*
+        from public.jobs
+       where status = 'processing'
+         and lease_expires_at < v_now
+         and (p_kinds is null or job_type = any (p_kinds))
+         and (p_scope is null or user_id = p_scope)
+       order by job_type, user_id  -- only the index of running jobs gives this order
+       limit p_limit
+         for update skip locked
+    )
+    select row(job_table,
+               id,
+               'worker_lost',
+               status_now,
+               'worker_lost',
+               format('%s stopped extending its lease.', worker_id),
+               case
+                 when status_now = 'pending' and crashes > 0
+                 then v_now + random() * make_interval(secs => 5 * 2 ^ crashes)
+               end,
+               null,
+               null)::kizu.ending
       from lost
-     where job.tableoid = lost.job_table
-       and job.id = lost.id
-       and job.id = any (array(select id from lost))
-    returning job.tableoid, job.*
-  )
-  insert into public.runs (job_id, job_table, epoch, attempt, user_id, asset_id, kind, params, worker_id,
-                           outcome, error_code, error_message, started_at, finished_at)
-  select ended.id,
-         job_table.relname,
-         ended.lease_epoch,
-         ended.attempts,
-         ended.user_id,
-         ended.asset_id,
-         ended.job_type,
-         ended.params,
-         ended.worker_id,
-         'worker_lost',
-         ended.error_code,
-         ended.error_message,
-         ended.picked_up_at,
-         v_now
-    from ended
-    join pg_catalog.pg_class as job_table on job_table.oid = ended.tableoid;
-
-  get diagnostics v_rescued = row_count;
-  return v_rescued;
+     cross join lateral (
+             select case
+                      when cancel_requested_at is not null then 'cancelled'
+                      when crashes >= c_crashes_allowed    then 'failed'
+                      else 'pending'
+                    end as status_now
+           ) as judged
+  );
+  return (select count(*) from kizu.end_jobs(v_lost, v_now));
 end;
 $$;
 
@@ -108,52 +77,28 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_scope    constant uuid := kizu.caller_scope();
-  v_now      constant timestamptz := kizu.now();
-  v_released int;
+  v_scope constant uuid := kizu.caller_scope();
+  v_held  kizu.ending[];
 begin
-  with
-  held as materialized (
-    select tableoid, id
-      from public.jobs
-     where worker_id = p_worker
-       and claim_id is not null
-       and (v_scope is null or user_id = v_scope)
-     order by id
-       for update
-  ),
-  ended as (
-    update public.jobs as job
-       set status = case when job.cancel_requested_at is null then 'pending' else 'cancelled' end,
-           attempts = greatest(job.attempts - 1, 0),
-           lease_expires_at = null,
-           claim_id = null,
-           completed_at = case when job.cancel_requested_at is not null then v_now end
+  v_held := array(
+    with
+    held as materialized (
+      select tableoid as job_table, id, cancel_requested_at is null as goes_on
+        from public.jobs
+       where worker_id = p_worker
+         and claim_id is not null
+         and (v_scope is null or user_id = v_scope)
+       order by id
+         for update
+    )
+    select row(job_table,
+               id,
+               case when goes_on then 'released' else 'cancelled' end,
+               case when goes_on then 'pending'  else 'cancelled' end,
+               null, null, null, null, null)::kizu.ending
       from held
-     where job.tableoid = held.tableoid
-       and job.id = held.id
-       and job.id = any (array(select id from held))
-    returning job.tableoid, job.*
-  )
-  insert into public.runs (job_id, job_table, epoch, attempt, user_id, asset_id, kind, params, worker_id,
-                           outcome, started_at, finished_at)
-  select ended.id,
-         job_table.relname,
-         ended.lease_epoch,
-         ended.attempts + 1,
-         ended.user_id,
-         ended.asset_id,
-         ended.job_type,
-         ended.params,
-         ended.worker_id,
-         case ended.status when 'pending' then 'released' else 'cancelled' end,
-         ended.picked_up_at,
-         v_now
-    from ended
-    join pg_catalog.pg_class as job_table on job_table.oid = ended.tableoid;
-
-  get diagnostics v_released = row_count;
-  return v_released;
+  );
+  return (select count(*) from kizu.end_jobs(v_held, kizu.now()));
 end;
 $$;
 

@@ -2,7 +2,7 @@
 -- updated where it lies (HOT).
 
 -- Keeps the leases of [{table, id, epoch, progress, step}…] for p_lease_seconds (1 to 3600) from now and
--- notes progress, which never goes back. Answers [{id, verdict}…] in the order asked: `kept`, `cancel`
+-- notes progress, which never goes back. Answers [{table, id, epoch, verdict}…] in the order asked: `kept`, `cancel`
 -- (kept too, but somebody wants it stopped) or `lost` (another's, or ended; nothing changed).
 create function public.extend_leases(p_worker text, p_lease_seconds int, p_jobs jsonb)
 returns jsonb
@@ -20,6 +20,7 @@ begin
   with
   asked as materialized (
     select place,
+           item,
            kizu.job_table(item ->> 'table')::oid as job_table,
            (item ->> 'id')::uuid as id,
            (item ->> 'epoch')::bigint as epoch,
@@ -50,12 +51,11 @@ begin
      where job.tableoid = held.tableoid
        and job.id = held.id
        and job.id = any (array(select id from held))
-    returning job.tableoid as job_table, job.id, job.cancel_requested_at
+    returning job.tableoid as job_table, job.id, job.lease_epoch as epoch, job.cancel_requested_at
   )
   select coalesce(
            jsonb_agg(
-             jsonb_build_object(
-               'id',      asked.id,
+             kizu.attempt(asked.item) || jsonb_build_object(
                'verdict', case
                             when kept.id is null                     then 'lost'
                             when kept.cancel_requested_at is not null then 'cancel'
@@ -70,7 +70,8 @@ begin
     from asked
     left join kept
       on kept.job_table = asked.job_table
-     and kept.id = asked.id;
+     and kept.id = asked.id
+     and kept.epoch = asked.epoch;
 
   return v_verdicts;
 end;

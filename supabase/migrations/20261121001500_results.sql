@@ -1,23 +1,42 @@
 -- What a job may write. Handlers return their rows, and settle_jobs writes them together with the
 -- outcome; only tables and columns registered here are accepted. A new fact is a table and a line here.
 --
--- `replace`: the rows of the job's user and asset that match the write's scope give way to the new rows; a
+-- `replace`: the rows of the job's asset that match the write's scope give way to the new rows; a
 --            `writer`, kizu.<writer>(rows, user, asset, run), does it where people's work must be kept.
+-- `upsert`:  each row takes the place of the one with the same `key_columns`, others stay.
 -- `update`:  columns of the row that is the job's asset.
+--
+-- Rows belong to the job's asset, or, with the owner `user`, to its user alone (clusters, moments). Rows of a table
+-- with a `parent` are written with the parent's rows only, which name them under `children`; `parent_column`
+-- then holds the parent's id.
 
 create table public.result_tables (
   table_name    text primary key,
   mode          text not null,
+  owner         text not null default 'asset',
   columns       text[] not null,
   scope_columns text[] not null default '{}',
+  key_columns   text[] not null default '{}',
   writer        name,
+  parent        text references public.result_tables,
+  parent_column name,
 
-  constraint mode_is_known check (mode in ('replace', 'update')),
+  constraint mode_is_known check (mode in ('replace', 'upsert', 'update')),
+  constraint owner_is_known check (owner in ('asset', 'user')),
   constraint ownership_is_not_written
-    check (not columns && array['id', 'user_id', 'asset_id', 'run_id', 'created_at']),
+    check (not columns && array['id', 'user_id', 'run_id', 'created_at']
+           and (owner = 'user' or 'asset_id' <> all (columns))),
   constraint scope_is_of_its_columns check (scope_columns <@ columns),
-  constraint a_writer_replaces_all check (writer is null or (mode = 'replace' and scope_columns = '{}'))
+  constraint only_an_upsert_has_keys
+    check ((mode = 'upsert') = (key_columns <> '{}') and key_columns <@ columns),
+  constraint a_writer_replaces_all_of_an_asset
+    check (writer is null or (mode = 'replace' and owner = 'asset' and scope_columns = '{}')),
+  constraint children_come_with_their_parent
+    check ((parent is null) = (parent_column is null)
+           and (parent is null or (mode = 'replace' and writer is null and scope_columns = '{}')))
 );
+
+create index result_tables_of_a_parent on public.result_tables (parent) where parent is not null;
 
 alter table public.result_tables enable row level security;
 revoke all on public.result_tables from anon, authenticated, service_role;
@@ -27,7 +46,7 @@ insert into public.result_tables (table_name, mode, columns)
 values ('assets', 'update', array[
   'width', 'height', 'taken_at', 'taken_at_offset_minutes', 'latitude', 'longitude', 'thumbnail', 'web_uri',
   'image_processing_status', 'transcoding_status', 'ai_processed_by',
-  'ai_operations', 'ai_model_versions'
+  'ai_model_versions'
 ]);
 
 -- Every file we made of an asset, where it lies, and which run made it.

@@ -1,6 +1,186 @@
 -- Ending work: the fence, the results, the outcome and the ledger's line in one transaction, so that a
 -- job is done exactly when its rows are there, and a worker that lost its lease changes nothing.
 
+-- Rows and scopes cannot say whose they are: these columns are the job's, whatever was sent.
+create function kizu.forced_columns(p_target public.result_tables)
+returns text[]
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case p_target.owner
+           when 'asset' then array['user_id', 'asset_id', 'run_id']
+           else array['user_id', 'run_id']
+         end;
+end;
+$$;
+
+-- p_keys, each once and in order. Raises for one that is no registered column.
+create function kizu.written_columns(p_target public.result_tables, p_keys text[])
+returns text[]
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  v_given   constant text[] := array(select distinct key from unnest(p_keys) as key order by key);
+  v_unknown text;
+begin
+  select min(key) into v_unknown from unnest(v_given) as key where key <> all (p_target.columns);
+  if v_unknown is not null then
+    raise exception 'jobs do not write %.%', p_target.table_name, v_unknown;
+  end if;
+  return v_given;
+end;
+$$;
+
+-- Inserts rows of the job's user (and asset), and below each the rows of its `children`. With p_replacing, a
+-- row takes the place of the one with the same keys. p_scope holds columns that all rows share.
+create function kizu.insert_rows(p_target public.result_tables, p_rows jsonb, p_scope jsonb,
+                                 p_user uuid, p_asset uuid, p_run uuid)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  c_children constant text := 'children';
+  v_own     constant text[] := kizu.forced_columns(p_target);
+  v_columns text[] := kizu.written_columns(p_target, array(
+    select key
+      from jsonb_array_elements(p_rows) as row
+     cross join jsonb_object_keys(row) as key
+     where key <> all (v_own || array[c_children, coalesce(p_target.parent_column, '')])
+     union
+    select jsonb_object_keys(p_scope)
+  ));
+  v_rows  jsonb := p_rows;
+  v_child public.result_tables;
+  v_wrong text;
+begin
+  if p_target.parent_column is not null then
+    v_columns := v_columns || p_target.parent_column::text;
+  end if;
+
+  select min(name)
+    into v_wrong
+    from jsonb_array_elements(v_rows) as row
+   cross join jsonb_object_keys(coalesce(row -> c_children, '{}')) as name
+   where not exists (select from public.result_tables where table_name = name and parent = p_target.table_name);
+  if v_wrong is not null then
+    raise exception 'rows of % have no children in %', p_target.table_name, v_wrong;
+  end if;
+
+  -- Children need their parents' ids before anything is inserted.
+  if exists (select from public.result_tables where parent = p_target.table_name) then
+    v_columns := v_columns || 'id'::text;
+    v_rows := (select coalesce(jsonb_agg(row || jsonb_build_object('id', gen_random_uuid())), '[]')
+                 from jsonb_array_elements(v_rows) as row);
+  end if;
+
+  execute format(
+    'insert into public.%1$I (%2$s) select %3$s'
+    '  from jsonb_array_elements($1) as item'
+    ' cross join lateral jsonb_populate_record(null::public.%1$I, item || $5) as row %4$s',
+    p_target.table_name,
+    (select string_agg(format('%I', name), ', ') from unnest(v_own || v_columns) as name),
+    concat_ws(', ', '$2', case when 'asset_id' = any (v_own) then '$3' end, '$4',
+              (select string_agg(format('row.%I', name), ', ') from unnest(v_columns) as name)),
+    case when p_target.mode = 'upsert' then format(
+      'on conflict (asset_id, %s) do update set %s',
+      (select string_agg(format('%I', name), ', ') from unnest(p_target.key_columns) as name),
+      (select string_agg(format('%1$I = excluded.%1$I', name), ', ')
+         from unnest(p_target.columns || array['run_id']) as name
+        where name <> all (p_target.key_columns))
+    ) end
+  )
+  using v_rows, p_user, p_asset, p_run, p_scope;
+
+  for v_child in
+    select * from public.result_tables where parent = p_target.table_name order by table_name
+  loop
+    perform kizu.insert_rows(v_child, children, '{}', p_user, p_asset, p_run)
+       from (select jsonb_agg(child || jsonb_build_object(v_child.parent_column, parent ->> 'id')) as children
+               from jsonb_array_elements(v_rows) as parent
+              cross join jsonb_array_elements(parent -> c_children -> v_child.table_name) as child) as found
+      where children is not null;
+  end loop;
+end;
+$$;
+
+-- Puts rows in place of those of the job's asset, or user, that match the scope.
+create function kizu.replace_rows(p_target public.result_tables, p_write jsonb,
+                                  p_user uuid, p_asset uuid, p_run uuid)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_scope constant jsonb := coalesce(p_write -> 'scope', '{}') - kizu.forced_columns(p_target);
+  v_rows  constant jsonb := coalesce(p_write -> 'rows', '[]');
+  v_wrong text;
+begin
+  select min(key)
+    into v_wrong
+    from jsonb_object_keys(v_scope) as key
+   where key <> all (p_target.scope_columns);
+  if v_wrong is not null then
+    raise exception 'jobs do not write %.%', p_target.table_name, v_wrong;
+  end if;
+
+  execute format(
+    'delete from public.%1$I as t using jsonb_populate_record(null::public.%1$I, $1) as scope'
+    ' where t.user_id = $2 %2$s %3$s',
+    p_target.table_name,
+    case p_target.owner when 'asset' then 'and t.asset_id is not distinct from $3' end,
+    (select string_agg(format('and t.%1$I is not distinct from scope.%1$I', key), ' ')
+       from jsonb_object_keys(v_scope) as key)
+  )
+  using v_scope, p_user, p_asset;
+
+  if jsonb_array_length(v_rows) > 0 then
+    perform kizu.insert_rows(p_target, v_rows, v_scope, p_user, p_asset, p_run);
+  end if;
+end;
+$$;
+
+-- Changes columns of the row that is the job's asset.
+create function kizu.update_asset(p_target public.result_tables, p_write jsonb, p_user uuid, p_asset uuid)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_set     constant jsonb := coalesce(p_write -> 'set', '{}');
+  v_fill    constant jsonb := coalesce(p_write -> 'fill', '{}');
+  v_merge   constant jsonb := coalesce(p_write -> 'merge', '{}');
+  v_columns constant text[] := array(select jsonb_object_keys(v_set || v_fill || v_merge) order by 1);
+  v_touched bigint;
+begin
+  if kizu.written_columns(p_target, v_columns) = '{}' then
+    return;
+  end if;
+
+  execute format(
+    'update public.%1$I as t set %2$s from jsonb_populate_record(null::public.%1$I, $1) as new'
+    ' where t.id = $3 and t.user_id = $2',
+    p_target.table_name,
+    (select string_agg(
+              case when v_merge ? key then format('%1$I = coalesce(t.%1$I, ''{}'') || new.%1$I', key)
+                   when v_set ? key   then format('%1$I = new.%1$I', key)
+                   else format('%1$I = coalesce(t.%1$I, new.%1$I)', key)
+              end, ', ' order by key)
+       from unnest(v_columns) as key)
+  )
+  using v_fill || v_set || v_merge, p_user, p_asset;
+
+  get diagnostics v_touched = row_count;
+  if v_touched = 0 then
+    raise exception 'the job has no row in %', p_target.table_name;
+  end if;
+end;
+$$;
+
 -- Applies one write of a job, under the job's own user, asset and run whatever its rows say.
 -- Raises when the table or a column is not registered, or when a row breaks a rule.
 create function kizu.apply_write(p_write jsonb, p_user uuid, p_asset uuid, p_run uuid)
@@ -9,16 +189,8 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  c_forced constant text[] := array['user_id', 'asset_id', 'run_id'];
-  v_target  public.result_tables;
-  v_given   text[];
-  v_unknown text;
-  v_scope   jsonb := coalesce(p_write -> 'scope', '{}') - c_forced;
-  v_rows    jsonb := coalesce(p_write -> 'rows', '[]');
-  v_set     jsonb := coalesce(p_write -> 'set', '{}');
-  v_fill    jsonb := coalesce(p_write -> 'fill', '{}');
-  v_merge   jsonb := coalesce(p_write -> 'merge', '{}');
-  v_touched bigint;
+  v_rows   constant jsonb := coalesce(p_write -> 'rows', '[]');
+  v_target public.result_tables;
 begin
   select *
     into v_target
@@ -26,80 +198,25 @@ begin
    where table_name = p_write ->> 'table';
   if not found then
     raise exception 'results are not written to %', coalesce(p_write ->> 'table', 'a table without a name');
-  end if;
-
-  if v_target.mode = 'replace' then
-    v_given := array(
-      select distinct key
-        from (select jsonb_object_keys(v_scope) as key
-               union all
-              select jsonb_object_keys(row) from jsonb_array_elements(v_rows) as row) as keys
-       where key <> all (c_forced)
-       order by key
-    );
-  else
-    v_given := array(select jsonb_object_keys(v_set || v_fill || v_merge) order by 1);
-  end if;
-
-  select min(key) into v_unknown from unnest(v_given) as key where key <> all (v_target.columns);
-  if v_unknown is null and v_target.mode = 'replace' then
-    select min(key)
-      into v_unknown
-      from jsonb_object_keys(v_scope) as key
-     where key <> all (v_target.scope_columns);
-  end if;
-  if v_unknown is not null then
-    raise exception 'jobs do not write %.%', v_target.table_name, v_unknown;
+  elsif v_target.parent is not null then
+    raise exception 'rows of % are written with those of %', v_target.table_name, v_target.parent;
   end if;
 
   if v_target.writer is not null then
+    perform kizu.written_columns(v_target, array(
+      select key
+        from jsonb_array_elements(v_rows) as row
+       cross join jsonb_object_keys(row) as key
+       where key <> all (kizu.forced_columns(v_target))
+    ));
     execute format('select kizu.%I($1, $2, $3, $4)', v_target.writer)
       using v_rows, p_user, p_asset, p_run;
-
-  elsif v_target.mode = 'replace' then
-    execute format(
-      'delete from public.%I as t using jsonb_populate_record(null::public.%I, $1) as scope'
-      ' where t.user_id = $2 and t.asset_id is not distinct from $3 %s',
-      v_target.table_name,
-      v_target.table_name,
-      (select string_agg(format(' and t.%1$I is not distinct from scope.%1$I', key), '')
-         from jsonb_object_keys(v_scope) as key)
-    )
-    using v_scope, p_user, p_asset;
-
-    if jsonb_array_length(v_rows) > 0 then
-      execute format(
-        'insert into public.%I (user_id, asset_id, run_id%s)'
-        ' select $2, $3, $4%s'
-        '   from jsonb_array_elements($1) as item'
-        '  cross join lateral jsonb_populate_record(null::public.%I, item || $5) as row',
-        v_target.table_name,
-        (select string_agg(format(', %I', key), '' order by key) from unnest(v_given) as key),
-        (select string_agg(format(', row.%I', key), '' order by key) from unnest(v_given) as key),
-        v_target.table_name
-      )
-      using v_rows, p_user, p_asset, p_run, v_scope;
-    end if;
-
-  elsif cardinality(v_given) > 0 then
-    execute format(
-      'update public.%I as t set %s from jsonb_populate_record(null::public.%I, $1) as new'
-      ' where t.id = $3 and t.user_id = $2',
-      v_target.table_name,
-      (select string_agg(
-                case when v_merge ? key then format('%1$I = coalesce(t.%1$I, ''{}'') || new.%1$I', key)
-                     when v_set ? key   then format('%1$I = new.%1$I', key)
-                     else format('%1$I = coalesce(t.%1$I, new.%1$I)', key)
-                end, ', ' order by key)
-         from unnest(v_given) as key),
-      v_target.table_name
-    )
-    using v_fill || v_set || v_merge, p_user, p_asset;
-
-    get diagnostics v_touched = row_count;
-    if v_touched = 0 then
-      raise exception 'the job has no row in %', v_target.table_name;
-    end if;
+  else
+    case v_target.mode
+      when 'replace' then perform kizu.replace_rows(v_target, p_write, p_user, p_asset, p_run);
+      when 'upsert'  then perform kizu.insert_rows(v_target, v_rows, '{}', p_user, p_asset, p_run);
+      when 'update'  then perform kizu.update_asset(v_target, p_write, p_user, p_asset);
+    end case;
   end if;
 end;
 $$;
@@ -117,7 +234,7 @@ declare
   v_id      constant uuid := (p_item ->> 'id')::uuid;
   v_epoch   constant bigint := (p_item ->> 'epoch')::bigint;
   v_said    constant jsonb := coalesce(p_item -> 'outcome', '{}');
-  v_run     constant jsonb := coalesce(nullif(p_item -> 'run', 'null'), '{}');
+  v_attempt constant jsonb := kizu.attempt(p_item);
   v_job     public.jobs;
   v_outcome text := v_said ->> 'kind';
   v_code    text;
@@ -149,9 +266,9 @@ begin
        and (outcome <> 'released' or v_outcome = 'released') -- given back meanwhile: this result is lost
        and (p_scope is null or user_id = p_scope);
     if found then
-      return jsonb_build_object('id', v_id, 'answer', 'repeated', 'status', kizu.status_after(v_earlier));
+      return v_attempt || jsonb_build_object('answer', 'repeated', 'status', kizu.status_after(v_earlier));
     end if;
-    return jsonb_build_object('id', v_id, 'answer', 'lost', 'status', null);
+    return v_attempt || '{"answer": "lost", "status": null}';
   end if;
 
   if v_outcome is null or v_outcome not in ('done', 'retry', 'failed', 'released', 'cancelled') then
@@ -168,66 +285,32 @@ begin
   end if;
   v_status := kizu.status_after(v_outcome);
 
-  insert into public.runs (job_id, job_table, epoch, attempt, user_id, asset_id, kind, params, worker_id,
-                           handler, handler_version, models, timings, counts,
-                           outcome, error_code, error_message, started_at, finished_at)
-  values (v_id,
-          p_item ->> 'table',
-          v_epoch,
-          v_job.attempts,
-          v_job.user_id,
-          v_job.asset_id,
-          v_job.job_type,
-          v_job.params,
-          p_worker,
-          v_run ->> 'handler',
-          v_run ->> 'handler_version',
-          coalesce(v_run -> 'models', '[]'),
-          coalesce(v_run -> 'timings', '{}'),
-          coalesce(v_run -> 'counts', '{}'),
-          v_outcome,
-          v_code,
-          v_message,
-          least(p_now, coalesce(p_now - make_interval(secs => (v_run ->> 'started_seconds_ago')::float8),
-                                v_job.picked_up_at)),
-          p_now)
-  returning id into v_run_id;
+  select run_id
+    into strict v_run_id
+    from kizu.end_jobs(array[row(
+           v_table,
+           v_id,
+           v_outcome,
+           v_status,
+           v_code,
+           v_message,
+           case
+             when v_outcome = 'retry'
+             then p_now + make_interval(secs => least(greatest(
+                    coalesce((v_said ->> 'delay_seconds')::float8, 0), 0), c_longest_delay))
+           end,
+           v_said -> 'result',
+           p_item -> 'run'
+         )::kizu.ending], p_now);
 
   perform kizu.apply_write(write, v_job.user_id, v_job.asset_id, v_run_id)
      from jsonb_array_elements(coalesce(nullif(p_item -> 'writes', 'null'), '[]')) as write;
 
-  update public.jobs as job
-     set status = v_status,
-         attempts = job.attempts - (v_outcome = 'released')::int,
-         run_at = case
-                    when v_outcome = 'retry'
-                    then p_now + make_interval(secs => least(greatest(
-                           coalesce((v_said ->> 'delay_seconds')::float8, 0), 0), c_longest_delay))
-                    else job.run_at
-                  end,
-         lease_expires_at = null,
-         claim_id = null,
-         progress = case v_status when 'completed' then 100 else job.progress end,
-         current_step = case v_status when 'completed' then 'completed' else job.current_step end,
-         error_code = v_code,
-         error_message = v_message,
-         errors = case
-                    when v_code is null then job.errors
-                    else kizu.with_error(job.errors, jsonb_build_object(
-                           'at',      p_now,
-                           'attempt', job.attempts,
-                           'epoch',   job.lease_epoch,
-                           'worker',  job.worker_id,
-                           'code',    v_code,
-                           'message', v_message
-                         ))
-                  end,
-         result = case v_outcome when 'done' then v_said -> 'result' else job.result end,
-         completed_at = case when v_status <> 'pending' then p_now end
-   where job.tableoid = v_table
-     and job.id = v_id;
+  if v_outcome = 'done' then
+    perform kizu.ask(coalesce(nullif(p_item -> 'next', 'null'), '[]'), v_job);
+  end if;
 
-  return jsonb_build_object('id', v_id, 'answer', 'settled', 'status', v_status);
+  return v_attempt || jsonb_build_object('answer', 'settled', 'status', v_status);
 end;
 $$;
 
@@ -260,18 +343,21 @@ begin
 end;
 $$;
 
--- Ends jobs. p_settlements is [{table, id, epoch, outcome, writes, run}…], and each is all or nothing:
--- its rows are written, the job ends and the ledger gets its line, or nothing of it happens.
+-- Ends jobs. p_settlements is [{table, id, epoch, outcome, writes, next, run}…], and each is all or
+-- nothing: its rows are written, the job ends, the next are enqueued and the ledger gets its line, or nothing
+-- of it happens.
 --
 --   outcome  {"kind": "done", "result": {…}}
 --            {"kind": "retry", "code", "message", "delay_seconds"}   out of attempts: failed
 --            {"kind": "failed", "code", "message"}
 --            {"kind": "released"}                                    costs no attempt
 --            {"kind": "cancelled"}
---   writes   [{"table", "scope": {…}, "rows": [{…}]} | {"table", "set": {…}, "fill": {…}, "merge": {…}}]
+--   writes   [{"table", "scope": {…}, "rows": [{…, "children": {table: [{…}]}}]}
+--             | {"table", "set": {…}, "fill": {…}, "merge": {…}}]
+--   next     [{"kind", "asset_id", "params", "delay_seconds", "dedupe"}]    jobs to enqueue when this one is done
 --   run      {"handler", "handler_version", "models", "timings", "counts", "started_seconds_ago"}
 --
--- Answers [{id, answer, status, error}…] in id order: `settled`; `repeated`, with the status it got then;
+-- Answers [{table, id, epoch, answer, status, error}…] in id order: `settled`; `repeated`, with the status it got then;
 -- `lost`, and nothing changed; or `refused`, with the rule that its writes broke, and it is still held.
 -- Deadlocks, timeouts and the like fail the whole call, which may be sent again as it was.
 create function public.settle_jobs(p_worker text, p_settlements jsonb)
@@ -303,9 +389,8 @@ begin
         or program_limit_exceeded
         or raise_exception
       then
-        v_answer := jsonb_build_object(
-          'id', v_item ->> 'id', 'answer', 'refused', 'status', 'processing', 'error', sqlerrm
-        );
+        v_answer := kizu.attempt(v_item)
+          || jsonb_build_object('answer', 'refused', 'status', 'processing', 'error', sqlerrm);
     end;
     v_answers := v_answers || v_answer;
   end loop;
@@ -316,6 +401,16 @@ $$;
 
 select kizu.pin_plans('public.settle_jobs(text, jsonb)');
 
+revoke execute on function kizu.forced_columns(public.result_tables)
+  from public, anon, authenticated, service_role;
+revoke execute on function kizu.written_columns(public.result_tables, text[])
+  from public, anon, authenticated, service_role;
+revoke execute on function kizu.insert_rows(public.result_tables, jsonb, jsonb, uuid, uuid, uuid)
+  from public, anon, authenticated, service_role;
+revoke execute on function kizu.replace_rows(public.result_tables, jsonb, uuid, uuid, uuid)
+  from public, anon, authenticated, service_role;
+revoke execute on function kizu.update_asset(public.result_tables, jsonb, uuid, uuid)
+  from public, anon, authenticated, service_role;
 revoke execute on function kizu.apply_write(jsonb, uuid, uuid, uuid)
   from public, anon, authenticated, service_role;
 revoke execute on function kizu.settle(text, uuid, jsonb, timestamptz)

@@ -13,92 +13,113 @@ begin
 end;
 $$;
 
--- Adds a job and answers {"id", "status": "enqueued"}. While the same request is pending or running,
--- answers with that job and "already_queued". Once it has ended for this asset, answers "already_done" or
--- "already_failed" (retry_jobs puts that one back), unless p_force asks for a new job.
---
--- A signed-in user asks for their own assets only, never before the kind's own priority, and later only
--- by full hundreds, because every level in use is one that claims have to look at.
--- Raises PT400 `unknown_job_type` or `bad_params` (the detail says which and what was expected), and
--- PT404 `not_found` for an asset that is not there or not theirs.
-create function public.enqueue_job(
-  p_kind     text,
-  p_asset_id uuid default null,
-  p_params   jsonb default '{}',
-  p_priority smallint default null,
-  p_run_at   timestamptz default null,
-  p_user_id  uuid default null,
-  p_force    boolean default false
-)
-returns jsonb
+-- What is asked for: one job of a kind, about an asset or for a user.
+create type kizu.request as (
+  kind     text,
+  asset_id uuid,
+  params   jsonb,
+  priority smallint,
+  run_at   timestamptz,
+  user_id  uuid,
+  force    boolean,
+  dedupe   text
+);
+
+-- The kind, if p_request is in order; the params it gets are bounded, as every worker that claims the job reads
+-- them. Raises PT400 `unknown_job_type` or `bad_params`.
+create function kizu.kind_of(p_request kizu.request)
+returns public.job_kinds
 language plpgsql
-security definer
+stable
 set search_path = ''
 as $$
 declare
   c_largest_params constant int := 32768;
-  v_scope    constant uuid := kizu.caller_scope();
-  v_params   jsonb := coalesce(nullif(p_params, 'null'), '{}');
-  v_priority int;
-  v_kind     public.job_kinds;
-  v_user     uuid;
-  v_owner    uuid;
-  v_key      text;
-  v_id       uuid;
-  v_ended    text;
-  v_run_at   constant timestamptz := least(
-    greatest(coalesce(p_run_at, kizu.now()), kizu.now() - case when kizu.caller_scope() is null
-                                                               then interval '1 year'
-                                                               else interval '0' end),
-    kizu.now() + interval '1 year');
+  v_kind public.job_kinds;
 begin
-  select * into v_kind from public.job_kinds where kind = p_kind;
+  select * into v_kind from public.job_kinds where kind = p_request.kind;
   if not found then
-    raise sqlstate 'PT400' using message = 'unknown_job_type', detail = format('there is no kind %L', p_kind);
+    raise sqlstate 'PT400'
+      using message = 'unknown_job_type', detail = format('there is no kind %L', p_request.kind);
   end if;
 
-  if jsonb_typeof(v_params) <> 'object' then
+  if jsonb_typeof(p_request.params) <> 'object' then
     raise sqlstate 'PT400' using message = 'bad_params', detail = 'params: expected an object';
   end if;
-  if octet_length(v_params::text) > c_largest_params then
+  if octet_length(p_request.params::text) > c_largest_params then
     raise sqlstate 'PT400'
       using message = 'bad_params', detail = format('params: expected at most %s bytes', c_largest_params);
   end if;
-
-  -- Every worker that claims the job has to read them.
-  if jsonb_path_exists(v_params, 'strict $.**{17 to last}')
-     or jsonb_path_exists(v_params, '$.** ? (@.type() == "number" && (@ > 1e15 || @ < -1e15))') then
+  if jsonb_path_exists(p_request.params, 'strict $.**{17 to last}')
+     or jsonb_path_exists(p_request.params, '$.** ? (@.type() == "number" && (@ > 1e15 || @ < -1e15))') then
     raise sqlstate 'PT400'
       using message = 'bad_params', detail = 'params: expected at most 16 levels, and numbers up to 1e15';
   end if;
+  return v_kind;
+end;
+$$;
 
-  v_user := coalesce(v_scope, p_user_id);
-  if p_asset_id is not null then
-    select user_id into v_owner from public.assets where id = p_asset_id;
+-- Whose job it will be: the asset's owner, else p_scope, else the user that the service names.
+-- Raises PT404 `not_found` for an asset that is not there or not p_scope's, PT400 `bad_params` without a user.
+create function kizu.user_of(p_request kizu.request, p_kind public.job_kinds, p_scope uuid)
+returns uuid
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_user  constant uuid := coalesce(p_scope, p_request.user_id);
+  v_owner uuid;
+begin
+  if p_request.asset_id is not null then
+    select user_id into v_owner from public.assets where id = p_request.asset_id;
     if v_owner is null or v_owner <> coalesce(v_user, v_owner) then
       raise sqlstate 'PT404' using message = 'not_found', detail = 'there is no such asset';
     end if;
-    v_user := v_owner;
-  elsif v_kind.needs_asset then
-    raise sqlstate 'PT400' using message = 'bad_params', detail = format('asset_id: %s needs an asset', p_kind);
+    return v_owner;
+  elsif p_kind.needs_asset then
+    raise sqlstate 'PT400'
+      using message = 'bad_params', detail = format('asset_id: %s needs an asset', p_kind.kind);
   elsif v_user is null then
     raise sqlstate 'PT400' using message = 'bad_params', detail = 'user_id: expected the user the job is for';
   end if;
+  return v_user;
+end;
+$$;
 
-  v_priority := coalesce(p_priority, v_kind.priority);
-  if v_scope is not null and v_priority <> v_kind.priority then
+-- Adds a job as enqueue_job does, for a caller that p_scope confines to one user (null: to nobody).
+create function kizu.enqueue(p_request kizu.request, p_scope uuid)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_kind     constant public.job_kinds := kizu.kind_of(p_request);
+  v_user     constant uuid := kizu.user_of(p_request, v_kind, p_scope);
+  v_params   constant jsonb := v_kind.default_params || p_request.params;
+  v_subject  constant uuid := coalesce(p_request.asset_id, v_user);
+  v_earliest constant timestamptz := kizu.now() - case when p_scope is null then interval '1 year'
+                                                       else interval '0' end;
+  v_run_at   constant timestamptz :=
+    least(greatest(coalesce(p_request.run_at, kizu.now()), v_earliest), kizu.now() + interval '1 year');
+  v_key      text := case
+                       when p_request.dedupe is null then kizu.dedupe_key(v_kind.kind, v_subject, v_params)
+                       else concat_ws(':', v_kind.kind, v_subject, 'as', p_request.dedupe)
+                     end;
+  v_priority int := coalesce(p_request.priority, v_kind.priority);
+  v_id       uuid;
+  v_ended    text;
+begin
+  if p_scope is not null and v_priority <> v_kind.priority then
     v_priority := greatest(v_kind.priority, ceil(v_priority / 100.0) * 100);
   end if;
   v_priority := least(greatest(v_priority, 0), 1000);
 
-  v_params := v_kind.default_params || v_params;
-  v_key    := kizu.dedupe_key(p_kind, coalesce(p_asset_id, v_user), v_params);
-
-  if p_asset_id is not null and not coalesce(p_force, false) then
+  if p_request.asset_id is not null and not coalesce(p_request.force, false) then
     select id, case status when 'completed' then 'already_done' else 'already_failed' end
       into v_id, v_ended
       from public.jobs
-     where asset_id = p_asset_id
+     where asset_id = p_request.asset_id
        and status in ('completed', 'failed')
        and dedupe_key = v_key
        and not exists (
@@ -124,26 +145,112 @@ begin
       kizu.job_table(v_kind.table_name)
     )
     into v_id
-    using v_user, p_asset_id, p_kind, v_params, v_priority, v_kind.max_attempts, v_run_at, v_key;
+    using v_user, p_request.asset_id, v_kind.kind, v_params, v_priority, v_kind.max_attempts, v_run_at, v_key;
 
     if v_id is not null then
       return jsonb_build_object('id', v_id, 'status', 'enqueued');
     end if;
 
-    select id
-      into v_id
+    select id, status
+      into v_id, v_ended
       from public.jobs
      where dedupe_key = v_key
        and status in ('pending', 'processing');
 
-    if v_id is not null then
+    -- A twin that has begun may have looked before there was what this request is about: one more follows it.
+    if v_ended = 'processing' and p_request.dedupe is not null and v_key not like '%:again' then
+      v_key := v_key || ':again';
+      v_id  := null;
+    elsif v_id is not null then
       return jsonb_build_object('id', v_id, 'status', 'already_queued');
     end if;
   end loop;
 end;
 $$;
 
+-- Adds a job and answers {"id", "status": "enqueued"}. While the same request is pending or running,
+-- answers with that job and "already_queued". Once it has ended for this asset, answers "already_done" or
+-- "already_failed" (retry_jobs puts that one back), unless p_force asks for a new job.
+--
+-- A signed-in user asks for their own assets only, never before the kind's own priority, and later only
+-- by full hundreds, because every level in use is one that claims have to look at.
+-- Raises PT400 `unknown_job_type` or `bad_params` (the detail says which and what was expected), and
+-- PT404 `not_found` for an asset that is not there or not theirs.
+create function public.enqueue_job(
+  p_kind     text,
+  p_asset_id uuid default null,
+  p_params   jsonb default '{}',
+  p_priority smallint default null,
+  p_run_at   timestamptz default null,
+  p_user_id  uuid default null,
+  p_force    boolean default false
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  return kizu.enqueue(
+    row(p_kind, p_asset_id, coalesce(nullif(p_params, 'null'), '{}'), p_priority, p_run_at, p_user_id, p_force,
+        null)::kizu.request,
+    kizu.caller_scope()
+  );
+end;
+$$;
+
+-- Enqueues what a job that is done asks for: p_next as in settle_jobs, for the job's user and within what
+-- that user could ask for. Without an `asset_id` it is about the job's asset, with null about none.
+--
+-- Asked again, it is done again, but no request waits twice: the same params, or, where given, the same
+-- `dedupe` (at most 100 characters) is one request. A job that has begun no longer counts for the latter, since
+-- what it is asked to look at may be newer; so at most one more waits behind it.
+create function kizu.ask(p_next jsonb, p_job public.jobs)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  c_most           constant int := 100;
+  c_longest_dedupe constant int := 100;
+  v_ask    jsonb;
+  v_detail text;
+begin
+  if jsonb_typeof(p_next) <> 'array' or jsonb_array_length(p_next) > c_most then
+    raise exception 'next: expected a list of at most % jobs', c_most;
+  end if;
+  for v_ask in select * from jsonb_array_elements(p_next)
+  loop
+    if length(v_ask ->> 'dedupe') > c_longest_dedupe then
+      raise exception 'next: dedupe has more than % characters', c_longest_dedupe;
+    end if;
+    begin
+      perform kizu.enqueue(
+        row(v_ask ->> 'kind',
+            case when v_ask ? 'asset_id' then (v_ask ->> 'asset_id')::uuid else p_job.asset_id end,
+            coalesce(nullif(v_ask -> 'params', 'null'), '{}'),
+            null,
+            kizu.now() + make_interval(secs => coalesce((v_ask ->> 'delay_seconds')::float8, 0)),
+            null,
+            true,
+            v_ask ->> 'dedupe')::kizu.request,
+        p_job.user_id
+      );
+    exception
+      when sqlstate 'PT400' or sqlstate 'PT404' then
+        get stacked diagnostics v_detail = pg_exception_detail;
+        raise exception 'next: %', v_detail;
+    end;
+  end loop;
+end;
+$$;
+
 revoke execute on function kizu.dedupe_key(text, uuid, jsonb) from public, anon, authenticated, service_role;
+revoke execute on function kizu.kind_of(kizu.request) from public, anon, authenticated, service_role;
+revoke execute on function kizu.user_of(kizu.request, public.job_kinds, uuid)
+  from public, anon, authenticated, service_role;
+revoke execute on function kizu.enqueue(kizu.request, uuid) from public, anon, authenticated, service_role;
+revoke execute on function kizu.ask(jsonb, public.jobs) from public, anon, authenticated, service_role;
 
 select kizu.pin_plans('public.enqueue_job(text, uuid, jsonb, smallint, timestamptz, uuid, boolean)');
 

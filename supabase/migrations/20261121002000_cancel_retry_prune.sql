@@ -10,17 +10,26 @@ set search_path = ''
 as $$
 declare
   c_active constant text[] := array['pending', 'processing'];
-  v_scope  constant uuid := kizu.caller_scope();
-  v_now    constant timestamptz := kizu.now();
-  v_status text;
+  v_scope   constant uuid := kizu.caller_scope();
+  v_now     constant timestamptz := kizu.now();
+  v_waiting kizu.ending[];
+  v_status  text;
 begin
-  update public.jobs
-     set status = case status when 'pending' then 'cancelled' else status end,
-         cancel_requested_at = coalesce(cancel_requested_at, v_now),
-         completed_at = case status when 'pending' then v_now end
-   where id = p_id
-     and status = any (c_active)
-     and (v_scope is null or user_id = v_scope);
+  with
+  asked as (
+    update public.jobs
+       set cancel_requested_at = coalesce(cancel_requested_at, v_now)
+     where id = p_id
+       and status = any (c_active)
+       and (v_scope is null or user_id = v_scope)
+    returning tableoid as job_table, id, status
+  )
+  select array_agg(row(job_table, id, null, 'cancelled', null, null, null, null, null)::kizu.ending)
+    into v_waiting
+    from asked
+   where status = 'pending';
+
+  perform kizu.end_jobs(coalesce(v_waiting, '{}'), v_now);
 
   select status
     into v_status

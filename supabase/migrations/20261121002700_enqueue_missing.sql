@@ -1,14 +1,74 @@
--- Reconciliation: every photo that lacks a fact gets a job for just what it lacks. Asked again, nothing is
+-- Reconciliation: every asset that lacks a fact gets a job for just what it lacks. Asked again, nothing is
 -- doubled; and what was looked at without finding anything is not missing.
 
--- Looks at the next p_limit photos (at most 5,000) after p_after in id order, of the caller or, for the
--- service, of p_user_id or everybody. p_versions is {operation: version of the model}; an operation is
--- missing where the asset does not say it is known in that version, or everywhere with p_force. A file that
--- turned out to be no picture lacks nothing.
+-- What a failure was about, and so whether asking again may help: `file`, which is no picture and lacks nothing;
+-- `asset`, which would fail the same way again; or `world`, which may have healed. The one place that decides.
+create function kizu.fault_of(p_code text)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case
+           when p_code in ('not_an_image', 'unreadable') then 'file'
+           when p_code in ('weights_missing', 'bad_weights', 'package_missing', 'licence_refused',
+                           'unknown_model', 'storage_unavailable', 'database_unavailable', 'timeout')
+           then 'world'
+           else 'asset'
+         end;
+end;
+$$;
+
+-- Facts that an asset lacks, by the kind of job that finds them out: {kind: {fact: version}}.
+create function kizu.lacking_facts(p_asset uuid, p_media_type text, p_versions jsonb, p_force boolean)
+returns table (kind text, versions jsonb)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return query
+  select facts.kind, jsonb_object_agg(wanted.key, wanted.value)
+    from jsonb_each_text(p_versions) as wanted
+    join public.facts on facts.fact = wanted.key
+    left join public.asset_facts as known
+      on known.asset_id = p_asset
+     and known.fact = wanted.key
+     and known.version = wanted.value
+     and known.state <> 'unavailable'
+   where kizu.media_class(p_media_type) = any (facts.media)
+     and (p_force or known.fact is null)
+   group by facts.kind;
+end;
+$$;
+
+-- The params with which a kind finds out just these facts.
+create function kizu.params_for(p_kind public.job_kinds, p_versions jsonb)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return p_kind.default_params || coalesce((
+    select jsonb_object_agg(listed_in, names)
+      from (select listed_in, jsonb_agg(fact order by fact) as names
+              from public.facts
+             where fact in (select jsonb_object_keys(p_versions))
+               and listed_in is not null
+             group by listed_in) as lists
+  ), '{}');
+end;
+$$;
+
+-- Looks at the next p_limit assets (at most 5,000) after p_after in id order, of the caller or, for the
+-- service, of p_user_id or everybody. p_versions is {fact: version}; a fact is missing where it is not known in
+-- that version, or everywhere with p_force. A file that turned out to be no picture lacks nothing.
 --
--- Left alone: photos with an image job pending or running, and, without p_force, those whose last job for the
--- same versions has failed for a reason that lies in the photo. Jobs go behind everything that somebody just
--- uploaded.
+-- Left alone: assets with a job of the fact's kind pending or running, and, without p_force, those whose last job
+-- for the same versions has failed for a reason that lies in the asset. Jobs go behind everything that somebody
+-- just uploaded.
 --
 -- Answers {"looked_at", "missing", "enqueued", "next"}; `next` is the p_after of the next page, null at
 -- the end. p_dry_run enqueues nothing.
@@ -26,116 +86,125 @@ security definer
 set search_path = ''
 as $$
 declare
-  c_kind     constant text := 'image_ai';
-  c_behind   constant int := 100;
-  c_mendable constant text[] := array['weights_missing', 'bad_weights', 'package_missing', 'licence_refused',
-                                      'unknown_model', 'storage_unavailable', 'database_unavailable', 'timeout'];
-  c_no_picture constant text[] := array['not_an_image', 'unreadable'];
-  c_most_operations constant int := 64;
-  c_largest_version constant int := 200; -- characters
-  v_scope constant uuid := kizu.caller_scope();
+  c_behind        constant int := 100;
+  c_most_facts    constant int := 64;
+  c_longest_version constant int := 200; -- characters
   v_user  constant uuid := coalesce(kizu.caller_scope(), p_user_id);
   v_limit constant int := least(greatest(coalesce(p_limit, 1000), 1), 5000);
-  v_kind  public.job_kinds;
+  v_media text[];
   v_page  uuid[];
-  v_looked_at int;
-  v_missing   int;
-  v_enqueued  int;
+  v_kind  public.job_kinds;
+  v_here  bigint;
+  v_lacking  uuid[] := '{}';
+  v_of_kind  uuid[];
+  v_enqueued bigint := 0;
 begin
   if jsonb_typeof(p_versions) is distinct from 'object' or p_versions = '{}' then
     raise sqlstate 'PT400'
-      using message = 'bad_params', detail = 'versions: expected {operation: version}, at least one';
+      using message = 'bad_params', detail = 'versions: expected {fact: version}, at least one';
   end if;
-  if (select count(*) from jsonb_object_keys(p_versions)) > c_most_operations
+  if (select count(*) from jsonb_object_keys(p_versions)) > c_most_facts
      or exists (
           select from jsonb_each(p_versions)
-           where key !~ '^[a-z][a-z0-9_]{0,62}$'
+           where not exists (select from public.facts where fact = key)
               or jsonb_typeof(value) <> 'string'
-              or length(value #>> '{}') not between 1 and c_largest_version
+              or length(value #>> '{}') not between 1 and c_longest_version
         ) then
     raise sqlstate 'PT400'
       using message = 'bad_params',
-            detail = format('versions: expected at most %s operations, each with a version of at most %s characters',
-                            c_most_operations, c_largest_version);
+            detail = format('versions: expected at most %s known facts, each with a version of at most %s characters',
+                            c_most_facts, c_longest_version);
   end if;
-  select * into strict v_kind from public.job_kinds where kind = c_kind;
 
+  v_media := array(
+    select distinct unnest(media) from public.facts where fact in (select jsonb_object_keys(p_versions))
+  );
   v_page := array(
     select id
       from public.assets
      where (v_user is null or user_id = v_user)
        and (p_after is null or id > p_after)
-       and kizu.media_class(media_type) = 'image'
+       and kizu.media_class(media_type) = any (v_media)
      order by id
      limit v_limit
   );
-  v_looked_at := cardinality(v_page);
 
-  with
-  lacking as materialized (
-    select asset.id as asset_id,
-           asset.user_id,
-           wanted.params,
-           kizu.dedupe_key(c_kind, asset.id, wanted.params || jsonb_build_object('versions', wanted.versions))
-             as dedupe_key
-      from public.assets as asset
-     cross join lateral (
-             select v_kind.default_params
-                    || jsonb_build_object('operations', jsonb_agg(key order by key)) as params,
-                    jsonb_object_agg(key, value) as versions
-               from jsonb_each_text(p_versions)
-              where p_force
-                 or not coalesce(
-                          asset.ai_operations -> key @> jsonb_build_object('version', value, 'ok', true),
-                          false)
-             having count(*) > 0
-           ) as wanted
-     where asset.id = any (v_page)
-       and (p_force or coalesce((
-             select job.status <> 'failed' or job.error_code <> all (c_no_picture)
-               from public.jobs as job
-              where job.asset_id = asset.id
-                and job.job_type in (c_kind, 'process_image')
-              order by job.created_at desc
-              limit 1
-           ), true))
-  ),
-  enqueued as (
-    insert into public.ai_processing_jobs (user_id, asset_id, job_type, params, priority, max_attempts, dedupe_key)
-    select user_id, asset_id, c_kind, params, least(v_kind.priority + c_behind, 1000),
-           v_kind.max_attempts, dedupe_key
-      from lacking
-     where not p_dry_run
-       and not exists (
-             select from public.jobs as job
-              where job.asset_id = lacking.asset_id
-                and job.job_type in (c_kind, 'process_image')
-                and job.status in ('pending', 'processing')
-           )
-       and (p_force or coalesce((
-             select job.status <> 'failed' or job.error_code = any (c_mendable)
-               from public.jobs as job
-              where job.asset_id = lacking.asset_id
-                and job.dedupe_key = lacking.dedupe_key
-              order by job.created_at desc
-              limit 1
-           ), true))
-     order by asset_id
-        on conflict (dedupe_key) where status in ('pending', 'processing') do nothing
- returning id
-  )
-  select (select count(*) from lacking), (select count(*) from enqueued)
-    into v_missing, v_enqueued;
+  for v_kind in
+    select *
+      from public.job_kinds
+     where kind in (select facts.kind from public.facts where fact in (select jsonb_object_keys(p_versions)))
+     order by kind
+  loop
+    execute format(
+      $sql$
+        with
+        lacking as materialized (
+          select asset.id as asset_id,
+                 asset.user_id,
+                 kizu.params_for($1, lacks.versions) as params,
+                 kizu.dedupe_key(($1).kind, asset.id, jsonb_build_object('versions', lacks.versions)) as dedupe_key
+            from public.assets as asset
+           cross join lateral kizu.lacking_facts(asset.id, asset.media_type, $3, $4) as lacks
+           where asset.id = any ($2)
+             and lacks.kind = ($1).kind
+             and ($4 or coalesce((
+                   select job.status <> 'failed' or kizu.fault_of(job.error_code) <> 'file'
+                     from public.jobs as job
+                    where job.asset_id = asset.id
+                      and job.job_type in (select kind from public.job_kinds
+                                            where kind = ($1).kind or alias_of = ($1).kind)
+                    order by job.created_at desc
+                    limit 1
+                 ), true))
+        ),
+        enqueued as (
+          insert into %s (user_id, asset_id, job_type, params, priority, max_attempts, dedupe_key)
+          select user_id, asset_id, ($1).kind, params, least(($1).priority + $5, 1000), ($1).max_attempts, dedupe_key
+            from lacking
+           where not $6
+             and not exists (
+                   select from public.jobs as job
+                    where job.asset_id = lacking.asset_id
+                      and job.job_type in (select kind from public.job_kinds
+                                            where kind = ($1).kind or alias_of = ($1).kind)
+                      and job.status in ('pending', 'processing')
+                 )
+             and ($4 or coalesce((
+                   select job.status <> 'failed' or kizu.fault_of(job.error_code) = 'world'
+                     from public.jobs as job
+                    where job.asset_id = lacking.asset_id
+                      and job.dedupe_key = lacking.dedupe_key
+                    order by job.created_at desc
+                    limit 1
+                 ), true))
+           order by asset_id
+              on conflict (dedupe_key) where status in ('pending', 'processing') do nothing
+       returning id
+        )
+        select array(select asset_id from lacking), (select count(*) from enqueued)
+      $sql$,
+      kizu.job_table(v_kind.table_name)
+    )
+    into v_of_kind, v_here
+    using v_kind, v_page, p_versions, p_force, c_behind, p_dry_run;
+    v_lacking  := v_lacking || v_of_kind;
+    v_enqueued := v_enqueued + v_here;
+  end loop;
 
   return jsonb_build_object(
-    'looked_at', v_looked_at,
-    'missing',   v_missing,
+    'looked_at', cardinality(v_page),
+    'missing',   (select count(distinct id) from unnest(v_lacking) as id),
     'enqueued',  v_enqueued,
-    'next',      case when v_looked_at = v_limit then v_page[v_limit] end
+    'next',      case when cardinality(v_page) = v_limit then v_page[v_limit] end
   );
 end;
 $$;
 
+revoke execute on function kizu.fault_of(text) from public, anon, authenticated, service_role;
+revoke execute on function kizu.lacking_facts(uuid, text, jsonb, boolean)
+  from public, anon, authenticated, service_role;
+revoke execute on function kizu.params_for(public.job_kinds, jsonb)
+  from public, anon, authenticated, service_role;
 revoke execute on function public.enqueue_missing(jsonb, uuid, uuid, int, boolean, boolean) from public, anon;
 grant execute on function public.enqueue_missing(jsonb, uuid, uuid, int, boolean, boolean)
   to authenticated, service_role;

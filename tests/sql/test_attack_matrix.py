@@ -28,6 +28,7 @@ TABLES: dict[str, dict[str, set[str]]] = {
     "ai_processing_jobs": JOB_TABLE,
     "album_assets": LIBRARY,
     "albums": LIBRARY,
+    "asset_facts": READ_ONLY,
     "asset_hashes": READ_ONLY,
     "asset_tags": LIBRARY,
     "assets": LIBRARY,
@@ -37,6 +38,7 @@ TABLES: dict[str, dict[str, set[str]]] = {
     "extracted_text": READ_ONLY,
     "face_clusters": READ_ONLY,
     "face_embeddings": READ_ONLY,
+    "facts": RULES,
     "image_descriptions": READ_ONLY,
     "image_embeddings": READ_ONLY,
     "image_processing_jobs": JOB_TABLE,
@@ -47,6 +49,7 @@ TABLES: dict[str, dict[str, set[str]]] = {
     "moment_assets": LIBRARY,
     "moments": LIBRARY,
     "profiles": LIBRARY,
+    "read_verbs": RULES,
     "result_tables": RULES,
     "runs": READ_ONLY,
     "video_transcoding_jobs": JOB_TABLE,
@@ -67,6 +70,7 @@ FUNCTIONS: dict[str, set[str]] = {
     "job_stats": USERS,
     "list_orphans": EVERY_WORKER,
     "prune_jobs": {"service_role"},
+    "read_for_job": EVERY_WORKER,
     "release_jobs": EVERY_WORKER,
     "rescue_jobs": {"kizu_worker", "service_role"},
     "retry_jobs": USERS,
@@ -85,6 +89,7 @@ CALLS: dict[str, tuple[str, list[Any]]] = {
     "job_stats": ("select job_stats()", []),
     "list_orphans": ("select list_orphans()", []),
     "prune_jobs": ("select prune_jobs(interval '100 years')", []),
+    "read_for_job": ("select read_for_job('w', 'ai_processing_jobs', %s, 1, 'asset_facts')", [uuid.uuid4()]),
     "release_jobs": ("select release_jobs('no such worker')", []),
     "rescue_jobs": ("select rescue_jobs(0)", []),
     "retry_jobs": ("select retry_jobs(%s)", [Jsonb({"ids": []})]),
@@ -112,6 +117,7 @@ class World:
             self.owner,
         )
         self.keys = {table: self._key(table) for table in TABLES}
+        self.owned = {table for table in TABLES if "user_id" in self.row(table)}
 
     def row(self, table: str) -> dict[str, Any]:
         """A further row of `owner`, as an insert would name it."""
@@ -121,6 +127,13 @@ class World:
             "ai_processing_jobs": {"user_id": owner, "job_type": "image_ai"},
             "album_assets": {"user_id": owner, "album_id": self.album, "asset_id": asset},
             "albums": {"user_id": owner, "title": "t"},
+            "asset_facts": {
+                "user_id": owner,
+                "asset_id": asset,
+                "fact": "hashes",
+                "version": "1",
+                "state": "done",
+            },
             "asset_hashes": {"user_id": owner, "asset_id": asset, "sha256": "0" * 64},
             "asset_tags": {
                 "user_id": owner,
@@ -148,6 +161,7 @@ class World:
                 "bounding_box": Jsonb({}),
                 "face_index": uuid.uuid4().int % 100_000,
             },
+            "facts": {"fact": f"t_{uuid.uuid4().hex}", "kind": "image_ai", "media": ["image"]},
             "image_descriptions": {**fact, "description": "d"},
             "image_embeddings": {**fact, "embedding": VECTOR},
             "image_processing_jobs": {"user_id": owner},
@@ -165,6 +179,7 @@ class World:
             "moment_assets": {"user_id": owner, "moment_id": self.moment, "asset_id": asset},
             "moments": {"user_id": owner, "title": "t", "grouping_type": "event"},
             "profiles": {"id": owner},
+            "read_verbs": {"verb": f"t_{uuid.uuid4().hex}", "reader": "r"},
             "result_tables": {"table_name": uuid.uuid4().hex, "mode": "update", "columns": []},
             "runs": {
                 "job_id": uuid.uuid4(),
@@ -186,7 +201,7 @@ class World:
         """Whether the session's role gets to the owner's row: it is read, written, or gone."""
         name = sql.Identifier("public", table)
         column, key = self.keys[table]
-        written = column if table in ("job_kinds", "profiles", "result_tables", "workers") else "user_id"
+        written = column if table not in self.owned else "user_id"
         where = sql.SQL("where {} = {}").format(sql.Identifier(column), sql.Literal(key))
         statements = {
             "select": sql.SQL("select from {} {}").format(name, where),
@@ -198,7 +213,12 @@ class World:
         if verb != "insert":
             return self.queue.db.execute(statements[verb]).rowcount > 0
         row = self.row(table)
-        if table in ("profiles", "asset_hashes", "moment_assets"):  # there is one, and there can be only one
+        if table in (
+            "profiles",
+            "asset_facts",
+            "asset_hashes",
+            "moment_assets",
+        ):  # there is one, and there can be only one
             self.queue.db.execute("reset role")
             self.queue.db.execute(statements["delete"])
             self.queue.db.execute("select set_config('role', %s, true)", (self.role,))
@@ -235,17 +255,20 @@ class World:
             "albums": ("id", self.album),
             "assets": ("id", self.asset),
             "extracted_text": ("user_id", self.owner),  # the row of image_text
+            "facts": ("fact", "hashes"),
             "job_kinds": ("kind", "image_ai"),
             "jobs": ("id", self.job),
             "moments": ("id", self.moment),
+            "read_verbs": ("verb", "asset_facts"),
             "result_tables": ("table_name", "assets"),
         }
         if table in known:
             return known[table]
         row = self.row(table)
         names, places = ", ".join(row), ", ".join(["%s"] * len(row))
-        insert = f"insert into public.{table} ({names}) values ({places}) returning id"
-        return "id", self.queue.value(insert, *row.values())
+        key = "asset_id" if table == "asset_facts" else "id"
+        insert = f"insert into public.{table} ({names}) values ({places}) returning {key}"
+        return key, self.queue.value(insert, *row.values())
 
 
 @pytest.fixture

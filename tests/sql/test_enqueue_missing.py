@@ -20,8 +20,13 @@ def photo(queue: Any) -> Any:
     def add(user: str, *known: str, **columns: Any) -> str:
         asset = str(queue.asset(user, media_type=columns.get("media_type", "photo")))
         queue.db.execute("delete from jobs where asset_id = %s", (asset,))
-        entries = {name: {"version": WANTED[name], "ok": True} for name in known} | columns.get("entries", {})
-        queue.db.execute("update assets set ai_operations = %s where id = %s", (Jsonb(entries), asset))
+        facts = {name: (WANTED[name], None) for name in known} | columns.get("facts", {})
+        for name, (version, reason) in facts.items():
+            queue.db.execute(
+                "insert into asset_facts (asset_id, user_id, fact, version, state, reason)"
+                " values (%s, %s, %s, %s, %s, %s)",
+                (asset, user, name, version, "unavailable" if reason else "done", reason),
+            )
         return asset
 
     return add
@@ -51,8 +56,8 @@ def test_each_photo_gets_what_it_lacks(queue: Any, photo: Any) -> None:
     user = queue.user()
     photo(user, "embedding", "faces")
     half, none = photo(user, "embedding"), photo(user)
-    older = photo(user, "faces", entries={"embedding": {"version": "clip-old", "ok": True}})
-    failed = photo(user, "faces", entries={"embedding": {"version": "clip", "ok": False}})
+    older = photo(user, "faces", facts={"embedding": ("clip-old", None)})
+    failed = photo(user, "faces", facts={"embedding": ("clip", "weights_missing")})
     photo(user, media_type="video")
 
     assert missing(queue, user) == {"looked_at": 5, "missing": 4, "enqueued": 4, "next": None}
@@ -171,7 +176,7 @@ def test_a_user_reaches_only_their_own_photos(queue: Any, photo: Any) -> None:
     "versions",
     [
         *({}, ["embedding"], None, {"faces": 1}, {"faces": {"a": [1e300]}}, {"faces": ""}),
-        *({"Faces!": "v"}, {"faces": "v" * 201}, {f"operation_{number}": "v" for number in range(65)}),
+        *({"dreams": "v"}, {"faces": "v" * 201}, {f"operation_{number}": "v" for number in range(65)}),
     ],
 )
 def test_odd_versions_are_a_mistake(queue: Any, versions: Any) -> None:

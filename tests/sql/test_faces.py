@@ -6,7 +6,6 @@ import random
 from typing import Any
 
 import pytest
-from psycopg.types.json import Jsonb
 
 pytestmark = pytest.mark.stack
 
@@ -277,44 +276,3 @@ def test_things_we_saw_are_tagged_once_and_peoples_tags_stay(queue: Any) -> None
     assert see("dog", "dog", "bicycle") == ["bicycle", "bicycle", "dog"]
     assert see("cat") == ["bicycle", "cat"]
     assert see() == ["bicycle"]
-
-
-def test_operations_are_merged_into_what_is_known(queue: Any) -> None:
-    user = queue.user()
-    asset = queue.asset(user)
-
-    def note(**operations: Any) -> dict[str, Any]:
-        kind = queue.kind()
-        queue.enqueue(kind, user, asset)
-        merge = {"ai_operations": operations, "ai_model_versions": dict.fromkeys(operations, "v")}
-        answer = queue.settle(queue.take(kind), writes=[{"table": "assets", "merge": merge}])
-        assert answer["answer"] == "settled", answer
-        [row] = queue.rows("select * from assets where id = %s", asset)
-        return dict(row)
-
-    note(embedding={"version": "clip", "ok": True})
-    known = note(faces={"version": "buffalo", "ok": True}, ocr={"version": "easyocr", "ok": False})
-
-    assert {name: (entry["version"], entry["ok"]) for name, entry in known["ai_operations"].items()} == {
-        "embedding": ("clip", True),
-        "faces": ("buffalo", True),
-        "ocr": ("easyocr", False),
-    }
-    assert all(entry["at"] for entry in known["ai_operations"].values())
-    assert known["ai_processed_operations"] == ["embedding", "faces"]
-    assert known["ai_processed_at"] is not None
-    assert set(known["ai_model_versions"]) == {"embedding", "faces", "ocr"}
-
-
-def test_an_operation_done_again_has_a_new_time_and_the_others_keep_theirs(queue: Any) -> None:
-    asset = queue.asset(queue.user())
-    first = {"embedding": {"version": "a", "ok": True}, "faces": {"version": "b", "ok": True}}
-    queue.db.execute("update assets set ai_operations = %s where id = %s", (Jsonb(first), asset))
-    before = queue.value("select ai_operations from assets where id = %s", asset)
-    queue.db.execute(
-        "update assets set ai_operations = ai_operations || %s where id = %s",
-        (Jsonb({"faces": first["faces"]}), asset),
-    )
-    after = queue.value("select ai_operations from assets where id = %s", asset)
-    assert after["embedding"] == before["embedding"]
-    assert after["faces"]["at"] > before["faces"]["at"]

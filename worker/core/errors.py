@@ -4,7 +4,7 @@
     ├── permanent: NotFound, ForbiddenUrl, TooLarge, NotAnImage, Unreadable, UnsupportedFormat, BadParams,
     │              UnknownJobType, UnknownModel, BadWeights, PackageMissing, LicenceRefused, ResultRefused
     └── transient: TimedOut, OutOfMemory, WeightsMissing, ModelFailed, StorageUnavailable,
-                   DatabaseUnavailable, InternalError
+                   DatabaseUnavailable, LeaseLost, InternalError
 
 The codes are a contract with apps: they stand in `error_code`, in logs, and in the tables of `ERRORS.md`.
 """
@@ -144,6 +144,13 @@ class ResultRefused(JobError):
     code = "result_refused"
 
 
+class LeaseLost(JobError):
+    """Another worker had taken the job over; this attempt's result was thrown away."""
+
+    code = "lease_lost"
+    retryable = True
+
+
 class InternalError(JobError):
     """A defect in the worker; the log has the traceback."""
 
@@ -178,6 +185,5 @@ class PermissionDenied(StartupError):
 DATABASE_CODES = {
     "worker_lost": "The worker that held the job stopped answering three times in a row.",
     "cancelled": "The owner of the job asked to stop it.",
-    "lease_lost": "Another worker had taken the job over; this attempt's result was thrown away.",
 }
 """Codes that are set by SQL or only logged, and their sentences."""

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptId:
+    """Names one attempt of a job: ids repeat across job tables, and epochs across jobs."""
+
+    table: str
+    job_id: UUID
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +36,28 @@ class Job:
     """The fencing token: rises with every claim, quoted by every later call, part of every file's path."""
     crashes: int = 0
 
+    @property
+    def attempt_id(self) -> AttemptId:
+        return AttemptId(self.table, self.id, self.epoch)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replace:
-    """A write that puts `rows` in place of the rows of this job's user and asset that match `scope`."""
+    """A write that puts `rows` in place of the rows of this job's asset, or user, that match `scope`.
+
+    Whose the rows are, `result_tables` says. A row's `children` are {table: rows} that are written with it.
+    """
 
     table: str
     scope: Mapping[str, Any] = field(default_factory=dict)
+    rows: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upsert:
+    """A write that puts each of `rows` in place of the one of this job's asset with the same key."""
+
+    table: str
     rows: Sequence[Mapping[str, Any]] = ()
 
 
@@ -47,7 +71,22 @@ class Update:
     merge: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-Write: TypeAlias = Replace | Update
+Write: TypeAlias = Replace | Upsert | Update
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """A job to enqueue for the same user when this one is done.
+
+    Requests with the same `params`, or with the same `dedupe` where that is given, are one while they wait. A
+    job that has begun counts for the former only: with `dedupe` it is asked to look at what may be newer.
+    """
+
+    kind: str
+    asset_id: UUID | Literal["same"] | None = "same"
+    params: Mapping[str, Any] = field(default_factory=dict)
+    delay_seconds: float = 0.0
+    dedupe: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +104,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """The job is finished: `result` goes on its row, `writes` are applied in the same transaction."""
+    """The job is finished: `result` goes on its row, `writes` and `next` are done in the same transaction."""
 
     result: Mapping[str, Any] = field(default_factory=dict)
     writes: Sequence[Write] = ()
+    next: Sequence[Ask] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

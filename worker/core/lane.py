@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
+from worker.core.clock import Moment
 from worker.core.errors import DatabaseUnavailable, StartupError
 from worker.core.job import Job
 from worker.core.queue import Claim, Queue
@@ -40,7 +41,7 @@ may refuse a good token or not know its own functions for a moment, but a revoke
 class RunJob(Protocol):
     """Runs one job to its end; never raises."""
 
-    def __call__(self, job: Job, *, since: float) -> Awaitable[None]: ...
+    def __call__(self, job: Job, *, since: Moment) -> Awaitable[None]: ...
 
 
 class Lane:
@@ -82,7 +83,7 @@ class Lane:
         self._failures = 0
         self._claim_id: UUID | None = None
         """Kept while a claim has had no answer: asking again returns what it may have taken."""
-        self._claim_since = 0.0
+        self._claim_since = Moment.now()
 
     @property
     def running(self) -> int:
@@ -157,8 +158,9 @@ class Lane:
             await self._bell.wait(left)
 
     async def _claim(self, free: int) -> Claim:
-        if self._claim_id is None or time.monotonic() - self._claim_since > self._replay_seconds:
-            self._claim_id, self._claim_since = uuid4(), time.monotonic()
+        now = Moment.now()
+        if self._claim_id is None or self._claim_since.until(now) > self._replay_seconds:
+            self._claim_id, self._claim_since = uuid4(), now
         claim = await self._queue.claim(self.kinds, free, self._claim_id)
         self._claim_id = None
         self.claimed += len(claim.jobs)
@@ -166,14 +168,14 @@ class Lane:
             self._start(job, self._claim_since)
         return claim
 
-    def _start(self, job: Job, since: float) -> None:
+    def _start(self, job: Job, since: Moment) -> None:
         task = asyncio.ensure_future(self._run(job, since=since))
         self._running.add(task)
         task.add_done_callback(lambda task: self._finished(task, since))
 
-    def _finished(self, task: asyncio.Task[None], since: float) -> None:
+    def _finished(self, task: asyncio.Task[None], since: Moment) -> None:
         self._running.discard(task)
-        self._took = time.monotonic() - since
+        self._took = time.monotonic() - since.monotonic
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("runner raised", lane=self.name, exc_info=error)
         if self._until_empty:

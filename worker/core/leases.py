@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from worker.core.clock import Moment
 from worker.core.job import Job
 from worker.core.queue import Heartbeat, Queue, Verdict
 
@@ -42,10 +42,10 @@ class Ended(Exception):  # an ending, not an error
 class Hold:
     """This worker's hold on one running job."""
 
-    def __init__(self, job: Job, since: float) -> None:
+    def __init__(self, job: Job, since: Moment) -> None:
         self.job = job
         self.kept_at = since
-        """Monotonic time at which the last good claim or heartbeat was *sent*."""
+        """When the last good claim or heartbeat was *sent*."""
         self.progress = 0
         self.step = ""
         self.reported = False
@@ -102,7 +102,7 @@ class LeaseKeeper:
     """Extends the leases of all held jobs, and stops the jobs whose lease it could not extend."""
 
     def __init__(
-        self, queue: Queue, lease_seconds: float, *, clock: Callable[[], float] = time.monotonic
+        self, queue: Queue, lease_seconds: float, *, clock: Callable[[], Moment] = Moment.now
     ) -> None:
         self._queue = queue
         self._lease_seconds = lease_seconds
@@ -111,8 +111,8 @@ class LeaseKeeper:
         self._holds: set[Hold] = set()
 
     @contextmanager
-    def hold(self, job: Job, *, since: float) -> Iterator[Hold]:
-        """Keep the job's lease while inside; `since` is the monotonic time before its claim was sent."""
+    def hold(self, job: Job, *, since: Moment) -> Iterator[Hold]:
+        """Keep the job's lease while inside; `since` is the moment before its claim was sent."""
         hold = Hold(job, since)
         self._holds.add(hold)
         try:
@@ -137,7 +137,11 @@ class LeaseKeeper:
                 await self._extend(list(self._holds))
 
     def _is_due(self, hold: Hold) -> bool:
-        return hold.reported or self._clock() - hold.kept_at >= self._lease_seconds / BEATS_PER_LEASE
+        return hold.reported or self._age(hold) >= self._lease_seconds / BEATS_PER_LEASE
+
+    def _age(self, hold: Hold) -> float:
+        """Seconds since the lease was last known to be kept."""
+        return hold.kept_at.until(self._clock())
 
     async def _extend(self, holds: list[Hold]) -> None:
         sent_at = self._clock()
@@ -151,7 +155,7 @@ class LeaseKeeper:
             log.warning("heartbeat failed", jobs=len(holds), reason=str(error))
             return
         for hold in holds:
-            match verdicts.get(hold.job.id, Verdict.LOST):
+            match verdicts.get(hold.job.attempt_id, Verdict.LOST):
                 case Verdict.KEPT:
                     hold.kept_at = sent_at
                 case Verdict.CANCEL:
@@ -165,5 +169,5 @@ class LeaseKeeper:
         while True:
             await asyncio.sleep(self._tick)
             for hold in list(self._holds):
-                if self._clock() - hold.kept_at >= self._lease_seconds:
+                if self._age(hold) >= self._lease_seconds:
                     hold.end(Ending.LOST)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
-from worker.core.job import Job, Outcome, Run
+from worker.core.job import AttemptId, Job, Outcome, Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +66,8 @@ class Queue(Protocol):
         """Take up to `limit` due jobs; the same `claim_id` again answers with the same jobs."""
         ...
 
-    async def extend(self, heartbeats: Sequence[Heartbeat]) -> Mapping[UUID, Verdict]:
-        """Keep the leases of running jobs, by job id."""
+    async def extend(self, heartbeats: Sequence[Heartbeat]) -> Mapping[AttemptId, Verdict]:
+        """Keep the leases of running jobs; returns what the queue says of each attempt."""
         ...
 
     async def settle(self, job: Job, outcome: Outcome, run: Run) -> Settled:

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
+from worker.core.clock import Moment
 from worker.core.errors import JobError, ResultRefused, UnknownJobType
 from worker.core.handler import Handler
 from worker.core.job import Cancelled, Done, Failed, Job, Outcome, Released, Retry, Run
@@ -42,8 +43,8 @@ class Runner(Generic[C]):
         self._policy = policy or RetryPolicy()
         self._jitter = jitter
 
-    async def run(self, job: Job, *, since: float) -> None:
-        """Run the job and settle it; `since` is the monotonic time before its claim was sent."""
+    async def run(self, job: Job, *, since: Moment) -> None:
+        """Run the job and settle it; `since` is the moment before its claim was sent."""
         record = Record()
         with (
             structlog.contextvars.bound_contextvars(kind=job.kind, job=str(job.id), epoch=job.epoch),

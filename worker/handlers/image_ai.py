@@ -34,7 +34,7 @@ from worker.core.errors import (
     WeightsMissing,
 )
 from worker.core.handler import Handler
-from worker.core.job import Done, Update, Write
+from worker.core.job import Done, Update, Upsert, Write
 from worker.model_errors import named_errors
 from worker.operations.operation import Finding, Operation, SharedPicture
 
@@ -162,18 +162,25 @@ def answer(wanted: Sequence[Operation], found: Mapping[str, Finding | JobError],
     """The job's outcome: its result for apps, the rows found, and the facts now known of the asset."""
     result: dict[str, Any] = {"asset_id": str(context.job.asset_id)}
     writes: list[Write] = []
-    known: dict[str, Any] = {}
+    facts: list[dict[str, str]] = []
     versions: dict[str, str] = {}
     for operation in wanted:
         finding = found[operation.name]
         if isinstance(finding, JobError):
             _complain(operation.name, finding.code, str(finding))
             result[operation.name] = {"success": False, "error": finding.code, "message": str(finding)}
+            facts.append({"fact": operation.name, "state": "unavailable", "reason": finding.code})
             continue
         result[operation.name] = dict(finding.result)
         writes.extend(finding.writes)
         model = finding.model
-        known[operation.name] = {"version": model.version if model else operation.version, "ok": True}
+        facts.append(
+            {
+                "fact": operation.name,
+                "version": model.version if model else operation.version,
+                "state": "done" if finding.count else "nothing_found",
+            }
+        )
         context.record.count(operation.name, finding.count)
         if model:
             context.record.model(model)
@@ -182,13 +189,14 @@ def answer(wanted: Sequence[Operation], found: Mapping[str, Finding | JobError],
     if "describe" in result:  # the name that apps read
         result["description"] = result.pop("describe")
     result["_meta"] = {"worker_id": context.settings.worker_id, "models": versions}
-    writes.append(
+    writes += [
+        Upsert(table="asset_facts", rows=facts),
         Update(
             table="assets",
             set={"ai_processed_by": context.settings.worker_id},
-            merge={"ai_operations": known, "ai_model_versions": versions},
-        )
-    )
+            merge={"ai_model_versions": versions},
+        ),
+    ]
     return Done(result=result, writes=writes)
 
 

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from worker.core.errors import DatabaseUnavailable, JobError
 from worker.core.job import (
+    Ask,
+    AttemptId,
     Cancelled,
     Done,
     Failed,
@@ -19,6 +21,7 @@ from worker.core.job import (
     Retry,
     Run,
     Update,
+    Upsert,
     Write,
 )
 from worker.core.queue import Claim, Heartbeat, SettleAnswer, Settled, Verdict
@@ -61,7 +64,7 @@ class SupabaseQueue:
             next_due_seconds=answer["next_due_seconds"],
         )
 
-    async def extend(self, heartbeats: Sequence[Heartbeat]) -> Mapping[UUID, Verdict]:
+    async def extend(self, heartbeats: Sequence[Heartbeat]) -> Mapping[AttemptId, Verdict]:
         answer = await self._rpc(
             "extend_leases",
             {
@@ -74,13 +77,14 @@ class SupabaseQueue:
             },
             within=self._lease_seconds / 3,
         )
-        return {UUID(row["id"]): Verdict(row["verdict"]) for row in answer}
+        return {_attempt(row): Verdict(row["verdict"]) for row in answer}
 
     async def settle(self, job: Job, outcome: Outcome, run: Run) -> Settled:
         settlement = {
             **_fence(job),
             "outcome": _outcome(outcome),
             "writes": [_write(write) for write in outcome.writes] if isinstance(outcome, Done) else [],
+            "next": [_ask(ask) for ask in outcome.next] if isinstance(outcome, Done) else [],
             "run": _run(run),
         }
         try:
@@ -102,13 +106,13 @@ class SupabaseQueue:
             {"p_worker": self._worker_id, "p_settlements": list(settlements)},
             within=self._lease_seconds,
         )
-        by_id = {
-            row["id"]: Settled(
+        by_attempt = {
+            _attempt(row): Settled(
                 answer=SettleAnswer(row["answer"]), status=row.get("status"), error=row.get("error")
             )
             for row in answer
         }
-        return [by_id[settlement["id"]] for settlement in settlements]
+        return [by_attempt[_attempt(settlement)] for settlement in settlements]
 
 
 def _is_refusal(error: Exception) -> bool:
@@ -136,6 +140,10 @@ def _fence(job: Job) -> dict[str, Any]:
     return {"table": job.table, "id": str(job.id), "epoch": job.epoch}
 
 
+def _attempt(row: Mapping[str, Any]) -> AttemptId:
+    return AttemptId(row["table"], UUID(row["id"]), row["epoch"])
+
+
 def _outcome(outcome: Outcome) -> dict[str, Any]:
     match outcome:
         case Done(result=result):
@@ -154,8 +162,21 @@ def _write(write: Write) -> dict[str, Any]:
     match write:
         case Replace(table=table, scope=scope, rows=rows):
             return {"table": table, "scope": dict(scope), "rows": [dict(row) for row in rows]}
+        case Upsert(table=table, rows=rows):
+            return {"table": table, "rows": [dict(row) for row in rows]}
         case Update(table=table, set=columns, fill=fill, merge=merge):
             return {"table": table, "set": dict(columns), "fill": dict(fill), "merge": dict(merge)}
+
+
+def _ask(ask: Ask) -> dict[str, Any]:
+    asset = {} if ask.asset_id == "same" else {"asset_id": ask.asset_id}
+    return {
+        "kind": ask.kind,
+        **asset,
+        "params": dict(ask.params),
+        "delay_seconds": ask.delay_seconds,
+        "dedupe": ask.dedupe,
+    }
 
 
 def _run(run: Run) -> dict[str, Any]:

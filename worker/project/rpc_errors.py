@@ -12,6 +12,7 @@ from worker.core.errors import (
     DatabaseUnavailable,
     InternalError,
     JobError,
+    LeaseLost,
     NotFound,
     PermissionDenied,
     SchemaMissing,
@@ -32,7 +33,9 @@ TRANSIENT_CLASSES = ("08", "53", "57P")
 MISSING_CODES = frozenset({"PGRST106", "PGRST202", "PGRST203", "PGRST205", "42883", "42P01", "3F000"})
 TOKEN_CODES = frozenset({"PGRST300", "PGRST301", "PGRST302", "PGRST303"})
 
-STABLE: Mapping[str, type[JobError]] = {cls.code: cls for cls in (NotFound, BadParams, UnknownJobType)}
+STABLE: Mapping[str, type[JobError]] = {
+    cls.code: cls for cls in (NotFound, BadParams, LeaseLost, UnknownJobType)
+}
 """Our own functions raise these words as their message."""
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from worker.core.clock import Moment
 from worker.core.errors import AuthFailed
 from worker.core.job import Done, Job, Run
 from worker.core.lane import DRAIN_SECONDS, REFUSALS, Lane
@@ -26,7 +27,7 @@ class Bench:
         self._now = 0
         self.lane = Lane("image", slots, [KIND], self.queue, self.run, lambda: poll, until_empty=until_empty)
 
-    async def run(self, job: Job, *, since: float) -> None:
+    async def run(self, job: Job, *, since: Moment) -> None:
         self._now += 1
         self.at_once = max(self.at_once, self._now)
         await asyncio.sleep(self.seconds)
@@ -84,7 +85,7 @@ async def test_slow_jobs_that_end_one_after_the_other_are_replaced_in_pairs() ->
     bench = Bench(slots=4)
     turns = asyncio.Lock()
 
-    async def run(job: Job, *, since: float) -> None:
+    async def run(job: Job, *, since: Moment) -> None:
         async with turns:  # as jobs that wait for one model
             await asyncio.sleep(0.1)
         await bench.queue.settle(job, Done(), Run())

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from worker.core.job import Cancelled, Done, Failed, Job, Outcome, Released, Replace, Retry, Run
+from worker.core.job import Ask, Cancelled, Done, Failed, Job, Outcome, Released, Replace, Retry, Run
 from worker.core.queue import Claim, Heartbeat, Queue, SettleAnswer, Verdict
 from worker.local.stack import StackInfo
 from worker.project.connection import Connection
@@ -69,16 +69,14 @@ class RealBench:
         self._connection = connection
         self._db = db
         self._user_id = user_id
-        db.execute(
-            "insert into job_kinds (kind, table_name) values (%s, 'image_processing_jobs')", [self.kind]
-        )
+        db.execute("insert into job_kinds (kind, table_name) values (%s, 'ai_processing_jobs')", [self.kind])
 
     def worker(self, name: str = "one") -> Queue:
         return SupabaseQueue(self._connection.rpc, name, LEASE)
 
     def add(self, *, max_attempts: int = 5, due_in: float = 0) -> UUID:
         row = self._db.execute(
-            "insert into image_processing_jobs (user_id, job_type, max_attempts, run_at)"
+            "insert into ai_processing_jobs (user_id, job_type, max_attempts, run_at)"
             " values (%s, %s, %s, clock_timestamp() + make_interval(secs => %s)) returning id",
             [self._user_id, self.kind, max_attempts, due_in],
         ).fetchone()
@@ -127,6 +125,45 @@ async def claim(bench: Bench, limit: int = 1, *, name: str = "one", claim_id: UU
 async def take(bench: Bench, *, name: str = "one") -> Job:
     (job,) = (await claim(bench, name=name)).jobs
     return job
+
+
+async def test_two_attempts_of_one_job_get_an_answer_each(bench: Bench) -> None:
+    job_id = bench.add()
+    older = await take(bench)
+    bench.expire(job_id)
+    found = list((await claim(bench)).jobs)
+    if not found:
+        bench.hasten(job_id)
+        found = [await take(bench)]
+    beats = [Heartbeat(job=job, progress=1, step="") for job in (older, *found)]
+    assert await bench.worker().extend(beats) == {
+        older.attempt_id: Verdict.LOST,
+        found[0].attempt_id: Verdict.KEPT,
+    }
+
+
+async def test_jobs_that_a_job_asks_for_come_with_its_end_and_once(bench: Bench) -> None:
+    bench.add()
+    asks = [Ask(kind=bench.kind, params={"n": 1}), Ask(kind=bench.kind, params={"n": 1})]
+    job = await take(bench)
+    for answer in (SettleAnswer.SETTLED, SettleAnswer.REPEATED):
+        assert (await bench.worker().settle(job, Done(next=asks), Run())).answer is answer
+    assert [job.params for job in (await claim(bench, 5)).jobs] == [{"n": 1}]
+
+
+async def test_one_more_follows_a_job_that_has_begun_when_it_is_asked_for_by_name(bench: Bench) -> None:
+    async def ask() -> None:
+        bench.add()
+        [job] = [job for job in (await claim(bench, 5)).jobs if not job.params]
+        ask = Ask(kind=bench.kind, asset_id=None, params={"n": 2}, dedupe="again")
+        assert (await bench.worker().settle(job, Done(next=[ask]), Run())).answer is SettleAnswer.SETTLED
+
+    await ask()
+    begun = await take(bench)
+    await ask()
+    await bench.worker().settle(begun, Done(), Run())
+    assert [job.params for job in (await claim(bench, 5)).jobs] == [{"n": 2}]
+    assert not (await claim(bench, 5)).jobs
 
 
 async def test_a_claim_takes_at_most_what_was_asked_for(bench: Bench) -> None:
@@ -181,7 +218,7 @@ async def test_a_late_worker_changes_nothing(bench: Bench) -> None:
     assert (await bench.worker().settle(late, Released(), Run())).answer is SettleAnswer.SETTLED
     now = await take(bench, name="two")
     verdicts = await bench.worker().extend([Heartbeat(job=late, progress=50, step="")])
-    assert verdicts == {job_id: Verdict.LOST}
+    assert verdicts == {late.attempt_id: Verdict.LOST}
     settled = await bench.worker("two").settle(now, Done(), Run())
     assert settled.answer is SettleAnswer.SETTLED
     assert (await bench.worker().settle(late, Failed(code="x", message=""), Run())).status != "failed"
@@ -239,7 +276,7 @@ async def test_no_text_keeps_a_job_from_being_held_and_ended(bench: Bench, text:
     worker = bench.worker()
     done, failed = (await claim(bench, 2)).jobs
     verdicts = await worker.extend([Heartbeat(job=done, progress=10, step=text)])
-    assert verdicts == {done.id: Verdict.KEPT}
+    assert verdicts == {done.attempt_id: Verdict.KEPT}
     settled = await asyncio.gather(
         worker.settle(done, Done(result={"text": text, text: [text]}), Run()),
         worker.settle(failed, Failed(code="unreadable", message=text), Run()),
@@ -273,7 +310,7 @@ async def test_a_cancelled_job_hears_of_it_and_is_not_retried(bench: Bench) -> N
     job = await take(bench)
     bench.cancel(job_id)
     verdicts = await bench.worker().extend([Heartbeat(job=job, progress=10, step="decoding")])
-    assert verdicts == {job_id: Verdict.CANCEL}
+    assert verdicts == {job.attempt_id: Verdict.CANCEL}
     settled = await bench.worker().settle(job, Retry(code="timeout", message="", delay_seconds=0), Run())
     assert settled.status == "cancelled"
 

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from pydantic import BaseModel
 
+from worker.core.clock import Moment
 from worker.core.errors import NotFound, StorageUnavailable
 from worker.core.handler import Handler
 from worker.core.job import Done, Job, Outcome, Replace, Run
@@ -41,7 +42,7 @@ class Bench:
     async def run(self, kind: str = "test", **columns: Any) -> Row:
         row = self.table.add(kind, **columns)
         claim = await self.queue.claim([kind], 1, uuid4())
-        await self.runner.run(claim.jobs[0], since=time.monotonic())
+        await self.runner.run(claim.jobs[0], since=Moment.now())
         return row
 
 

@@ -26,13 +26,13 @@ from worker.core.errors import (
     StorageUnavailable,
     WeightsMissing,
 )
-from worker.core.job import Done, Job, Replace, Update
+from worker.core.job import Done, Job, Replace, Upsert
 from worker.core.record import Record
 from worker.files.storage import StoredFile
 from worker.handlers.image_ai import HANDLER, OPERATIONS
 from worker.operations.faces import crop
 from worker.settings import Settings
-from worker.testing import FakeModels
+from worker.testing import FakeModels, MemoryRows
 
 VECTOR = (0.6, 0.8)
 BOX = Box(x=0.4, y=0.4, width=0.1, height=0.2)
@@ -120,6 +120,7 @@ def look(pixels: ThreadPoolExecutor) -> Any:
             job=job,
             files=files or FakeFiles(photo()),  # type: ignore[arg-type]
             models=models or willing(),
+            rows=MemoryRows(),
             settings=Settings(supabase_url="http://127.0.0.1:1", worker_id="w1"),
             pixels=pixels,
             record=Record(),
@@ -136,8 +137,9 @@ def rows(done: Done, table: str) -> list[Any]:
 
 
 def known(done: Done) -> dict[str, Any]:
-    [update] = [write for write in done.writes if isinstance(write, Update)]
-    return dict(update.merge["ai_operations"])
+    """The facts found out, by name."""
+    [facts] = [write for write in done.writes if isinstance(write, Upsert)]
+    return {row["fact"]: row for row in facts.rows if row["state"] != "unavailable"}
 
 
 async def test_all_operations_leave_their_rows(look: Any) -> None:
@@ -220,6 +222,8 @@ async def test_a_missing_model_leaves_the_others_alone(look: Any) -> None:
     done, _ = await look({"operations": ["faces", "objects"]}, models)
     assert set(known(done)) == {"objects"}
     assert done.result["faces"]["error"] == "weights_missing"
+    [facts] = [write.rows for write in done.writes if isinstance(write, Upsert)]
+    assert {"fact": "faces", "state": "unavailable", "reason": "weights_missing"} in facts
     assert "kizu models pull" in done.result["faces"]["message"]
     assert not any(write.table == "face_embeddings" for write in done.writes)
 
@@ -242,7 +246,9 @@ async def test_nothing_found_is_a_fact(look: Any) -> None:
         faces=lambda frame: (), objects=lambda frame: (), ocr=lambda frame: Reading(regions=(), languages=())
     )
     done, _ = await look({"operations": ["faces", "objects", "ocr"]}, models)
-    assert set(known(done)) == {"faces", "objects", "ocr"}
+    assert {name: fact["state"] for name, fact in known(done).items()} == dict.fromkeys(
+        ("faces", "objects", "ocr"), "nothing_found"
+    )
     assert rows(done, "face_embeddings") == rows(done, "detected_objects") == rows(done, "asset_tags") == []
     assert rows(done, "image_text")[0]["extracted_text"] == ""
     assert done.result["ocr"]["has_text"] is False

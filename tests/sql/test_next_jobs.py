@@ -1,0 +1,121 @@
+"""Jobs that ask for jobs: enqueued with the result, in the same transaction or not at all."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from tests.sql.conftest import settlement
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture
+def job(queue: Any) -> Any:
+    user, kind = queue.user(), queue.kind()
+    queue.enqueue(kind, user, queue.asset(user))
+    return queue.take(kind)
+
+
+def settle(queue: Any, job: Any, *asks: Any, outcome: str = "done") -> dict[str, Any]:
+    item = {**settlement(job, outcome), "next": list(asks)}
+    (answer,) = queue.value("select settle_jobs('w1', %s)", Jsonb([item]))
+    return dict(answer)
+
+
+def waiting(queue: Any, kind: str) -> list[dict[str, Any]]:
+    return list(
+        queue.rows(
+            "select user_id::text, asset_id::text, params, status, priority, run_at > now() as later"
+            "  from jobs where job_type = %s order by created_at, id",
+            kind,
+        )
+    )
+
+
+def test_next_jobs_are_there_when_their_job_is_done(queue: Any, job: Any) -> None:
+    kind = queue.kind(default_params={"a": 1}, priority=300)
+    other = queue.asset(job["user_id"])
+
+    answer = settle(
+        queue,
+        job,
+        {"kind": kind, "params": {"b": 2}},
+        {"kind": kind, "asset_id": other, "delay_seconds": 60},
+        {"kind": kind, "asset_id": None},
+    )
+
+    assert answer["answer"] == "settled"
+    shared = {"user_id": job["user_id"], "status": "pending", "priority": 300}
+    assert sorted(waiting(queue, kind), key=str) == sorted(
+        [
+            {**shared, "asset_id": job["asset_id"], "params": {"a": 1, "b": 2}, "later": False},
+            {**shared, "asset_id": other, "params": {"a": 1}, "later": True},
+            {**shared, "asset_id": None, "params": {"a": 1}, "later": False},
+        ],
+        key=str,
+    )
+
+
+def test_settling_again_asks_for_nothing_more(queue: Any, job: Any) -> None:
+    kind = queue.kind()
+    assert settle(queue, job, {"kind": kind})["answer"] == "settled"
+    queue.db.execute("delete from jobs where job_type = %s", (kind,))
+    assert settle(queue, job, {"kind": kind})["answer"] == "repeated"
+    assert waiting(queue, kind) == []
+
+
+def test_only_a_job_that_is_done_is_followed_by_others(queue: Any, job: Any) -> None:
+    kind = queue.kind()
+    settle(queue, job, {"kind": kind}, outcome="cancelled")
+    assert waiting(queue, kind) == []
+
+
+@pytest.mark.parametrize(
+    ("asks", "rule"),
+    [
+        ([{"kind": "no_such_kind"}], "next: there is no kind 'no_such_kind'"),
+        ([{}], "next: there is no kind NULL"),
+        ([{"kind": "image_ai", "asset_id": None}], "next: asset_id: image_ai needs an asset"),
+        ([{"kind": "image_ai", "asset_id": str(uuid.uuid4())}], "next: there is no such asset"),
+        ([{"kind": "image_ai", "params": []}], "next: params: expected an object"),
+        ([{"kind": "image_ai", "dedupe": "x" * 101}], "next: dedupe has more than 100 characters"),
+        ([{"kind": "image_ai"}] * 101, "next: expected a list of at most 100 jobs"),
+    ],
+)
+def test_odd_requests_are_refused_with_the_whole_settlement(
+    queue: Any, job: Any, asks: list[Any], rule: str
+) -> None:
+    kind = queue.kind()
+    answer = settle(queue, job, *([{"kind": kind}] if len(asks) == 1 else []), *asks)
+    assert (answer["answer"], answer["error"]) == ("refused", rule)
+    assert queue.row(job)["status"] == "processing"
+    assert waiting(queue, kind) == []
+
+
+def test_asset_of_another_user_is_none_to_ask_about(queue: Any, job: Any) -> None:
+    theirs = queue.asset(queue.user())
+    assert settle(queue, job, {"kind": queue.kind(), "asset_id": theirs})["error"] == (
+        "next: there is no such asset"
+    )
+
+
+def test_request_that_waits_is_not_doubled_and_one_more_follows_what_has_begun(queue: Any) -> None:
+    user, first, cluster = queue.user(), queue.kind(), queue.kind()
+
+    def ask() -> list[str]:
+        queue.enqueue(first, user)
+        settle(queue, queue.take(first), {"kind": cluster, "asset_id": None, "dedupe": "faces"})
+        return [row["status"] for row in waiting(queue, cluster)]
+
+    assert ask() == ["pending"]
+    assert ask() == ["pending"]
+    running = queue.take(cluster)
+    assert ask() == ["processing", "pending"]
+    assert ask() == ["processing", "pending"]
+    queue.settle(running)
+    queue.settle(queue.take(cluster))
+    assert ask() == ["completed", "completed", "pending"]
