@@ -106,6 +106,7 @@ declare
                        when p_request.dedupe is null then kizu.dedupe_key(v_kind.kind, v_subject, v_params)
                        else concat_ws(':', v_kind.kind, v_subject, 'as', p_request.dedupe)
                      end;
+  v_follower constant text := concat_ws(':', v_kind.kind, v_subject, 'after', p_request.dedupe);
   v_priority int := coalesce(p_request.priority, v_kind.priority);
   v_id       uuid;
   v_ended    text;
@@ -158,8 +159,8 @@ begin
        and status in ('pending', 'processing');
 
     -- A twin that has begun may have looked before there was what this request is about: one more follows it.
-    if v_ended = 'processing' and p_request.dedupe is not null and v_key not like '%:again' then
-      v_key := v_key || ':again';
+    if v_ended = 'processing' and p_request.dedupe is not null and v_key <> v_follower then
+      v_key := v_follower;
       v_id  := null;
     elsif v_id is not null then
       return jsonb_build_object('id', v_id, 'status', 'already_queued');
