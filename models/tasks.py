@@ -8,8 +8,8 @@ at the same time into one call. They block, run in the models' own thread, one a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
 from models.frame import Frame
@@ -38,6 +38,8 @@ class Task(Generic[M]):
     """A typed key: what is asked for, whichever model answers."""
 
     name: str
+    trial: Callable[[Frame], tuple[Callable[..., Any], Any]] | None = field(default=None, compare=False)
+    """What to ask a model to see that it works: the method, and its input, made of a small picture."""
 
 
 class Embedder(Model, ABC):
@@ -82,10 +84,10 @@ class Captioner(Model, ABC):
     def describe(self, requests: Sequence[CaptionRequest]) -> Sequence[Caption]: ...
 
 
-EMBED: Final[Task[Embedder]] = Task("embed")
-FACES: Final[Task[FaceFinder]] = Task("faces")
-OBJECTS: Final[Task[ObjectDetector]] = Task("objects")
-OCR: Final[Task[TextReader]] = Task("ocr")
-CAPTION: Final[Task[Captioner]] = Task("caption")
-
-TASKS: Final[tuple[Task[Any], ...]] = (EMBED, FACES, OBJECTS, OCR, CAPTION)
+EMBED: Final[Task[Embedder]] = Task("embed", lambda frame: (Embedder.embed_images, frame))
+FACES: Final[Task[FaceFinder]] = Task("faces", lambda frame: (FaceFinder.find_faces, frame))
+OBJECTS: Final[Task[ObjectDetector]] = Task("objects", lambda frame: (ObjectDetector.detect, frame))
+OCR: Final[Task[TextReader]] = Task("ocr", lambda frame: (TextReader.read, frame))
+CAPTION: Final[Task[Captioner]] = Task(
+    "caption", lambda frame: (Captioner.describe, CaptionRequest(frame=frame, level="brief"))
+)

@@ -12,7 +12,7 @@ from uuid import uuid4
 import click
 
 from worker.app import check_dimensions
-from worker.commands.models import all_entries, problems_of
+from worker.commands.models.entry import all_entries, problems_of
 from worker.context import files_for
 from worker.core.errors import JobError, StartupError
 from worker.files.sources import ASSETS_BUCKET

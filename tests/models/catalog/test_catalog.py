@@ -12,7 +12,7 @@ import pytest
 from models.catalog import discover, distinct
 from models.settings import ModelSettings
 from models.spec import AnySpec, ModelSpec, Use, Variant
-from models.tasks import OCR, TASKS
+from models.tasks import OCR
 from tests.paths import ROOT
 
 HEAVY = ("torch", "onnxruntime", "ultralytics", "transformers", "cv2", "openvino", "numpy", "insightface")
@@ -77,8 +77,11 @@ def test_variant_says_all_that_is_needed(name: str, variant: Variant) -> None:
             assert file.url is not None
 
 
-def test_every_model_is_of_a_known_task() -> None:
-    assert {found.task.name for found in discover()} <= {task.name for task in TASKS}
+def test_every_task_is_one_and_can_be_tried() -> None:
+    tasks = {found.task.name: found.task for found in discover()}
+    for found in discover():
+        assert found.task is tasks[found.task.name]
+        assert found.task.trial is not None
 
 
 def test_versions_tell_models_apart() -> None:

@@ -21,7 +21,7 @@ from models.spec import AnySpec, Licence, ModelSpec, Variant, WeightFile
 from models.tasks import FACES, OCR, Task
 from tests.models.weights.shelf import Shelf, serve
 from worker.cli import kizu
-from worker.commands import models as module
+from worker.commands.models import entry as module
 
 CONTENT = b"weights" * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -153,7 +153,7 @@ def test_licence_that_is_not_allowed_keeps_weights_away(run: Any, shelf: Shelf) 
 def test_unknown_name_is_wrong_usage(run: Any) -> None:
     said = run("pull", "cats")
     assert said.exit_code == 2
-    assert "'cats' is no model here; there are caption, easyocr, embed" in said.output
+    assert "'cats' is no model here; there are easyocr, faces, insightface" in said.output
     assert run("pull").exit_code == 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ from models.backends.exports import FOLDER
 from models.machine.torch_cpu import make_torchvision_importable
 from models.weights.store import Weights
 from worker.cli import kizu
-from worker.commands import models as module
 from worker.settings import read_settings
 
 pytest.importorskip("torch")
@@ -29,7 +29,8 @@ def run(tiny_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> A
     (tmp_path / "tiny").symlink_to(tiny_models / "tiny")
     monkeypatch.setenv("KIZU_PROFILE", "tiny")
     monkeypatch.setenv("MODEL_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(module, "silence", lambda *_, **__: None)  # the tests have done so
+    command = importlib.import_module("worker.commands.models.export")
+    monkeypatch.setattr(command, "silence", lambda *_, **__: None)  # the tests have done so
 
     def run(*arguments: str, **environment: str) -> Result:
         return CliRunner().invoke(kizu, ["models", *arguments], env=environment)
