@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.library import jpeg
-from worker.demo import _operations
+from worker.demo.summary import operations_of
 from worker.local.stack import LocalStack
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
@@ -132,7 +132,7 @@ def test_of_several_jobs_about_a_photo_the_last_one_counts() -> None:
         job("2026-11-21T10:00:00Z", faces={"success": True}, description={"success": True}),
         job("2026-11-21T09:00:00Z", faces=lacking, ocr=lacking),
     ]
-    assert _operations(jobs) == {
+    assert operations_of(jobs) == {
         "describe": {"done": 1, "missing": 0, "why": None},
         "faces": {"done": 1, "missing": 0, "why": None},
         "ocr": {"done": 0, "missing": 1, "why": "weights_missing"},

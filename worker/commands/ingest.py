@@ -28,7 +28,7 @@ def ingest_command(paths: tuple[Path, ...], as_json: bool) -> None:
     files = find_files(paths)
     if not files:
         raise NotFound(f"no picture is there: expected files ending in {', '.join(IMAGES)}")
-    counts = asyncio.run(bring_in(files, quiet=as_json))
+    counts = asyncio.run(ingest_files(files, quiet=as_json))
     if as_json:
         print_json({"files": len(files), **counts})
     else:
@@ -36,17 +36,17 @@ def ingest_command(paths: tuple[Path, ...], as_json: bool) -> None:
         click.echo(f"{len(files)} pictures: {said}")
 
 
-async def bring_in(files: list[Path], *, quiet: bool) -> Counter[str]:
+async def ingest_files(files: list[Path], *, quiet: bool) -> Counter[str]:
     settings = read_target()
     with Progress(transient=True, disable=quiet) as progress:
         bar = progress.add_task("uploading", total=len(files))
 
-        def told(what: str, amount: int) -> None:
+        def on_progress(what: str, amount: int) -> None:
             if what in ("uploaded", "already_there"):
                 progress.advance(bar, amount)
 
         async with Connection(settings) as connection, files_for(connection, settings) as store:
-            return await ingest(connection, store, files, told=told)
+            return await ingest(connection, store, files, on_progress=on_progress)
 
 
 COMMAND = ingest_command

@@ -6,10 +6,16 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
 
 from worker.core.errors import BadParams
 from worker.core.job import Done, Job
+
+ADDRESS: dict[str, JsonValue] = {"type": "string", "maxLength": 4096}
+"""JSON Schema of a param that says where a file is, for apps: signed URLs run to about 1,000 characters.
+
+Jobs that are inserted with the service key may hold longer ones, such as data URLs.
+"""
 
 P = TypeVar("P", bound=BaseModel)
 C = TypeVar("C")
@@ -24,11 +30,14 @@ class Handler(Generic[P, C]):
     """Goes into the run record; raise it when results would differ."""
     lane: str
     params: type[P]
+    """Also the source of what the edge functions check: `scripts/make-kinds`."""
     run: Callable[[P, C], Awaitable[Done]]
     table: str = "ai_processing_jobs"
     """Where jobs of this kind are inserted, and so where Realtime listens for them."""
     aliases: tuple[str, ...] = ()
     """Other names that apps have for this kind."""
+    about_asset: bool = True
+    """Whether each job of this kind is about one asset."""
     timeout_seconds: float = 600.0
 
     async def perform(self, job: Job, context: C) -> Done:

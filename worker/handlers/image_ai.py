@@ -33,7 +33,7 @@ from worker.core.errors import (
     UnknownModel,
     WeightsMissing,
 )
-from worker.core.handler import Handler
+from worker.core.handler import ADDRESS, Handler
 from worker.core.job import Done, Update, Upsert, Write
 from worker.model_errors import named_errors
 from worker.operations.operation import Finding, Operation, SharedPicture
@@ -65,9 +65,11 @@ class Params(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    operations: list[str] | None = Field(None, max_length=64)
+    operations: list[str] | None = Field(
+        None, max_length=64, json_schema_extra={"type": "array", "items": {"enum": [*OPERATIONS, ALL]}}
+    )
     """Names of operations, or `all`; without any, the usual ones."""
-    image_url: str | None = None
+    image_url: str | None = Field(None, json_schema_extra=ADDRESS)
     """Where the picture is, if not where its asset says: a storage key, a URL or a data URL."""
     detail_level: Level | None = None
     """How much `describe` says."""

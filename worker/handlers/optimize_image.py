@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from models.pictures.exif import Capture, read_capture
 from models.pictures.picture import THUMBNAIL_SIDE, WEB_SIDE, open_picture, thumbnail, web_version
 from worker import derived
 from worker.context import Context
-from worker.core.handler import Handler
+from worker.core.handler import ADDRESS, Handler
 from worker.core.job import Done, Replace, Update
 from worker.files.storage import StoredFile
 from worker.model_errors import named_errors
@@ -28,9 +28,9 @@ class Params(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    input_url: str | None = None
+    input_url: str | None = Field(None, json_schema_extra=ADDRESS)
     """Where the photo is, if not where its asset says: a storage key, a URL or a data URL."""
-    input_orientation: Any = None
+    input_orientation: Any = Field(None, json_schema_extra={"type": "integer", "minimum": 1, "maximum": 8})
     """EXIF orientation 1 to 8, in place of the file's own; anything else is ignored, as apps rely on."""
     needs_web_version: bool = False
     generate_thumbnail: bool = True

@@ -86,12 +86,12 @@ def describe(path: Path, user_id: UUID) -> Original:
 
 
 async def ingest(
-    connection: Connection, files: Files, paths: Sequence[Path], *, told: Callable[[str, int], None]
+    connection: Connection, files: Files, paths: Sequence[Path], *, on_progress: Callable[[str, int], None]
 ) -> Counter[str]:
     """Bring files into the signed-in user's library.
 
-    `told(what, amount)` is called as things happen; the answer counts them: `uploaded`, `already_there`,
-    `enqueued`, `already_queued`, `already_done`.
+    `on_progress(what, amount)` is called as things happen; the answer counts them: `uploaded`,
+    `already_there`, `enqueued`, `already_queued`, `already_done`.
 
     Raises:
         StartupError: not signed in as a user.
@@ -105,7 +105,7 @@ async def ingest(
 
     def count(what: str, amount: int = 1) -> None:
         counts[what] += amount
-        told(what, amount)
+        on_progress(what, amount)
 
     store = Store(connection)
     known = {

@@ -63,6 +63,15 @@ export function someOf(...choices: string[]): Check {
   };
 }
 
+/** Like `someOf`, with `all` for every choice there is, whatever stands beside it. */
+export function someOrAll(...choices: string[]): Check {
+  const some = someOf(...choices, "all");
+  return (value, field) => {
+    const chosen = some(value, field) as string[];
+    return chosen.includes("all") ? ["all"] : chosen;
+  };
+}
+
 /** ISO 8601 with a date, a time and a zone; answered in UTC. */
 export function moment(value: unknown, field: string): string {
   const zoned = typeof value === "string" &&

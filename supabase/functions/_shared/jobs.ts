@@ -2,7 +2,8 @@
 
 import { boolean, type Check, ids, integer, isGiven, moment, record } from "./checks.ts";
 import { badParams, type RequestError } from "./errors.ts";
-import { ALIASES, PARAMS } from "./kinds.ts";
+import { ABOUT_AN_ASSET, ALIASES, PARAMS } from "./kinds.ts";
+import { OLDER_PARAMS } from "./older_kinds.ts";
 
 /** More than this in one request belongs into a backfill, which pages on the server's side. */
 export const MOST_PER_REQUEST = 100;
@@ -38,7 +39,8 @@ export interface EnqueueArguments {
 export function enqueueCalls(body: unknown): EnqueueArguments[] {
   const request = record(body, "body");
   const kind = kindOf(request);
-  const about = isGiven(request.asset_id) || isGiven(request.asset_ids) || PARAMS.has(kind);
+  const about = isGiven(request.asset_id) || isGiven(request.asset_ids) ||
+    ABOUT_AN_ASSET.has(kind) || OLDER_PARAMS.has(kind);
   const assets = about ? ids(request, "asset_id", "asset_ids", MOST_PER_REQUEST) : [null];
   const shared = {
     p_params: paramsOf(request, kind),
@@ -72,7 +74,7 @@ function kindOf(request: Record<string, unknown>): string {
 function paramsOf(request: Record<string, unknown>, kind: string): Record<string, unknown> {
   const nested = isGiven(request.params) ? record(request.params, "params") : {};
   const beside = Object.entries(request).filter(([name]) => !ENVELOPE.has(name));
-  const checks = PARAMS.get(kind);
+  const checks = PARAMS.get(kind) ?? OLDER_PARAMS.get(kind);
   const params = new Map<string, unknown>();
   for (const [name, value] of Object.entries(nested)) {
     if (isGiven(value)) params.set(name, checked(checks, name, value, `params.${name}`));

@@ -1,0 +1,94 @@
+"""What there is at the end of the demo: counted from the rows its user sees, and printed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from worker.demo.contact_sheet import write_contact_sheet
+from worker.files.storage import Files
+from worker.local.stack import StackInfo
+from worker.project.connection import Connection
+from worker.project.tables import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What there is when the queue is empty."""
+
+    assets: int
+    jobs: dict[str, int]
+    errors: dict[str, int]
+    operations: dict[str, dict[str, Any]]
+    """By name: how many photos are `done` and how many `missing`, and `why`."""
+    url: str
+    thumbnails: int
+    web_versions: int
+    contact_sheet: Path
+
+
+async def summarize(connection: Connection, files: Files, info: StackInfo) -> Summary:
+    """Count what the user has now, and make the page that shows it."""
+    store = Store(connection)
+    derived = [row async for row in store.every("derived_assets", "id,user_id,asset_id,kind,key")]
+    sheet = await write_contact_sheet(info.home / "contact-sheet", files, derived)
+    jobs = [
+        row async for row in store.every("jobs", "id,asset_id,job_type,status,error_code,result,completed_at")
+    ]
+    kinds = Counter(row["kind"] for row in derived)
+    states = Counter(row["status"] for row in jobs)
+    return Summary(
+        assets=len([row async for row in store.every("assets", "id")]),
+        jobs={"completed": states["completed"], "failed": states["failed"]},
+        errors=dict(Counter(row["error_code"] for row in jobs if row["status"] == "failed")),
+        operations=operations_of([row for row in jobs if row["job_type"] == "image_ai" and row["result"]]),
+        url=info.url,
+        thumbnails=kinds["thumbnail"],
+        web_versions=kinds["web"],
+        contact_sheet=sheet,
+    )
+
+
+def operations_of(jobs: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """How many photos each operation has done and misses, by the last of several jobs about a photo."""
+    last: dict[tuple[str, str], dict[str, Any]] = {}
+    for job in sorted(jobs, key=lambda job: str(job["completed_at"])):
+        for name, said in job["result"].items():
+            if name not in ("asset_id", "_meta"):
+                last["describe" if name == "description" else name, job["asset_id"]] = said
+    found: dict[str, dict[str, Any]] = {}
+    for (name, _), said in last.items():
+        entry = found.setdefault(name, {"done": 0, "missing": 0, "why": None})
+        entry["done" if said["success"] else "missing"] += 1
+        entry["why"] = entry["why"] or said.get("error")
+    return dict(sorted(found.items()))
+
+
+def print_summary(summary: Summary, info: StackInfo, seconds: float) -> None:
+    table = Table(title=f"done in {seconds} s", box=None, show_header=False, title_justify="left")
+    table.add_row("photos in the library", str(summary.assets))
+    table.add_row("thumbnails", str(summary.thumbnails))
+    table.add_row("web versions", str(summary.web_versions))
+    table.add_row("jobs completed", str(summary.jobs["completed"]))
+    table.add_row("jobs failed", str(summary.jobs["failed"]))
+    for code, count in sorted(summary.errors.items()):
+        table.add_row(f"  {code}", str(count))
+    for name, entry in summary.operations.items():
+        missing = f", {entry['missing']} missing: {entry['why']}" if entry["missing"] else ""
+        table.add_row(f"  {name}", f"{entry['done']} photos{missing}")
+    table.add_row("files", str(info.home / "storage"))
+    table.add_row("contact sheet", str(summary.contact_sheet))
+    table.add_row("look closer", "kizu jobs list, kizu jobs stats, kizu local status")
+    Console().print(table)
+    lacking = [name for name, entry in summary.operations.items() if entry["why"] == "weights_missing"]
+    if lacking:
+        Console().print(
+            f"\nThe models for {', '.join(lacking)} are not on this machine, and no model hub answered. Where"
+            " one can be reached, [bold]kizu models pull all[/] fetches them; started again, this enqueues"
+            " what photos still lack, as [bold]kizu jobs missing --yes[/] does. Nothing is lost meanwhile."
+        )
