@@ -244,7 +244,8 @@ def test_operation_and_kind_go_from_the_edge_function_to_their_rows(
     )
     assert (said["missing"], said["enqueued"], said["versions"]) == (1, 1, {"brightness": "meter-1"})
     with httpx.Client(base_url=grown.url, timeout=30) as app:
-        app.headers |= {"apikey": grown.publishable_key, "authorization": f"Bearer {session['access_token']}"}
+        app.headers["apikey"] = grown.publishable_key
+        app.headers["authorization"] = f"Bearer {session['access_token']}"
         asked = app.post("/functions/v1/enqueue", json={"kind": "sum_brightness", "rounding": "up"})
         assert asked.is_success, asked.text
     run(tree, "-m", "worker", "worker", "--drain", "--lanes", "ai=1", **project)
