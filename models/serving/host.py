@@ -28,10 +28,13 @@ from models.errors import ModelError, ModelFailed
 from models.frame import Frame
 from models.machine import quiet
 from models.serving.frames import HEADER, SIZE, Kind, no_frame, packed, unpacked
-from models.serving.registry import LINE, Registry
+from models.serving.registry import Registry
+from models.serving.slots import LINE
 from models.settings import ModelSettings
 from models.tasks import Task
 
+VERBS: Final = frozenset({"submit", "identify", "drop", "pin", "measured"})
+"""Methods of the registry that the worker may call."""
 HUNG: Final = 70
 """Exit code of a host that gave up on a load or a call."""
 DEAD: Final = 71
@@ -87,30 +90,19 @@ class ModelHost:
                 raise ValueError(f"{kind.name} is not for the host")
 
     def _ask(self, number: int, body: bytes) -> None:
+        future: Future[Any]
         try:
             verb, *arguments = unpacked(body, self._frames)
-            future = getattr(self, f"_on_{verb}")(*arguments)
+            if verb not in VERBS:
+                raise ValueError(f"there is no verb {verb!r}")
+            answer = getattr(self._registry, verb)(*arguments)
         except Exception as error:
             future = Future()
             future.set_exception(error)
+        else:
+            future = answer if isinstance(answer, Future) else _done(answer)
         self._asked[number] = future
         future.add_done_callback(partial(self._answer, number))
-
-    def _on_run(self, task: str, method: str, item: Any, shape: Any) -> Future[Any]:
-        return self._registry.submit(task, method, item, shape)
-
-    def _on_identity(self, task: str) -> Future[Any]:
-        return self._registry.identify(task)
-
-    def _on_unload(self, task: str | None) -> Future[Any]:
-        return self._registry.drop(task)
-
-    def _on_pin(self, task: str, pinned: bool) -> Future[Any]:
-        self._registry.pin(Task(task), pinned)
-        return _done(None)
-
-    def _on_metrics(self) -> Future[Any]:
-        return _done(self._registry.measured())
 
     def _answer(self, number: int, future: Future[Any]) -> None:
         self._asked.pop(number, None)

@@ -17,7 +17,7 @@ from typing import Any, Final
 from models.errors import BadWeights, OutOfMemory
 from models.frame import Frame
 from models.results import Box, Face
-from models.serving.registry import Registry
+from models.serving.thread import ModelsThread
 from models.settings import ModelSettings
 from models.spec import AnySpec, Device, Licence, Loading, ModelSpec, Variant
 from models.tasks import Model, Task
@@ -196,10 +196,10 @@ def discover() -> tuple[AnySpec, ...]:
 def discover_and_doom() -> tuple[AnySpec, ...]:
     """The models' thread will die of a fault of its own."""
 
-    def stumble(_: Registry) -> None:
+    def stumble(_: ModelsThread) -> None:
         raise OverflowError("timestamp out of range")
 
-    setattr(Registry, "_step", stumble)  # noqa: B010
+    setattr(ModelsThread, "_step", stumble)  # noqa: B010
     return discover()
 
 

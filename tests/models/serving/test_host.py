@@ -328,7 +328,7 @@ async def test_a_host_that_stands_still_is_killed_and_the_next_one_answers(tmp_p
         await models.run(PARROT, Parrot.say, "x")
         first = pid_of(models)
         assert models._host is not None
-        models._host._silence = 0.3
+        models._host.silence = 0.3
         os.kill(first, signal.SIGSTOP)
         left = asyncio.create_task(models.run(PARROT, Parrot.say, "nobody waits for it"))
         await asyncio.sleep(0.1)
@@ -344,7 +344,7 @@ async def test_a_host_that_stands_still_is_killed_though_everybody_has_left(tmp_
     async with opened(tmp_path) as models:
         await models.run(PARROT, Parrot.say, "x")
         assert models._host is not None
-        models._host._silence = 0.3
+        models._host.silence = 0.3
         os.kill(pid_of(models), signal.SIGSTOP)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(models.run(PARROT, Parrot.say, "y"), 0.1)
@@ -360,8 +360,8 @@ async def test_a_host_that_owes_nothing_may_be_silent(tmp_path: Path) -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(models.run(PARROT, Parrot.say, "y"), 0.1)
         os.kill(host.pid, signal.SIGCONT)
-        await until(lambda: not host._owed)
-        host._silence = 0.1
+        await until(lambda: not host.channel._owed)
+        host.silence = 0.1
         await asyncio.sleep(1.2)
         assert models.pid == host.pid
 

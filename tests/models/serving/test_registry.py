@@ -26,7 +26,7 @@ from models.errors import (
     WeightsMissing,
 )
 from models.machine import memory
-from models.serving import registry
+from models.serving import loading, schedule
 from models.serving.registry import Registry
 from models.settings import ModelSettings
 from models.spec import AnySpec, Licence, Loading, Variant
@@ -160,7 +160,7 @@ def test_two_threads_with_loops_of_their_own_share_one_load(settings: ModelSetti
 async def test_a_load_that_fails_fails_all_who_wait_and_is_tried_again(
     settings: ModelSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "HOPELESS_SECONDS", 0.0)
+    monkeypatch.setattr(loading, "HOPELESS_SECONDS", 0.0)
     loads = []
     late = Late()
 
@@ -192,7 +192,7 @@ async def test_a_load_that_takes_long_to_fail_is_not_tried_at_every_job(
         time.sleep(0.05)
         raise BadWeights("half of it is missing")
 
-    monkeypatch.setattr(registry, "HOPELESS_SHARE", 0.0001)
+    monkeypatch.setattr(loading, "HOPELESS_SHARE", 0.0001)
     with opened([spec_of(PARROT, load)], settings) as models:
         for _ in range(5):
             with pytest.raises(BadWeights, match="half of it"):
@@ -220,8 +220,8 @@ async def test_weights_that_are_missing_are_not_looked_for_at_every_job(
         assert weights.looked == 1
         assert (await models.identity(PARROT)).digest is None
 
-        monkeypatch.setattr(registry, "REFUSAL_SECONDS", 0.0)
-        models._slots["parrot"].refused_until = 0.0
+        monkeypatch.setattr(loading, "REFUSAL_SECONDS", 0.0)
+        models._slots.by_task["parrot"].refused_until = 0.0
         for _ in range(2):
             with pytest.raises(WeightsMissing):
                 await models.run(PARROT, Parrot.say, "x")
@@ -250,7 +250,7 @@ async def test_a_model_without_weights_holds_up_no_other(settings: ModelSettings
 async def test_who_waits_long_for_a_download_is_refused_and_the_download_goes_on(
     settings: ModelSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "FETCH_SECONDS", 0.2)
+    monkeypatch.setattr(schedule, "FETCH_SECONDS", 0.2)
     found = threading.Event()
 
     class Slow(Stores):
@@ -280,7 +280,7 @@ async def test_who_waits_long_for_a_download_is_refused_and_the_download_goes_on
 async def test_without_downloads_who_waits_for_weights_gets_them(
     settings: ModelSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "FETCH_SECONDS", 0.05)
+    monkeypatch.setattr(schedule, "FETCH_SECONDS", 0.05)
 
     class Thorough(Stores):
         def paths(self, variant: Variant) -> Mapping[str, Path]:
