@@ -34,7 +34,7 @@ class Face:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Thing:
+class DetectedObject:
     """One detected object."""
 
     name: str

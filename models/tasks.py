@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
 from models.frame import Frame
-from models.results import Caption, Face, Level, Reading, Thing, Vector
+from models.results import Caption, DetectedObject, Face, Level, Reading, Vector
 
 
 class Model:
@@ -64,7 +64,7 @@ class FaceFinder(Model, ABC):
 
 class ObjectDetector(Model, ABC):
     @abstractmethod
-    def detect(self, frames: Sequence[Frame]) -> Sequence[tuple[Thing, ...]]:
+    def detect(self, frames: Sequence[Frame]) -> Sequence[tuple[DetectedObject, ...]]:
         """Highest score first."""
 
 

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from models.results import Box, Caption, Face, Reading, Thing
+from models.results import Box, Caption, DetectedObject, Face, Reading
 from scripts.chaos_lab.crowd import sign_up
 from scripts.chaos_lab.images.checks import CHECKS
 from scripts.chaos_lab.images.photos import Photo, draw_photo
@@ -42,9 +42,9 @@ pytestmark = pytest.mark.stack
 WORKER = "chaos-test"
 JSON = {"p_settlements", "p_jobs", "p_info", "p_params"}
 THINGS = (
-    Thing(name="dog", class_id=16, score=0.75, box=Box(x=0.1, y=0.1, width=0.2, height=0.2)),
-    Thing(name="dog", class_id=16, score=0.70, box=Box(x=0.5, y=0.1, width=0.2, height=0.2)),
-    Thing(name="cat", class_id=15, score=0.60, box=Box(x=0.5, y=0.5, width=0.2, height=0.2)),
+    DetectedObject(name="dog", class_id=16, score=0.75, box=Box(x=0.1, y=0.1, width=0.2, height=0.2)),
+    DetectedObject(name="dog", class_id=16, score=0.70, box=Box(x=0.5, y=0.1, width=0.2, height=0.2)),
+    DetectedObject(name="cat", class_id=15, score=0.60, box=Box(x=0.5, y=0.5, width=0.2, height=0.2)),
 )
 
 ANOTHER_RUN = "(select id from chaos.done where operations <> '{describe,faces}' order by place limit 1)"

@@ -128,7 +128,7 @@ def _silent_exporter() -> Iterator[None]:
 
 
 def to_openvino(path: Path) -> None:
-    """Turn an ONNX file into OpenVINO's own two, whose weights are mapped instead of read, see `let_go`.
+    """Turn an ONNX file into OpenVINO's own two, whose weights are mapped, not read: `release_file`.
 
     Raises:
         NotExportable: OpenVINO does not understand the graph.
@@ -145,7 +145,7 @@ def to_openvino(path: Path) -> None:
     path.unlink()
 
 
-def let_go(path: Path) -> None:
+def release_file(path: Path) -> None:
     """Drop the pages of a mapped file from this process; whoever looks again gets them from the file.
 
     OpenVINO keeps a graph's weights mapped beside its own arrangement of them, and never looks again: a
@@ -162,7 +162,7 @@ def let_go(path: Path) -> None:
             madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), mmap.MADV_DONTNEED)
 
 
-def hold_to(expected: Sequence[npt.NDArray[Any]], found: Sequence[npt.NDArray[Any]]) -> None:
+def require_close(expected: Sequence[npt.NDArray[Any]], found: Sequence[npt.NDArray[Any]]) -> None:
     """Arrays that a model gave, and those of its graph; each is a direction per input.
 
     Raises:

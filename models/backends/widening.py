@@ -18,7 +18,7 @@ _NUMBERS: Final = 3 * 2**20
 """Widened at a time: 12 MiB, which stay in the processor's cache until they are multiplied."""
 
 
-def take_off_the_file(network: Module) -> None:
+def detach_from_file(network: Module) -> None:
     """Copy the weights of a network on the processor into memory; those that matrices share they still share.
 
     Weights in the precision of their file are the file itself, mapped. If somebody writes into it they
@@ -36,7 +36,7 @@ def take_off_the_file(network: Module) -> None:
             setattr(module, name, copied(buffer))  # with other data it would still hold on to the file
 
 
-def widen_in_use(network: Module) -> None:
+def widen_while_used(network: Module) -> None:
     """Make a network in fp16 compute in fp32, as if all its weights had been widened; on the processor.
 
     It can then be used by one thread at a time.

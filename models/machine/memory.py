@@ -87,7 +87,7 @@ def _resident_elsewhere() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
-def give_back() -> None:
+def return_memory() -> None:
     """Return what nothing uses to the system.
 
     After a model is forgotten its memory stays with the process otherwise: in cycles, in the C library's free

@@ -54,7 +54,7 @@ class Answerer:
             with self._slots.changed:
                 slot.most = max(1, min(slot.most, half))
             log.warning("batch out of memory", model=slot.version, inputs=len(requests), batch_size=slot.most)
-            memory.give_back()
+            memory.return_memory()
             self._answer(slot, method, requests[:half])
             self._answer(slot, method, requests[half:])
         else:

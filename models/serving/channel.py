@@ -184,7 +184,7 @@ class Channel:
 
 
 class SentFrames:
-    """Which frames the host holds: each is sent with the first request about it, and forgotten with its last."""
+    """The frames that the host holds: each is sent with the first request about it, and forgotten later."""
 
     def __init__(self, numbers: Iterator[int], forget: Callable[[int], None]) -> None:
         """`forget` is called with a frame's number when nobody here holds it any more, in any thread."""

@@ -105,7 +105,7 @@ class Loader:
         except Exception:
             log.warning("model close failed", model=slot.version, exc_info=True)
         del model
-        memory.give_back()
+        memory.return_memory()
         log.info("model unloaded", model=slot.version)
 
     def evicted(self, slot: Slot) -> list[Slot]:
@@ -171,7 +171,7 @@ class Loader:
                 slot.counts.load_seconds += seconds
             log.info("model loaded", model=identity.version, seconds=round(seconds, 2), megabytes=megabytes)
             return None
-        memory.give_back()
+        memory.return_memory()
         return failure
 
     def _loaded(self, slot: Slot, device: Device) -> Model:

@@ -200,7 +200,7 @@ class RunningHost:
                     "model host lost", pid=self.pid, reason=self._reason, requests=self.channel.waiting
                 )
             self.channel.fail(self._reason)
-            await asyncio.to_thread(memory.give_back)  # what the pictures took here
+            await asyncio.to_thread(memory.return_memory)  # what the pictures took here
 
     async def _watch(self) -> None:
         while True:

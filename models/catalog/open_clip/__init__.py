@@ -160,7 +160,7 @@ def export(loading: Loading, backend: Literal["onnxruntime", "openvino"]) -> Pat
     try:
         return exported(loading, "openclip", LIBRARIES, write)
     finally:
-        memory.give_back()
+        memory.return_memory()
 
 
 def _ways(loading: Loading) -> tuple[Way, ...]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
-from models.backends.exports import NotExportable, hold_to, write_onnx
+from models.backends.exports import NotExportable, require_close, write_onnx
 from models.backends.graphs import GraphRuntime, Session, open_graph
 from models.backends.ways import Precision
 from models.catalog.open_clip.preparation import Preparation
@@ -108,7 +108,7 @@ class GraphTowers:
         try:
             return open_graph(self._folder / name, self._backend, self._loading, self._precision)
         finally:
-            memory.give_back()  # a quarter of a gigabyte of what reading it took
+            memory.return_memory()  # a quarter of a gigabyte of what reading it took
 
 
 def cut(tokens: Tensor) -> Tensor:
@@ -183,7 +183,7 @@ def write_graphs(model: Any, tokens: Tensor, folder: Path, open_towers: Callable
         found = made.pictures(noise), made.sentences(tokens)
     except BadWeights as error:  # what it calls a graph that it cannot run
         raise NotExportable(str(error)) from error
-    hold_to(expected, found)
+    require_close(expected, found)
 
 
 def _write(

@@ -24,9 +24,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from models.backends.exports import NotExportable, exported, hold_to, write_onnx
+from models.backends.exports import NotExportable, exported, require_close, write_onnx
 from models.backends.graphs import GraphRuntime, open_graph
 from models.backends.ways import Precision, Way, take
+from models.catalog.yolov8.boxes import BINS, STRIDES, decode, thing_of
 from models.catalog.yolov8.coco import CLASSES
 from models.errors import BadWeights
 from models.frame import Frame
@@ -34,7 +35,7 @@ from models.machine import memory
 from models.machine.memory import is_out_of_memory
 from models.machine.processor import has_avx512, has_bf16
 from models.machine.torch_cpu import make_torchvision_importable
-from models.results import Box, Thing
+from models.results import DetectedObject
 from models.settings import ModelSettings
 from models.spec import Device, Licence, Loading, ModelSpec, Variant, WeightFile
 from models.tasks import OBJECTS, ObjectDetector
@@ -52,9 +53,6 @@ OVERLAP: Final = 0.7
 """Boxes of one class that share more (IoU) are one object: Ultralytics' default."""
 MOST_OBJECTS: Final = 300
 """In one picture: Ultralytics' default."""
-STRIDES: Final = (8, 16, 32)
-BINS: Final = 16
-"""A distance is the mean of 0 to 15 strides, weighted by as many numbers."""
 _GRAPH: Final = "yolov8.onnx"
 _LIBRARIES: Final = ("ultralytics", "torch")
 _OUTPUTS: Final = ("distances", "scores")
@@ -70,7 +68,6 @@ _RELEASED: Final[Mapping[str, tuple[str, int | None]]] = {
 }
 """SHA-256 and bytes, by size."""
 _MEGABYTES: Final[Mapping[str, int]] = {"n": 150, "s": 200, "m": 300, "l": 450, "x": 650}
-_MISTAKEN: Final = 6
 _LINE: Final = 500
 
 
@@ -109,7 +106,7 @@ def _build(loading: Loading, way: Way) -> Yolo:
 
 
 def _ways(device: Device) -> tuple[Way, ...]:
-    """Fastest first."""
+    """The ways to run the network, fastest first."""
     if device != "cpu":
         return (Way("torch", "fp16" if device == "cuda" else "fp32"),)
     if has_bf16():
@@ -151,12 +148,12 @@ def export(loading: Loading, backend: Literal["onnxruntime", "openvino"]) -> Pat
             session = open_graph(folder / _GRAPH, backend, loading)
         except BadWeights as error:  # what it calls a graph that it cannot run
             raise NotExportable(str(error)) from error
-        hold_to(expected, session.run(list(_OUTPUTS), {"input": noise.numpy()}))
+        require_close(expected, session.run(list(_OUTPUTS), {"input": noise.numpy()}))
 
     try:
         return exported(loading, "yolov8", _LIBRARIES, write)
     finally:
-        memory.give_back()
+        memory.return_memory()
 
 
 def _reference(loading: Loading) -> Any:
@@ -223,7 +220,7 @@ def _on_graph(
 
 
 class Yolo(ObjectDetector):
-    """Letterbox, a network, and what its numbers mean."""
+    """Detects objects by a letterbox, a network, and the suppression of overlapping boxes."""
 
     def __init__(self, network: Network, way: Way, threshold: float) -> None:
         make_torchvision_importable()
@@ -234,17 +231,17 @@ class Yolo(ObjectDetector):
         self._threshold = threshold
         self._letterbox = LetterBox((SIDE, SIDE), auto=True, stride=STRIDES[-1])
 
-    def detect(self, frames: Sequence[Frame]) -> Sequence[tuple[Thing, ...]]:
+    def detect(self, frames: Sequence[Frame]) -> Sequence[tuple[DetectedObject, ...]]:
         """Frames of one size share a call; together with others, a frame would be given another margin."""
         by_size: dict[tuple[int, int], list[int]] = {}
         for index, frame in enumerate(frames):
             by_size.setdefault((frame.width, frame.height), []).append(index)
-        found: dict[int, tuple[Thing, ...]] = {}
+        found: dict[int, tuple[DetectedObject, ...]] = {}
         for indices in by_size.values():
             found.update(zip(indices, self._detect([frames[index] for index in indices]), strict=True))
         return [found[index] for index in range(len(frames))]
 
-    def _detect(self, frames: Sequence[Frame]) -> list[tuple[Thing, ...]]:
+    def _detect(self, frames: Sequence[Frame]) -> list[tuple[DetectedObject, ...]]:
         pixels = self._pixels(frames)
         distances, scores = self._network(pixels)
         height, width = pixels.shape[2:]
@@ -261,8 +258,8 @@ class Yolo(ObjectDetector):
 
     def _things(
         self, distances: Tensor, scores: Tensor, size: tuple[int, int], frame: Frame
-    ) -> tuple[Thing, ...]:
-        """Of one picture: (64, places) and (80, places), seen at a `size` of height and width."""
+    ) -> tuple[DetectedObject, ...]:
+        """The objects of one picture: of (64, places) and (80, places), seen at a height and width."""
         from ultralytics.utils.nms import non_max_suppression
         from ultralytics.utils.ops import scale_boxes
 
@@ -275,39 +272,7 @@ class Yolo(ObjectDetector):
             nc=len(CLASSES),
         )
         scale_boxes(size, kept[:, :4], (frame.height, frame.width))
-        return tuple(_thing(row, frame) for row in kept.tolist())
-
-
-def decode(distances: Tensor, scores: Tensor, size: tuple[int, int], threshold: float) -> Tensor:
-    """What Ultralytics' head makes of its numbers, for the places where a score reaches `threshold`.
-
-    Shape (1, 84, places): centre, width and height in pixels, and the score of each class, 0 to 1.
-    """
-    import torch
-    from ultralytics.utils.tal import dist2bbox, make_anchors
-
-    likely = scores.amax(dim=0).sigmoid() > threshold
-    levels = torch.tensor([[size[0] // stride, size[1] // stride] for stride in STRIDES], dtype=torch.float32)
-    grid = make_anchors(levels, STRIDES, 0.5)  # type: ignore[no-untyped-call]
-    centres, strides = (rows.T.to(scores.device)[:, likely] for rows in grid)
-    weights = distances[:, likely].view(4, BINS, -1).softmax(dim=1)
-    sides = torch.einsum("sbp,b->sp", weights, torch.arange(BINS, dtype=torch.float32, device=scores.device))
-    boxes = dist2bbox(sides, centres, xywh=True, dim=0) * strides  # type: ignore[no-untyped-call]
-    places = torch.cat([boxes, scores[:, likely].sigmoid()])
-    # Six would be taken for the answer of a model that needs no suppression: a seventh, of nothing, helps.
-    return torch.nn.functional.pad(places, (0, 1 if places.shape[1] == _MISTAKEN else 0))[None]
-
-
-def _thing(row: Sequence[float], frame: Frame) -> Thing:
-    """`row` is left, top, right, bottom in pixels of the frame, score, class."""
-    left, top, right, bottom, score, number = row
-    x, y = _share(left, frame.width), _share(top, frame.height)
-    box = Box(x=x, y=y, width=_share(right, frame.width) - x, height=_share(bottom, frame.height) - y)
-    return Thing(name=CLASSES[int(number)], class_id=int(number), score=score, box=box)
-
-
-def _share(pixels: float, side: int) -> float:
-    return min(max(pixels / side, 0.0), 1.0)
+        return tuple(thing_of(row, frame) for row in kept.tolist())
 
 
 SPEC = ModelSpec(task=OBJECTS, name="yolov8", select=select, load=load, export=export)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.backends import widening
-from models.backends.widening import take_off_the_file, widen_in_use
+from models.backends.widening import detach_from_file, widen_while_used
 
 torch = pytest.importorskip("torch")
 
@@ -28,7 +28,7 @@ def test_answers_are_those_of_widened_weights(monkeypatch: pytest.MonkeyPatch, n
     ).half()
     network[4].weight = torch.nn.Parameter(torch.randn(50, 101).half() / 10)
     wide = copy.deepcopy(network).float()
-    widen_in_use(network.eval())
+    widen_while_used(network.eval())
     words = torch.tensor([[3, 1, 4, 1, 5], [9, 2, 6, 5, 3]])
     with torch.inference_mode():
         answer = network(words)
@@ -46,7 +46,7 @@ def test_matrices_that_share_their_weights_still_do() -> None:
     network.words = torch.nn.Embedding(20, 8)
     network.head = torch.nn.Linear(8, 20, bias=False)
     network.head.weight = network.words.weight
-    widen_in_use(network.half())
+    widen_while_used(network.half())
     assert network.head.weight.data_ptr() == network.words.weight.data_ptr()
     x = torch.randn(2, 8)
     assert torch.allclose(network.head(x), x @ network.words.weight.float().T, atol=1e-6)
@@ -65,7 +65,7 @@ def test_weights_taken_off_their_file_are_what_they_were_and_stay_so(tmp_path: P
     network.head = torch.nn.Linear(64, 64)
     network.head.weight, network.head.bias = network.words.weight, torch.nn.Parameter(stored["bias"])
     network.register_buffer("places", stored["places"])
-    take_off_the_file(network)
+    detach_from_file(network)
     with path.open("r+b") as file:
         file.seek(-64 * 64, 2)
         file.write(bytes(64 * 64))

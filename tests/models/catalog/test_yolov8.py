@@ -19,7 +19,7 @@ from models.errors import BadWeights, ModelFailed
 from models.frame import Frame
 from models.machine.torch_cpu import make_torchvision_importable
 from models.pictures.picture import open_picture
-from models.results import Thing
+from models.results import DetectedObject
 from models.settings import ModelSettings
 from models.spec import Loading
 from models.tasks import ObjectDetector
@@ -106,7 +106,7 @@ class Found(NamedTuple):
     number: int
 
 
-def in_pixels(things: Sequence[Thing], frame: Frame) -> list[Found]:
+def in_pixels(things: Sequence[DetectedObject], frame: Frame) -> list[Found]:
     return [
         Found(
             (

@@ -97,12 +97,12 @@ def test_what_threads_took_goes_back_with_one_arena(one_arena: bool) -> None:
         if {one_arena}:
             memory.use_one_arena()
         take(30)  # from now on glibc keeps blocks of up to this size
-        memory.give_back()
+        memory.return_memory()
         before = memory.resident()
         for thread in [Thread(target=take, args=[25]) for _ in range(2)]:
             thread.start()
             thread.join()
-        memory.give_back()
+        memory.return_memory()
         print(memory.resident() - before)
     """
     said = subprocess.run(

@@ -12,7 +12,7 @@ import pytest
 
 from models.errors import OutOfMemory
 from models.frame import Frame
-from models.results import Box, Caption, Face, Reading, TextRegion, Thing
+from models.results import Box, Caption, DetectedObject, Face, Reading, TextRegion
 from models.serving.asking import ModelAnswer
 from models.serving.frames import no_frame, packed, unpacked
 from models.spec import ModelIdentity
@@ -32,7 +32,7 @@ IDENTITY = ModelIdentity(
         frozenset({1, 2}),
         ModelAnswer(value=(0.1, 0.2), model=IDENTITY),
         (Face(box=BOX, score=0.9, landmarks=((0.1, 0.2),), embedding=(1.0,)),),
-        (Thing(name="bus", class_id=5, score=0.5, box=BOX),),
+        (DetectedObject(name="bus", class_id=5, score=0.5, box=BOX),),
         Reading(regions=(TextRegion(text="x", score=1.0, box=BOX),), languages=("en",)),
         Caption(text="A bus.", level="brief", seconds=1.5, cut_short=False),
     ],

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 from models.errors import ModelFailed as ModelSaysFailed
 from models.errors import WeightsMissing as ModelSaysMissing
 from models.frame import Frame
-from models.results import Box, Caption, Face, Reading, TextRegion, Thing
+from models.results import Box, Caption, DetectedObject, Face, Reading, TextRegion
 from worker.context import Context
 from worker.core.errors import (
     BadParams,
@@ -37,7 +37,7 @@ from worker.testing import FakeModels, MemoryRows
 VECTOR = (0.6, 0.8)
 BOX = Box(x=0.4, y=0.4, width=0.1, height=0.2)
 FACE = Face(box=BOX, score=0.9, landmarks=((0.5, 0.5),) * 5, embedding=VECTOR)
-DOG = Thing(name="dog", class_id=16, score=0.75, box=BOX)
+DOG = DetectedObject(name="dog", class_id=16, score=0.75, box=BOX)
 SIGN = TextRegion(text="EXIT", score=0.8, box=BOX)
 
 

@@ -234,7 +234,7 @@ class TestStack:
                 for number in itertools.takewhile(lambda _: not held_back.is_set(), itertools.count()):
                     db.execute("insert into notes values (%s)", (number,))
 
-        def let_go() -> None:
+        def release_file() -> None:
             with psycopg.connect(info.database_url, autocommit=True) as db:
                 db.execute("alter system reset synchronous_standby_names")
                 db.execute("select pg_reload_conf()")
@@ -252,7 +252,7 @@ class TestStack:
             eventually(lambda: db.execute(waiting).rowcount == 1)
             held_back.set()
             number = db.execute("select from notes").rowcount
-            threading.Timer(0.3, let_go).start()
+            threading.Timer(0.3, release_file).start()
             while listener.receive("postgres_changes")["data"]["record"]["id"] != number:
                 pass
             assert db.execute("select from notes where id = %s", (number,)).rowcount == 1

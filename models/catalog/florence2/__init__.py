@@ -26,18 +26,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 from PIL import Image
 
-from models.backends.exports import NotExportable, exported, hold_to, let_go, to_openvino, write_onnx
+from models.backends.exports import (
+    NotExportable,
+    exported,
+    release_file,
+    require_close,
+    to_openvino,
+    write_onnx,
+)
 from models.backends.graphs import GraphRuntime, Session, open_graph
 from models.backends.ways import Precision, Way, take
-from models.backends.widening import take_off_the_file, widen_in_use
+from models.backends.widening import detach_from_file, widen_while_used
+from models.catalog.florence2.variants import select
 from models.errors import BadWeights
 from models.machine import memory
 from models.machine.memory import is_out_of_memory
 from models.machine.processor import has_bf16
 from models.machine.torch_cpu import make_torchvision_importable
 from models.results import Caption, Level
-from models.settings import ModelSettings
-from models.spec import Device, Licence, Loading, ModelSpec, Variant, WeightFile
+from models.spec import Device, Loading, ModelSpec
 from models.tasks import CAPTION, Captioner, CaptionRequest
 
 if TYPE_CHECKING:
@@ -51,69 +58,9 @@ PROMPTS: Final[Mapping[Level, str]] = {
 """Florence-2's own tasks; its processor turns each into the sentence the model was trained on."""
 MOST_TOKENS: Final = 150
 """Of an answer: what existing apps allow; the longest descriptions have some 100."""
-_MIT: Final = Licence(name="MIT", use="free")
-_HUB: Final = "https://huggingface.co/florence-community/Florence-2-{size}/resolve/{revision}/{name}"
-"""The released weights, converted for that class; the originals come with code of their own to run."""
-_REVISIONS: Final[Mapping[str, str]] = {
-    "base": "00921df66db728a9ceb750f5eca43e5c203a2051",
-    "large": "4271c66b88cdbc05735372ec13b2360108de5317",
-}
-_FILES: Final[Mapping[str, str]] = {
-    "config.json": "2a4dfe9885d183da121f239ada734bd700ee6908b650a7a25ab32eb104fe1d7a",
-    "generation_config.json": "0251459c49cc358ac033b5d4b8569e61ac22bde5d76be404b97a44cfb33fb12e",
-    "model.safetensors": "62f3e696da74f8869a68ddb529a9b3e14eb25b21c592cb3dea6179bf944df6a0",
-    "preprocessor_config.json": "1396ec5a0a7adfe1c04fb777b09e8ba753be6dbb5868212ab3c3ef39d91fe031",
-    "processor_config.json": "cd0e3bf41a39b1276503fbd273bc03b9afc70d7a15ea681a92a1b4b77f858ee6",
-    "special_tokens_map.json": "72ff172dc769bc1551b1b4211628ce3271643bc60379e4da45d85a9be9332c39",
-    "tokenizer.json": "3ad7001f773409abe6bba33eac92662611a73d72f459bda2f00d2a221dd31ce4",
-    "tokenizer_config.json": "cb5f80bd9afa767bb1bb798ee5f0a79eae45239b8e72506166b4218175a16723",
-}
-"""Names, and the SHA-256 of those of the base size, which two other projects have published alike."""
-_LARGE_WEIGHTS: Final = "7715423d6549bf1e71188bdd84f4ac960cc0597886af24a5ef7b66f128660685"
-_BYTES: Final[Mapping[str, int]] = {"base": 463_178_864, "large": 1_553_541_016}
-"""Of the weights; in fp16, as they were released."""
 _GRAPHS: Final = {"onnxruntime": "tower.onnx", "openvino": "tower.xml"}
 _LIBRARIES: Final = ("transformers", "torch")
 _LINE: Final = 500
-_TINY: Final = (
-    "config.json",
-    "generation_config.json",
-    "model.safetensors",
-    "processor_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-)
-_MEGABYTES: Final = {"base": 900, "large": 3400}
-
-
-def select(settings: ModelSettings) -> Variant:
-    if settings.kizu_profile == "tiny":
-        files = tuple(WeightFile(path=f"tiny/florence2/{name}") for name in _TINY)
-        return _variant("tiny", files, megabytes=50)
-    size = settings.caption_model
-    return _variant(size, tuple(_file(size, name) for name in _FILES), megabytes=_MEGABYTES[size])
-
-
-def _file(size: str, name: str) -> WeightFile:
-    weights = name == "model.safetensors"
-    sha256 = _FILES[name] if size == "base" else _LARGE_WEIGHTS if weights else None
-    return WeightFile(
-        path=f"florence2/{size}/{name}",
-        url=_HUB.format(size=size, revision=_REVISIONS[size], name=name),
-        sha256=sha256,
-        size=_BYTES[size] if weights else None,
-    )
-
-
-def _variant(size: str, files: tuple[WeightFile, ...], *, megabytes: int) -> Variant:
-    return Variant(
-        version=f"florence-2-{size}",
-        licence=_MIT,
-        files=files,
-        packages=("torch", "torchvision", "transformers"),
-        megabytes=megabytes,
-        largest_batch={"cpu": 1, "cuda": 16, "mps": 4},
-    )
 
 
 def load(loading: Loading) -> Captioner:
@@ -128,10 +75,10 @@ def _build(loading: Loading, way: Way) -> Florence2:
     if tower is not None:
         network.model.vision_tower = tower
     if loading.device == "cpu":
-        take_off_the_file(network)  # elsewhere all of it is copied
+        detach_from_file(network)  # elsewhere all of it is copied
     if narrow:
-        widen_in_use(network)
-    memory.give_back()
+        widen_while_used(network)
+    memory.return_memory()
     return Florence2(
         processor,
         network.to(loading.device),
@@ -144,13 +91,13 @@ def _build(loading: Loading, way: Way) -> Florence2:
 def _open_tower(loading: Loading, backend: GraphRuntime) -> Session:
     path = export(loading, backend) / _GRAPHS[backend]
     session = open_graph(path, backend, loading)
-    let_go(path.with_suffix(".bin"))
-    memory.give_back()
+    release_file(path.with_suffix(".bin"))
+    memory.return_memory()
     return session
 
 
 def _ways(device: Device) -> tuple[Way, ...]:
-    """Fastest first."""
+    """The ways to run the tower, fastest first."""
     if device != "cpu":
         return (Way("torch", "fp16" if device == "cuda" else "fp32"),)
     graphs = (Way("openvino", "fp32"), Way("onnxruntime", "fp32"))
@@ -183,18 +130,18 @@ def export(loading: Loading, backend: GraphRuntime) -> Path:
             session = open_graph(folder / _GRAPHS[backend], backend, loading)
         except BadWeights as error:  # what it calls a graph that it cannot run
             raise NotExportable(str(error)) from error
-        hold_to([expected], session.run(["seen"], {"input": noise.numpy()}))
+        require_close([expected], session.run(["seen"], {"input": noise.numpy()}))
 
     try:
         if backend == "openvino":
             return exported(loading, "florence2-openvino", (*_LIBRARIES, "openvino"), write)
         return exported(loading, "florence2", _LIBRARIES, write)
     finally:
-        memory.give_back()
+        memory.return_memory()
 
 
 def _tower_on_graph(session: Session) -> Any:
-    """In the place of the network's own; it sees one picture at a time."""
+    """The tower's graph in the place of the network's own; it sees one picture at a time."""
     import numpy as np
     import torch
     from transformers.modeling_outputs import BaseModelOutputWithPooling
@@ -249,7 +196,7 @@ def _weights(loading: Loading) -> Path:
 
 
 def _stored_in_16_bits(path: Path) -> bool:
-    """All numbers of the file are fp16.
+    """Whether all numbers of a file are fp16.
 
     Raises:
         BadWeights: it is damaged.
@@ -272,7 +219,7 @@ def _dtype(precision: Precision) -> Any:
 
 
 class Florence2(Captioner):
-    """A processor and a network of transformers'."""
+    """Describes pictures by a processor and a network of transformers'."""
 
     def __init__(self, processor: Any, network: Any, way: Way, *, beams: int, seconds: float) -> None:
         self.backend, self.precision = way.backend, way.precision
