@@ -6,10 +6,11 @@ import asyncio
 import math
 import os
 import signal
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeAlias
 
 from models import catalog
 from models.errors import ModelError
@@ -36,6 +37,9 @@ from worker.project.realtime import RealtimeSupervisor
 from worker.project.rows import SupabaseRows
 from worker.settings import Settings
 
+Handlers: TypeAlias = Mapping[str, Handler[Any, Context]]
+"""By kind and alias."""
+
 VECTOR_TABLES = {EMBED: "image_embeddings", FACES: "face_embeddings"}
 
 
@@ -43,10 +47,10 @@ async def run_worker(
     settings: Settings,
     *,
     drain: bool = False,
-    handlers: dict[str, Handler[Any, Context]] | None = None,
+    handlers: Handlers | None = None,
     models: Models | None = None,
 ) -> int:
-    """Serve until a signal or, with `drain`, until nothing is due soon; answers how many jobs went back.
+    """Serve until a signal or, with `drain`, until nothing is due soon; returns how many jobs went back.
 
     Raises:
         StartupError: a setting is wrong, the project refuses this worker, or its name is taken.
@@ -64,8 +68,6 @@ async def run_worker(
         stack.callback(pixels.shutdown, wait=False, cancel_futures=True)
         if any("image_ai" in kinds for _, _, kinds in lanes_of(settings, handlers)):
             await check_dimensions(connection, settings)
-        queue = SupabaseQueue(connection.rpc, settings.worker_id, settings.lease_seconds)
-        leases = LeaseKeeper(queue, settings.lease_seconds)
 
         def context(job: Job, hold: Hold, record: Record) -> Context:
             return Context(
@@ -79,43 +81,49 @@ async def run_worker(
                 progress=hold.report,
             )
 
-        lanes: list[Lane] = []
-
-        def ring() -> None:
-            for lane in lanes:
-                lane.ring()
-
-        tables = sorted({handler.table for handler in handlers.values()})
-        runner = Runner(queue, handlers, leases, context)
-        wake = RealtimeSupervisor(connection, ring, tables, mode=settings.wake)
-        poll = poll_seconds(wake, alone=settings.poll_interval, woken=settings.poll_interval_realtime)
-        lanes += [
-            Lane(
-                name,
-                slots,
-                kinds,
-                queue,
-                runner.run,
-                poll,
-                until_empty=drain,
-                replay_seconds=settings.lease_seconds / 2,
-            )
-            for name, slots, kinds in lanes_of(settings, handlers)
-        ]
-        daemon = Daemon(
-            queue,
-            lanes,
-            leases,
-            wake,
-            grace_seconds=settings.grace_seconds,
-            capabilities=capabilities(settings, handlers),
-            requests=lambda: connection.requests,
-        )
+        daemon = compose(connection, settings, handlers, context, drain=drain)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, daemon.stop)
         await stack.enter_async_context(health.answering(settings.worker_id, settings.url, daemon.status))
         return await daemon.serve()
+
+
+def compose(
+    connection: Connection,
+    settings: Settings,
+    handlers: Handlers,
+    make_context: Callable[[Job, Hold, Record], Context],
+    *,
+    drain: bool,
+) -> Daemon:
+    """A daemon whose lanes claim from the project's queue and are rung by its Realtime."""
+    queue = SupabaseQueue(connection.rpc, settings.worker_id, settings.lease_seconds)
+    leases = LeaseKeeper(queue, settings.lease_seconds)
+    runner = Runner(queue, handlers, leases, make_context)
+    lanes: list[Lane] = []
+
+    def ring() -> None:
+        for lane in lanes:
+            lane.ring()
+
+    tables = sorted({handler.table for handler in handlers.values()})
+    wake = RealtimeSupervisor(connection, ring, tables, mode=settings.wake)
+    poll = poll_seconds(wake, alone=settings.poll_interval, woken=settings.poll_interval_realtime)
+    replay = settings.lease_seconds / 2
+    lanes += [
+        Lane(name, slots, kinds, queue, runner.run, poll, until_empty=drain, replay_seconds=replay)
+        for name, slots, kinds in lanes_of(settings, handlers)
+    ]
+    return Daemon(
+        queue,
+        lanes,
+        leases,
+        wake,
+        grace_seconds=settings.grace_seconds,
+        capabilities=capabilities(settings, handlers),
+        requests=lambda: connection.requests,
+    )
 
 
 async def check_dimensions(connection: Connection, settings: Settings) -> None:
@@ -138,9 +146,7 @@ async def check_dimensions(connection: Connection, settings: Settings) -> None:
             )
 
 
-def lanes_of(
-    settings: Settings, handlers: dict[str, Handler[Any, Context]]
-) -> list[tuple[str, int, list[str]]]:
+def lanes_of(settings: Settings, handlers: Handlers) -> list[tuple[str, int, list[str]]]:
     """The lanes that have both slots and handlers: name, slots, kinds.
 
     Raises:
@@ -157,7 +163,7 @@ def lanes_of(
     return [lane for lane in lanes if lane[2]]
 
 
-def capabilities(settings: Settings, handlers: dict[str, Handler[Any, Context]]) -> dict[str, Any]:
+def capabilities(settings: Settings, handlers: Handlers) -> dict[str, Any]:
     """What the `workers` table is told of this worker."""
     return {
         "version": version("kizu-worker"),

@@ -4,15 +4,15 @@ Pillow's own reader parses everything, warns and raises; this one looks up a han
 pointers and answers None for whatever makes no sense. Tag numbers are those of CIPA DC-008 (Exif 2.32).
 """
 
-import math
 import re
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
 from models.pictures.orientation import valid_orientation
+from models.pictures.tiff_tags import Directory, Value, directories, integer, text_of
 
 # The oldest surviving photograph; a scan may rightly carry an old date, a camera with an empty clock says
 # year 0 or 1.
@@ -23,19 +23,14 @@ _FUTURE: Final = timedelta(days=1)
 # minutes.
 _CLOCK_TOLERANCE: Final = timedelta(minutes=2)
 _QUARTER: Final = timedelta(minutes=15)
-_MAX_ENTRIES: Final = 1024  # per directory; real ones hold fewer than a hundred
-_MAX_VALUE_BYTES: Final = 256  # of the tags read here the longest is a date
 
 ORIENTATION_TAG: Final = 0x0112
-_SOFTWARE, _MODIFIED, _EXIF_IFD, _GPS_IFD = 0x0131, 0x0132, 0x8769, 0x8825
+_SOFTWARE, _MODIFIED = 0x0131, 0x0132
 _ORIGINAL, _DIGITIZED = 0x9003, 0x9004
 _OFFSET, _OFFSET_ORIGINAL, _OFFSET_DIGITIZED = 0x9010, 0x9011, 0x9012
 _FRACTION, _FRACTION_ORIGINAL, _FRACTION_DIGITIZED = 0x9290, 0x9291, 0x9292
 _GPS_LATITUDE_REF, _GPS_LATITUDE, _GPS_LONGITUDE_REF, _GPS_LONGITUDE = 1, 2, 3, 4
 _GPS_TIME, _GPS_DATE = 7, 29
-
-Value = str | tuple[float, ...]
-Directory = Mapping[int, Value]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +64,11 @@ class Camera:
 
 def read_camera(metadata: Metadata) -> Camera:
     """Orientation (EXIF, else XMP) and firmware; empty if unreadable, never an error."""
-    main, _, _ = _directories(metadata.exif)
-    orientation = valid_orientation(_integer(main.get(ORIENTATION_TAG)))
+    main, _, _ = directories(metadata.exif)
+    orientation = valid_orientation(integer(main.get(ORIENTATION_TAG)))
     if orientation is None and (text := _xmp_property(metadata.xmp, "tiff:Orientation")):
         orientation = valid_orientation(int(text)) if text.isdecimal() and len(text) == 1 else None
-    return Camera(orientation=orientation, software=_text(main.get(_SOFTWARE)))
+    return Camera(orientation=orientation, software=text_of(main.get(_SOFTWARE)))
 
 
 def read_capture(metadata: Metadata, *, now: datetime) -> Capture:
@@ -82,7 +77,7 @@ def read_capture(metadata: Metadata, *, now: datetime) -> Capture:
     Time: EXIF DateTimeOriginal, DateTimeDigitized, XMP, IPTC, EXIF DateTime, at last the satellites' own
     clock.
     """
-    main, exif, gps = _directories(metadata.exif)
+    main, exif, gps = directories(metadata.exif)
     satellite = _satellite_time(gps) or _xmp_satellite_time(metadata.xmp)
     taken_at, offset_minutes = None, None
     for moment in _moments(main, exif, metadata):
@@ -102,13 +97,13 @@ def read_capture(metadata: Metadata, *, now: datetime) -> Capture:
 
 def _moments(main: Directory, exif: Directory, metadata: Metadata) -> Iterator[datetime]:
     """Every readable time of capture, the most trustworthy first; aware if an offset comes with it."""
-    offset = _text(exif.get(_OFFSET))
+    offset = text_of(exif.get(_OFFSET))
     dated = (
-        (exif.get(_ORIGINAL), exif.get(_FRACTION_ORIGINAL), _text(exif.get(_OFFSET_ORIGINAL)) or offset),
-        (exif.get(_DIGITIZED), exif.get(_FRACTION_DIGITIZED), _text(exif.get(_OFFSET_DIGITIZED)) or offset),
+        (exif.get(_ORIGINAL), exif.get(_FRACTION_ORIGINAL), text_of(exif.get(_OFFSET_ORIGINAL)) or offset),
+        (exif.get(_DIGITIZED), exif.get(_FRACTION_DIGITIZED), text_of(exif.get(_OFFSET_DIGITIZED)) or offset),
     )
     for date, fraction, zone in dated:
-        if moment := _moment(_text(date), _text(fraction), zone):
+        if moment := _moment(text_of(date), text_of(fraction), zone):
             yield moment
     for name in (
         "exif:DateTimeOriginal",
@@ -120,7 +115,7 @@ def _moments(main: Directory, exif: Directory, metadata: Metadata) -> Iterator[d
             yield moment
     if moment := _iptc_moment(metadata.iptc):
         yield moment
-    if moment := _moment(_text(main.get(_MODIFIED)), _text(exif.get(_FRACTION)), offset):
+    if moment := _moment(text_of(main.get(_MODIFIED)), text_of(exif.get(_FRACTION)), offset):
         yield moment
 
 
@@ -181,7 +176,7 @@ def _placed(local: datetime, satellite: datetime | None) -> datetime:
 
 
 def _satellite_time(gps: Directory) -> datetime | None:
-    clock, date = gps.get(_GPS_TIME), _text(gps.get(_GPS_DATE))
+    clock, date = gps.get(_GPS_TIME), text_of(gps.get(_GPS_DATE))
     if not isinstance(clock, tuple) or len(clock) != 3 or not all(0 <= part < 60 for part in clock):
         return None
     hour, minute, second = clock
@@ -189,8 +184,8 @@ def _satellite_time(gps: Directory) -> datetime | None:
 
 
 def _place(gps: Directory) -> tuple[float, float] | None:
-    latitude = _degrees(gps.get(_GPS_LATITUDE), _text(gps.get(_GPS_LATITUDE_REF)), "NS", limit=90)
-    longitude = _degrees(gps.get(_GPS_LONGITUDE), _text(gps.get(_GPS_LONGITUDE_REF)), "EW", limit=180)
+    latitude = _degrees(gps.get(_GPS_LATITUDE), text_of(gps.get(_GPS_LATITUDE_REF)), "NS", limit=90)
+    longitude = _degrees(gps.get(_GPS_LONGITUDE), text_of(gps.get(_GPS_LONGITUDE_REF)), "EW", limit=180)
     return _fix(latitude, longitude)
 
 
@@ -263,88 +258,3 @@ def _iptc_records(iptc: bytes) -> Iterator[tuple[int, str]]:
         if record == 2:
             yield dataset, iptc[at + 5 : at + 5 + length].decode("ascii", "replace").strip(" \0")
         at += 5 + length
-
-
-def _directories(exif: bytes | None) -> tuple[Directory, Directory, Directory]:
-    """The main, the Exif and the GPS directory; those that cannot be read are empty."""
-    if not exif:
-        return {}, {}, {}
-    tiff = memoryview(exif)
-    while bytes(tiff[:6]) == b"Exif\0\0":
-        tiff = tiff[6:]
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(tiff[:4]))
-    if order is None or len(tiff) < 8:
-        return {}, {}, {}
-    main = _directory(tiff, order, struct.unpack_from(order + "I", tiff, 4)[0])
-    exif_at, gps_at = _integer(main.get(_EXIF_IFD)), _integer(main.get(_GPS_IFD))
-    return main, _directory(tiff, order, exif_at or 0), _directory(tiff, order, gps_at or 0)
-
-
-def _directory(tiff: memoryview, order: str, at: int) -> Directory:
-    """The readable entries of one directory, by tag; where a tag is repeated the first one counts."""
-    values: dict[int, Value] = {}
-    if not 8 <= at <= len(tiff) - 2:
-        return values
-    (count,) = struct.unpack_from(order + "H", tiff, at)
-    for entry in range(at + 2, min(at + 2 + 12 * min(count, _MAX_ENTRIES), len(tiff) - 11), 12):
-        tag, kind, length = struct.unpack_from(order + "HHI", tiff, entry)
-        read = _READERS.get(kind)
-        if tag in values or read is None:
-            continue
-        size = read.item_bytes * length
-        if not 0 < size <= _MAX_VALUE_BYTES:
-            continue
-        start = entry + 8 if size <= 4 else struct.unpack_from(order + "I", tiff, entry + 8)[0]
-        if start + size <= len(tiff):
-            values[tag] = read.value(bytes(tiff[start : start + size]), order)
-    return values
-
-
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    item_bytes: int
-    value: Callable[[bytes, str], Value]
-
-
-def _string(data: bytes, _order: str) -> str:
-    return data.split(b"\0")[0].decode("utf-8", "replace").strip()
-
-
-def _numbers(code: str) -> Callable[[bytes, str], tuple[float, ...]]:
-    size = struct.calcsize("<" + code)
-    return lambda data, order: struct.unpack(f"{order}{len(data) // size}{code}", data)
-
-
-def _fractions(code: str) -> Callable[[bytes, str], tuple[float, ...]]:
-    def read(data: bytes, order: str) -> tuple[float, ...]:
-        parts = struct.unpack(f"{order}{len(data) // 4}{code}", data)
-        return tuple(a / b if b else math.nan for a, b in zip(parts[::2], parts[1::2], strict=True))
-
-    return read
-
-
-# Field types of TIFF 6.0, section 2. UNDEFINED is read as text: that is how some cameras write their dates.
-_READERS: Final = {
-    1: _Reader(1, _numbers("B")),
-    2: _Reader(1, _string),
-    3: _Reader(2, _numbers("H")),
-    4: _Reader(4, _numbers("I")),
-    5: _Reader(8, _fractions("I")),
-    7: _Reader(1, _string),
-    9: _Reader(4, _numbers("i")),
-    10: _Reader(8, _fractions("i")),
-    11: _Reader(4, _numbers("f")),
-    12: _Reader(8, _numbers("d")),
-    13: _Reader(4, _numbers("I")),
-}
-
-
-def _integer(value: Value | None) -> int | None:
-    """The single whole number in a value; a list, a text or a fraction is not one."""
-    if isinstance(value, tuple) and len(value) == 1 and isinstance(value[0], int):
-        return value[0]
-    return None
-
-
-def _text(value: Value | None) -> str:
-    return value if isinstance(value, str) else ""

@@ -9,29 +9,24 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import lzma
-import os
-import shutil
 import time
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 import structlog
 
 from models.errors import BadWeights, WeightsMissing
+from models.weights.placing import LARGEST, Wanted, check_room, put, unpack, wrong_digest
 
 log = structlog.get_logger()
 
 Transport: TypeAlias = httpx.BaseTransport
 Progress: TypeAlias = Callable[[str, int, int | None], None]
-"""Told of a file's name, the bytes that have arrived, and how many there are, where the server says so."""
+"""Called with a file's name, the bytes that have arrived, and how many there are, if the server says so."""
 
 CONNECT_SECONDS: Final = 5.0
 """A hub that takes longer is taken for unreachable; whoever waits for the model wants to know soon."""
@@ -43,20 +38,7 @@ COLD_TRIES: Final = 2
 PAUSE_SECONDS: Final = 1.0
 """After the first failed try; twice as long after each further one."""
 REDIRECTS: Final = 10
-PIECE: Final = 1024 * 1024
-LARGEST: Final = 32 * 1024**3
-"""Bytes, of a file that nobody knows the size of."""
-SPARE: Final = 64 * 1024**2
-"""Bytes left free on the disk."""
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-BROKEN: Final = (
-    zipfile.BadZipFile,
-    RuntimeError,  # a password is needed, or a way of packing that zipfile does not know
-    EOFError,
-    zlib.error,
-    lzma.LZMAError,
-)
-"""What a damaged archive raises."""
 
 
 class _Again(Exception):
@@ -65,17 +47,6 @@ class _Again(Exception):
 
 class _Silent(_Again):
     """Nobody answered."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A file to be had from a URL."""
-
-    target: Path
-    member: str | None
-    """In the archive at the URL, where that is one."""
-    sha256: str | None
-    size: int | None
 
 
 def fetch(
@@ -102,7 +73,7 @@ def fetch(
         except BadWeights as error:
             if not resumed:
                 raise
-            log.warning("download begun anew", file=_name(url), reason=str(error))
+            log.warning("download restarted", file=_name(url), reason=str(error))
             return _fetch(url, part, files, progress, client, pause)
 
 
@@ -113,11 +84,11 @@ def _fetch(
     _download(url, part, plain, progress, client, pause)
     try:
         if plain is None:
-            return {file.target: _unpack(part, file) for file in files}
+            return {file.target: unpack(part, file) for file in files}
         digest = _digest_of(part)
         if plain.sha256 is not None and digest != plain.sha256:
-            raise _wrong(plain.target.name, url, plain.sha256, digest)
-        _put(part, plain.target)
+            raise wrong_digest(plain.target.name, url, plain.sha256, digest)
+        put(part, plain.target)
         return {plain.target: digest}
     finally:
         _forget(part)
@@ -166,7 +137,7 @@ def _try(url: str, part: Path, plain: Wanted | None, progress: Progress, client:
                 raise BadWeights(
                     f"{plain.target.name} at {url} has {total} bytes, expected {plain.size}; nothing was kept"
                 )
-            _check_room(part.parent, (total or 0) - start)
+            check_room(part.parent, (total or 0) - start)
             if not start:
                 _note(part, url, answer)
             _receive(answer, part, start, total, progress, _name(url))
@@ -281,72 +252,6 @@ def _forget(part: Path) -> None:
     _notes(part).unlink(missing_ok=True)
 
 
-def _unpack(archive: Path, file: Wanted) -> str:
-    """Write one member of an archive to its target. Only the member's content comes from the archive."""
-    unpacked = file.target.with_name(f".{file.target.name}.part")
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            member = _find(opened, file.member or "")
-            limit = LARGEST if file.size is None else file.size
-            if member.file_size > limit or (file.size is not None and member.file_size != file.size):
-                raise BadWeights(f"{file.member} has {member.file_size} bytes, expected {limit}")
-            file.target.parent.mkdir(parents=True, exist_ok=True)
-            _check_room(file.target.parent, member.file_size)
-            with opened.open(member) as packed, unpacked.open("wb") as plain:
-                digest = _copy(packed, plain, member.file_size)
-        if file.sha256 is not None and digest != file.sha256:
-            raise _wrong(file.target.name, archive.name[1:].removesuffix(".part"), file.sha256, digest)
-        _put(unpacked, file.target)
-        return digest
-    except BROKEN as error:
-        raise BadWeights(f"{file.target.name} cannot be unpacked: {error}") from error
-    finally:
-        unpacked.unlink(missing_ok=True)
-
-
-def _find(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
-    """The member of that name, or the only one so called in whichever folder."""
-    members = [member for member in archive.infolist() if not member.is_dir()]
-    found = [member for member in members if member.filename == name] or [
-        member for member in members if member.filename.rpartition("/")[2] == name
-    ]
-    if len(found) != 1:
-        raise BadWeights(f"the archive holds {len(found)} files called {name}, expected one")
-    return found[0]
-
-
-def _copy(source: IO[bytes], target: IO[bytes], size: int) -> str:
-    """Exactly `size` bytes, whatever an archive says."""
-    digest, copied = hashlib.sha256(), 0
-    while piece := source.read(PIECE):
-        copied += len(piece)
-        if copied > size:
-            break
-        digest.update(piece)
-        target.write(piece)
-    if copied != size:
-        raise BadWeights(f"the archive announced {size} bytes and holds another number")
-    return digest.hexdigest()
-
-
-def _put(part: Path, target: Path) -> None:
-    """Give a whole file its name, so that it stays whole when the power fails."""
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    part.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _check_room(folder: Path, wanted: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if wanted + SPARE > free:
-        raise OSError(errno.ENOSPC, f"{wanted / 1e6:.0f} MB are needed and {free / 1e6:.0f} MB free")
-
-
 @contextmanager
 def _tell_full_disk(folder: Path, part: Path) -> Iterator[None]:
     try:
@@ -361,10 +266,6 @@ def _tell_full_disk(folder: Path, part: Path) -> Iterator[None]:
 def _digest_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _wrong(name: str, source: str, expected: str, found: str) -> BadWeights:
-    return BadWeights(f"{name} from {source} has SHA-256 {found}, expected {expected}; it was not kept")
 
 
 def _length(path: Path) -> int:

@@ -6,33 +6,25 @@ catalog's; or, where the catalog knows none, that of the first download; or one 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 import structlog
 
-from models.errors import BadWeights, ModelError, WeightsMissing
+from models.errors import BadWeights, WeightsMissing
 from models.settings import ModelSettings
 from models.spec import Variant, WeightFile
 from models.weights import digests
-from models.weights.download import Progress, Transport, Wanted, fetch, make_client
+from models.weights.download import Progress, Transport, fetch, make_client
+from models.weights.failures import FailureNote
+from models.weights.lock import alone
+from models.weights.placing import Wanted
 
 log = structlog.get_logger()
-
-LOCK_SECONDS: Final = 3600.0
-"""How long another process may take to fetch the same file."""
-LOOK_SECONDS: Final = 0.2
-OFFLINE_SECONDS: Final = 60.0
-"""After a failed download, so long it is not tried again: jobs come faster than hubs do."""
-WRONG_SECONDS: Final = 3600.0
-"""The same, where all of it came and was wrong."""
 
 State: TypeAlias = Literal["present", "missing", "bad"]
 Look: TypeAlias = Literal["never", "once", "anew"]
@@ -154,36 +146,12 @@ class Weights:
         if file.url is None:
             return f"{what}, and it is not to be had by download: put it there"
         what = f"{what}: `kizu models pull {variant.version}` fetches it"
-        failure = self._recent_failure(file.url, [file])
+        failure = self._failure(file.url, [file]).recent()
         return f"{what}; just now, {failure}" if failure else what
 
-    def _recent_failure(self, url: str, files: list[WeightFile]) -> ModelError | None:
-        """Of a download from `url`, by whichever process, that would have brought what is still wanted."""
-        note = digests.read_note(self._failure_note(url, files))
-        try:
-            recent = 0 < note["until"] - time.time() <= WRONG_SECONDS  # more: the clock was set
-            same = note["url"] == url and all(
-                note["wanted"][file.path] == self._wanted(file).sha256 for file in files
-            )
-            error = (BadWeights if note["wrong"] else WeightsMissing)(str(note["why"]))
-        except (KeyError, TypeError):
-            return None
-        return error if recent and same else None
-
-    def _note_failure(self, url: str, files: list[WeightFile], error: ModelError) -> None:
-        wrong = isinstance(error, BadWeights)
-        note = {
-            "url": url,
-            "until": time.time() + (WRONG_SECONDS if wrong else OFFLINE_SECONDS),
-            "wrong": wrong,
-            "why": str(error),
-            "wanted": {file.path: self._wanted(file).sha256 for file in files},
-        }
-        digests.write_note(self._failure_note(url, files), note)
-
-    def _failure_note(self, url: str, files: list[WeightFile]) -> Path:
-        """Beside where the file will be: processes that ask for it come and go."""
-        return self._path(files[0]).with_name(f".{_name(url)}.failed")
+    def _failure(self, url: str, files: list[WeightFile]) -> FailureNote:
+        path = self._path(files[0]).with_name(f".{_name(url)}.failed")
+        return FailureNote(path, url, {file.path: self._wanted(file).sha256 for file in files})
 
     def _fetch(self, variant: Variant, progress: Progress, *, patient: bool) -> None:
         """Fetch what is missing, one download for all files of an archive.
@@ -195,26 +163,26 @@ class Weights:
             if file.url is not None:
                 missing.setdefault(file.url, []).append(file)
         for url, files in missing.items():
-            error = None if patient else self._recent_failure(url, files)
+            error = None if patient else self._failure(url, files).recent()
             if error is None:
                 try:
                     self._fetch_from(url, files, progress)
                     continue
                 except (WeightsMissing, BadWeights) as failure:
                     error = failure
-                self._note_failure(url, files, error)
-                log.warning("weights not fetched", model=variant.version, reason=str(error))
+                self._failure(url, files).write(error)
+                log.warning("weights download failed", model=variant.version, reason=str(error))
             if patient or isinstance(error, BadWeights):
                 raise type(error)(*error.args)
             return
 
     def _fetch_from(self, url: str, files: list[WeightFile], progress: Progress) -> None:
         name = _name(url)
-        with self._alone(self._path(files[0]).parent, name):
+        with alone(self._path(files[0]).parent, name):
             still = [file for file in files if not self._path(file).is_file()]
             if not still:
                 return  # another process was faster
-            log.info("weights are fetched", file=name, host=urlsplit(url).netloc)
+            log.info("weights download started", file=name, host=urlsplit(url).netloc)
             wanted = [self._wanted(file) for file in still]
             with make_client(self._transport) as client:
                 try:
@@ -225,7 +193,7 @@ class Weights:
                         raise
                     note = digests.note_of(self._path(changed[0]))
                     raise BadWeights(f"{error}; if its maker has published another, delete {note}") from error
-            self._failure_note(url, files).unlink(missing_ok=True)
+            self._failure(url, files).remove()
             for path, digest in fetched.items():
                 digests.remember(path, digest)
 
@@ -233,39 +201,9 @@ class Weights:
         path = self._path(file)
         return Wanted(path, file.member, file.sha256 or digests.first_digest(path), file.size)
 
-    @contextmanager
-    def _alone(self, folder: Path, name: str) -> Iterator[None]:
-        """One process at a time fetches a file; the others wait, and say so."""
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = (folder / f".{name}.lock").open("w")
-        except OSError as error:
-            raise WeightsMissing(f"weights cannot be kept in {folder}: {error.strerror or error}") from error
-        with lock:
-            until, told = time.monotonic() + LOCK_SECONDS, False
-            while not _locked(lock.fileno()):
-                if time.monotonic() > until:
-                    raise WeightsMissing(
-                        f"another process has been fetching {name} for {LOCK_SECONDS / 60:.0f} minutes"
-                        f" and holds {folder / f'.{name}.lock'}"
-                    )
-                if not told:
-                    log.info("waiting for another process that fetches", file=name)
-                    told = True
-                time.sleep(LOOK_SECONDS)
-            yield
-
 
 def _name(url: str) -> str:
     return urlsplit(url).path.rpartition("/")[2]
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _ignore(name: str, done: int, total: int | None) -> None:

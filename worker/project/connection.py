@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import date
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import httpcore
 import httpx
 from pydantic import SecretStr
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
 
-from worker.core.errors import AuthFailed, DatabaseUnavailable, InternalError, StartupError
+from worker.core.errors import AuthFailed, StartupError
 from worker.project.caller import Caller, caller_of_key, caller_of_token
-from worker.project.json import storable
-from worker.project.rpc_errors import Refusal, error_of
+from worker.project.rpc import call
 from worker.settings import Settings
 
 if TYPE_CHECKING:
@@ -150,24 +145,7 @@ class Connection:
             NotFound, BadParams, UnknownJobType: the function said so.
             InternalError: any other refusal, or params that are not JSON.
         """
-        body = _to_json(params or {}, function)
-        failure = DatabaseUnavailable(f"{function} was not answered within {within:g} s")
-        try:
-            async with asyncio.timeout(within):
-                async for attempt in AsyncRetrying(
-                    retry=retry_if_exception_type(DatabaseUnavailable),
-                    wait=wait_random_exponential(multiplier=0.1, max=10.0),
-                    stop=stop_before_delay(within),
-                    reraise=True,
-                ):
-                    with attempt:
-                        try:
-                            return await self._call(function, body)
-                        except DatabaseUnavailable as error:
-                            failure = error
-                            raise
-        except TimeoutError:
-            raise failure from None
+        return await call(self, function, params or {}, within=within)
 
     async def request(
         self,
@@ -191,29 +169,6 @@ class Connection:
             method, self.url + path, headers={**self._credentials(), **(headers or {})}
         ) as response:
             yield response
-
-    async def _call(self, function: str, body: bytes) -> Any:
-        token = self.token
-        response = await self._post(function, body)
-        if response.is_success:
-            return _from_json(response, function)
-        refusal = Refusal.read(response.status_code, response.content)
-        if refusal.is_about_the_token and await self.renew_token(token):
-            response = await self._post(function, body)
-            if response.is_success:
-                return _from_json(response, function)
-            refusal = Refusal.read(response.status_code, response.content)
-        raise error_of(refusal, function=function)
-
-    async def _post(self, function: str, body: bytes) -> httpx.Response:
-        # Not through postgrest-py: its APIError keeps no HTTP status, so a gateway's 503 with a JSON body
-        # would pass for a refusal.
-        try:
-            return await self.request(
-                "POST", f"/rest/v1/rpc/{function}", headers={"Content-Type": "application/json"}, content=body
-            )
-        except httpx.RequestError as error:
-            raise DatabaseUnavailable(f"{function} got no answer: {type(error).__name__}") from error
 
     def _account_of(self, settings: Settings) -> Account | None:
         if settings.kizu_email is None or settings.kizu_password is None:
@@ -263,28 +218,3 @@ def _is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _to_json(params: Mapping[str, Any], function: str) -> bytes:
-    try:
-        return json.dumps(storable(params), default=_plain, allow_nan=False, separators=(",", ":")).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InternalError(f"The arguments of {function} are not JSON: {error}") from error
-
-
-def _plain(value: object) -> str:
-    match value:
-        case UUID():
-            return str(value)
-        case date():
-            return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no JSON form")
-
-
-def _from_json(response: httpx.Response, function: str) -> Any:
-    if not response.content:
-        return None
-    try:
-        return response.json()
-    except (ValueError, RecursionError) as error:
-        raise DatabaseUnavailable(f"{function} was answered with something else than JSON") from error

@@ -382,7 +382,7 @@ def test_no_room_to_unpack_leaves_nothing(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("models.weights.download._copy", full)
+    monkeypatch.setattr("models.weights.placing._copy", full)
     with (
         serve(packed(("model.bin", CONTENT)), "pack.zip") as shelf,
         pytest.raises(WeightsMissing, match="no room"),

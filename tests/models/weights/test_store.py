@@ -20,6 +20,7 @@ import pytest
 from models.errors import BadWeights, WeightsMissing
 from models.settings import ModelSettings
 from models.spec import Licence, Variant, WeightFile
+from models.weights import failures, lock
 from models.weights import store as module
 from models.weights.store import Weights
 from tests.models.weights.shelf import Shelf, serve
@@ -238,7 +239,7 @@ def test_failed_download_is_remembered_by_the_next_process(
         assert len(shelf.asked) == 3, "who pulls by hand means it"
 
         now = time.time()
-        monkeypatch.setattr(time, "time", lambda: now + module.WRONG_SECONDS)
+        monkeypatch.setattr(time, "time", lambda: now + failures.WRONG_SECONDS)
         shelf.content = b"yet another"
         store(tmp_path).paths(variant(other))
     assert left_over(tmp_path / "clip") == [".model.bin.lock", ".model.bin.sha256", "model.bin"]
@@ -401,10 +402,10 @@ def test_killed_download_is_gone_on_with(tmp_path: Path) -> None:
 def test_lock_that_is_never_given_back_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import fcntl
 
-    monkeypatch.setattr(module, "LOCK_SECONDS", 0.3)
+    monkeypatch.setattr(lock, "LOCK_SECONDS", 0.3)
     (tmp_path / "clip").mkdir()
-    with serve(CONTENT) as shelf, (tmp_path / "clip/.model.bin.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with serve(CONTENT) as shelf, (tmp_path / "clip/.model.bin.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(WeightsMissing, match=r"another process .* holds .*/\.model\.bin\.lock"):
             store(tmp_path).pull(variant(weight(url=shelf.url)))
         assert shelf.asked == []
