@@ -1,8 +1,6 @@
 """Realtime, kept alive for ever: it makes waking fast, and nothing depends on it.
 
-The library gives up after some fifteen seconds of outage and never rejoins a channel the server closed. So it
-is used for one subscription at a time, and whatever goes wrong has the same answer: throw it away, wait a
-little, begin again with a fresh token.
+Whatever goes wrong with a subscription has the same answer: it is replaced after a pause, with a fresh token.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ from worker.project.subscription import Mode, Pace, Subscription, SubscriptionLo
 
 log = structlog.get_logger(__name__)
 
-Wake: TypeAlias = Literal["auto", "postgres_changes", "broadcast", "off"]
+WakeMode: TypeAlias = Literal["auto", "postgres_changes", "broadcast", "off"]
 """The setting WAKE."""
 
 
@@ -54,7 +52,7 @@ class Patience:
         return jitter * min(self.longest, self.first * 2.0 ** min(failures, 30))
 
 
-def mode_of(wake: Wake, caller: Caller) -> Mode | None:
+def mode_of(wake: WakeMode, caller: Caller) -> Mode | None:
     """How this caller listens, None for not at all; a worker token reads no job table and needs broadcast."""
     if wake == "off":
         return None
@@ -75,7 +73,7 @@ class RealtimeSupervisor:
         ring: Callable[[], None],
         tables: Sequence[str],
         *,
-        mode: Wake,
+        mode: WakeMode,
         pace: Pace | None = None,
         patience: Patience | None = None,
     ) -> None:

@@ -70,8 +70,8 @@ async def _call_once(sender: Sender, function: str, body: bytes) -> Any:
 
 
 async def _post(sender: Sender, function: str, body: bytes) -> httpx.Response:
-    # Not through postgrest-py: its APIError keeps no HTTP status, so a gateway's 503 with a JSON body would pass
-    # for a refusal.
+    # Not through postgrest-py: its APIError keeps no HTTP status, so a gateway's 503 with a JSON body would
+    # pass for a refusal.
     try:
         return await sender.request("POST", f"/rest/v1/rpc/{function}", headers=JSON, content=body)
     except httpx.RequestError as error:

@@ -1,17 +1,19 @@
-"""One try at Realtime: one client, one channel, from the handshake until something is wrong with it."""
+"""One try at Realtime: one socket and one Phoenix channel, until something is wrong with them."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
+from urllib.parse import urlencode
 
 import structlog
-from realtime import AsyncRealtimeChannel, AsyncRealtimeClient, RealtimeSubscribeStates
-from realtime.message import Message, ServerMessage
-from realtime.types import PHOENIX_CHANNEL, RealtimePostgresChangesListenEvent
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
 
 log = structlog.get_logger(__name__)
 
@@ -20,8 +22,8 @@ Mode: TypeAlias = Literal["postgres_changes", "broadcast"]
 WAKE_TOPIC = "kizu:jobs"
 WAKE_EVENT = "wake"
 POSTGRES_IS_LISTENED_TO = "Subscribed to PostgreSQL"
-NEVER = 10**6
-"""Seconds: puts the library's own heartbeat to sleep, whose replies nobody can hear."""
+JOIN, HEARTBEAT = "1", "2"
+"""The `ref`s of the two messages whose replies matter."""
 
 
 class SubscriptionLost(Exception):
@@ -35,7 +37,7 @@ class Pace:
     heartbeat: float = 20.0
     silence: float = 60.0
     """Without a heartbeat reply for this long the socket is half open: it delivers nothing, silently."""
-    join: int = 10
+    join: float = 10.0
     goodbye: float = 1.0
     """For the closing handshake; then the socket is cut."""
 
@@ -60,19 +62,15 @@ class Subscription:
         pace: Pace,
     ) -> None:
         self.is_healthy = False
+        self._url = f"ws{url.removeprefix('http')}/websocket?{urlencode({'apikey': api_key, 'vsn': '1.0.0'})}"
         self._token = token
         self._mode = mode
         self._tables = tables
         self._ring = ring
         self._pace = pace
-        self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        # One connection and no second try: whoever reconnects must also know about tokens and backoff.
-        self._client = AsyncRealtimeClient(
-            url, token=api_key, auto_reconnect=False, max_retries=1, hb_interval=NEVER, timeout=pace.join
-        )
-        self._pulse = _Pulse(self._client)
-        self._client.channels[PHOENIX_CHANNEL] = self._pulse
-        self._channel = self._make_channel()
+        self._topic = f"realtime:{WAKE_TOPIC if mode == 'broadcast' else 'kizu-worker'}"
+        self._joined = asyncio.Event()
+        self._replied_at = time.monotonic()
 
     async def last(self) -> None:
         """Subscribe, and stay until the subscription is lost.
@@ -81,107 +79,118 @@ class Subscription:
             SubscriptionLost: always, unless cancelled; whatever was opened is closed again.
         """
         try:
-            sent_token = self._token()
-            await self._client.set_auth(sent_token)
-            await self._channel.subscribe(self._on_state)
-            await self._watch(sent_token)
-        except SubscriptionLost:
-            raise
-        except Exception as error:  # the library raises whatever its socket raised, or a bare Exception
-            raise SubscriptionLost(f"{type(error).__name__}: {error}") from error
-        finally:
-            self.is_healthy = False
-            disposing = asyncio.create_task(_dispose(self._client, self._channel, self._pace.goodbye))
-            try:
-                await asyncio.shield(disposing)
-            finally:
-                await disposing  # also when we are stopped in the middle of it
-
-    def _make_channel(self) -> AsyncRealtimeChannel:
-        is_broadcast = self._mode == "broadcast"
-        channel = self._client.channel(
-            WAKE_TOPIC if is_broadcast else "kizu-worker",
-            {
-                "config": {
-                    "broadcast": {"ack": False, "self": False},
-                    "presence": {"key": "", "enabled": False},
-                    "private": is_broadcast,
-                }
-            },
-        )
-        if is_broadcast:
-            return channel.on_broadcast(WAKE_EVENT, self._on_event)
-        for table in self._tables:
-            channel.on_postgres_changes(
-                RealtimePostgresChangesListenEvent.Insert, self._on_event, table=table, schema="public"
+            # No pings of its own: they are answered by a proxy, while the channel behind it may be gone.
+            socket = await connect(
+                self._url,
+                open_timeout=self._pace.join,
+                close_timeout=self._pace.goodbye,
+                ping_interval=None,
             )
-        return channel.on_system(self._on_system)
+            try:
+                await self._live(socket)
+            finally:
+                self.is_healthy = False
+                closing = asyncio.create_task(_close(socket, self._pace.goodbye))
+                try:
+                    await asyncio.shield(closing)
+                finally:
+                    await closing  # also when we are stopped in the middle of it
+        except (OSError, TimeoutError, WebSocketException, ValueError) as error:
+            raise SubscriptionLost(f"{type(error).__name__}: {error}") from error
 
-    def _on_event(self, payload: Any) -> None:
+    async def _live(self, socket: ClientConnection) -> None:
+        """Join, then listen and send heartbeats until one of the two ends."""
+        token = self._token()
+        await self._send(socket, self._topic, "phx_join", {**self._config(), "access_token": token}, JOIN)
+        tasks = {
+            asyncio.create_task(self._listen(socket)),
+            asyncio.create_task(self._keep_alive(socket, token)),
+        }
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _config(self) -> dict[str, Any]:
+        changes = [{"event": "INSERT", "schema": "public", "table": table} for table in self._tables]
+        return {
+            "config": {
+                "broadcast": {"ack": False, "self": False},
+                "presence": {"key": "", "enabled": False},
+                "postgres_changes": [] if self._mode == "broadcast" else changes,
+                "private": self._mode == "broadcast",
+            }
+        }
+
+    async def _listen(self, socket: ClientConnection) -> None:
+        async for text in socket:
+            message = json.loads(text)
+            payload = message.get("payload") or {}
+            match message.get("event"):
+                case "phx_reply" if message.get("ref") == HEARTBEAT:
+                    self._replied_at = time.monotonic()
+                case "phx_reply" if message.get("ref") == JOIN:
+                    self._on_join(payload)
+                case "postgres_changes":
+                    self._ring()
+                case "broadcast" if payload.get("event") == WAKE_EVENT:
+                    self._ring()
+                case "system":
+                    self._on_system(payload)
+                case "phx_close" | "phx_error":
+                    raise SubscriptionLost(f"the channel was closed: {json.dumps(payload)}")
+        raise SubscriptionLost("the server closed the connection")
+
+    def _on_join(self, payload: Any) -> None:
+        if payload.get("status") != "ok":
+            raise SubscriptionLost(f"the join was refused: {json.dumps(payload.get('response'))}")
+        self._joined.set()
+        if self._mode == "broadcast":
+            self._become_healthy()
         self._ring()
 
     def _on_system(self, payload: Any) -> None:
-        if POSTGRES_IS_LISTENED_TO in payload.message:
+        said = str(payload.get("message"))
+        if payload.get("status") != "ok":
+            raise SubscriptionLost(said)
+        if POSTGRES_IS_LISTENED_TO in said:
             self._become_healthy()
             self._ring()
-
-    def _on_state(self, state: RealtimeSubscribeStates, error: Exception | None) -> None:
-        if state == RealtimeSubscribeStates.SUBSCRIBED:
-            if self._mode == "broadcast":
-                self._become_healthy()
-            self._ring()
-            return
-        self.is_healthy = False
-        if not self._lost.done():
-            self._lost.set_result(f"{state.value}: {error}" if error else state.value)
 
     def _become_healthy(self) -> None:
         self.is_healthy = True
         log.info("realtime subscribed", mode=self._mode)
 
-    async def _watch(self, sent_token: str) -> None:
+    async def _keep_alive(self, socket: ClientConnection, sent_token: str) -> None:
+        """Send heartbeats, and the token whenever it is a new one."""
+        async with asyncio.timeout(self._pace.join):
+            await self._joined.wait()
+        self._replied_at = time.monotonic()
         while True:
-            await asyncio.wait({self._lost}, timeout=self._pace.heartbeat)
-            if self._lost.done():
-                raise SubscriptionLost(self._lost.result())
-            if self._pulse.age >= self._pace.silence:
+            await asyncio.sleep(self._pace.heartbeat)
+            if time.monotonic() - self._replied_at >= self._pace.silence:
                 raise SubscriptionLost(f"no heartbeat reply for {self._pace.silence:g} s")
-            async with asyncio.timeout(self._pace.silence):  # a full socket buffer would hold us for ever
-                if (token := self._token()) != sent_token:
-                    sent_token = token
-                    await self._client.set_auth(token)
-                await self._pulse.beat()
+            if (token := self._token()) != sent_token:
+                sent_token = token
+                await self._send(socket, self._topic, "access_token", {"access_token": token})
+            await self._send(socket, "phoenix", "heartbeat", {}, HEARTBEAT)
+
+    async def _send(
+        self, socket: ClientConnection, topic: str, event: str, payload: Any, ref: str | None = None
+    ) -> None:
+        message = {"topic": topic, "event": event, "payload": payload, "ref": ref, "join_ref": JOIN}
+        async with asyncio.timeout(self._pace.silence):  # a full socket buffer would hold us for ever
+            await socket.send(json.dumps(message))
 
 
-class _Pulse(AsyncRealtimeChannel):
-    """Listens where heartbeat replies arrive, a topic the library has no ear for."""
-
-    def __init__(self, client: AsyncRealtimeClient) -> None:
-        super().__init__(client, PHOENIX_CHANNEL)
-        self._last_reply = time.monotonic()
-
-    @property
-    def age(self) -> float:
-        """Seconds since the server last replied."""
-        return time.monotonic() - self._last_reply
-
-    async def beat(self) -> None:
-        await self.socket.send(Message(topic=PHOENIX_CHANNEL, event="heartbeat", payload={}, ref="pulse"))
-
-    def _handle_message(self, message: ServerMessage) -> None:
-        self._last_reply = time.monotonic()
-
-
-async def _dispose(client: AsyncRealtimeClient, channel: AsyncRealtimeChannel, goodbye: float) -> None:
-    """Close the socket within `goodbye` seconds, then stop every timer the library would leave running."""
-    socket = client._ws_connection  # close() forgets it, and would wait ten seconds for a half-open peer
-    closing = asyncio.create_task(client.close())
+async def _close(socket: ClientConnection, goodbye: float) -> None:
+    """Close politely within `goodbye` seconds, else cut the connection."""
+    closing = asyncio.create_task(socket.close())
     await asyncio.wait({closing}, timeout=goodbye)
-    if socket is not None:
-        socket.transport.abort()
-    await closing
-    # Only now: what arrived during the goodbye may have started them.
-    channel.rejoin_timer.reset()
-    channel.join_push.destroy()
-    for push in channel.messages_waiting_for_ack.values():
-        push.destroy()
+    socket.transport.abort()
+    with suppress(WebSocketException, OSError):
+        await closing

@@ -16,7 +16,7 @@ from websockets.utils import accept_key
 
 from tests.worker.project.phoenix import Phoenix, phoenix
 from worker.project.caller import Caller
-from worker.project.realtime import Patience, RealtimeSupervisor, Wake, mode_of
+from worker.project.realtime import Patience, RealtimeSupervisor, WakeMode, mode_of
 from worker.project.subscription import Pace
 
 JOB_TABLES = ("ai_processing_jobs", "image_processing_jobs", "video_transcoding_jobs")
@@ -67,7 +67,7 @@ class Listening:
 
 @asynccontextmanager
 async def listening(
-    mode: Wake = "postgres_changes", pace: Pace = QUICK, patience: Patience = SOON, **script: object
+    mode: WakeMode = "postgres_changes", pace: Pace = QUICK, patience: Patience = SOON, **script: object
 ) -> AsyncIterator[Listening]:
     async with phoenix() as server:
         for name, value in script.items():
@@ -313,7 +313,7 @@ async def test_off_listens_to_nothing_and_stays() -> None:
         ("off", "service", None),
     ],
 )
-def test_mode_follows_the_setting_then_the_identity(wake: Wake, kind: str, mode: str | None) -> None:
+def test_mode_follows_the_setting_then_the_identity(wake: WakeMode, kind: str, mode: str | None) -> None:
     assert mode_of(wake, Caller(kind)) == mode  # type: ignore[arg-type]
 
 
