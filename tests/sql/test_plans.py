@@ -39,9 +39,8 @@ def backlog(new_queue: Any, request: pytest.FixtureRequest) -> Iterator[str]:
     """Many pending and as many finished jobs of 20 users; at first the planner has not been told."""
     queue = new_queue()
     kind, users = queue.kind(), [queue.user() for _ in range(20)]
-    queue.db.execute(
-        "set session_replication_role = replica"
-    )  # no triggers, and no look at each user and kind
+    # A million rows without triggers, not even those that look whether each row's user and kind exist.
+    queue.db.execute("set session_replication_role = replica")
     for finished in ("false", "true"):
         queue.db.execute(
             "insert into ai_processing_jobs (user_id, job_type, status, completed_at, picked_up_at, run_at)"
