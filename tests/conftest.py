@@ -1,5 +1,5 @@
-"""For the tests that need them: the embedded Supabase, started once per session in a temporary home, and tiny
-models, made once per machine."""
+"""For the tests that need them: the embedded Supabase, started once per process of tests in a temporary home,
+and tiny models, made once per machine."""
 
 from __future__ import annotations
 
@@ -33,6 +33,13 @@ class User(NamedTuple):
     password: str
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where processes share the files among them, slow ones come first: else one would be late at the end."""
+    if hasattr(config, "workerinput"):
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def _plain_logs() -> Iterator[None]:
     """A command that was tested has set up logging for its own process; the next test begins afresh."""
@@ -42,7 +49,7 @@ def _plain_logs() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[StackInfo]:
-    """A running stack with all migrations applied, shared by the whole session.
+    """A running stack with all migrations applied, shared by all tests of this process.
 
     Not in pytest's folder: another pytest that starts meanwhile closes that to Postgres, which is not root.
     """

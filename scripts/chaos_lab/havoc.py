@@ -15,6 +15,8 @@ from scripts.chaos_lab.plan import Plan
 from worker.local.postgres import Postgres
 from worker.local.stack import LocalStack, StackInfo
 
+LOOK_SECONDS = 0.05
+
 
 class Havoc:
     """Serve it as a task; cancel it to let the workers finish."""
@@ -43,29 +45,40 @@ class Havoc:
             if self.ended - before >= self._plan.jobs_between_kills:
                 return
 
+    async def _target(self) -> str:
+        """A worker that may be touched; waits for one, so that a turn is late rather than lost."""
+        while True:
+            if targets := self._fleet.targets:
+                return self._dice.choice(targets)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _host(self) -> psutil.Process:
+        """A worker's model host; waits for one, too."""
+        while True:
+            if hosts := await asyncio.to_thread(lambda: self._fleet.hosts):
+                return self._dice.choice(hosts)
+            await asyncio.sleep(LOOK_SECONDS)
+
     async def _kill(self) -> None:
         while True:
             await self._due(self._plan.kill_every)
-            if targets := self._fleet.targets:
-                self._fleet.send(self._dice.choice(targets), signal.SIGKILL)
-                self.done["kills"] += 1
+            self._fleet.send(await self._target(), signal.SIGKILL)
+            self.done["kills"] += 1
 
     async def _kill_hosts(self, every: float) -> None:
         """SIGKILL to the models only: their worker must notice, and start them anew."""
         while True:
             await self._due(every)
-            if hosts := await asyncio.to_thread(lambda: self._fleet.hosts):
-                with suppress(psutil.NoSuchProcess):
-                    self._dice.choice(hosts).kill()
-                    self.done["host kills"] += 1
+            host = await self._host()
+            with suppress(psutil.NoSuchProcess):
+                host.kill()
+                self.done["host kills"] += 1
 
     async def _stop(self) -> None:
         """Stop a worker for longer than its lease: it comes back as a writer whose jobs are another's."""
         while True:
             await asyncio.sleep(self._plan.stop_every)
-            if not (targets := self._fleet.targets):
-                continue
-            name = self._dice.choice(targets)
+            name = await self._target()
             self._fleet.untouchable.add(name)
             self._fleet.send(name, signal.SIGSTOP)
             self.done["stops"] += 1
@@ -79,11 +92,10 @@ class Havoc:
     async def _drain(self) -> None:
         while True:
             await self._due(self._plan.drain_every)
-            if targets := self._fleet.targets:
-                name = self._dice.choice(targets)
-                self._fleet.untouchable.add(name)  # until its successor starts
-                self._fleet.send(name, signal.SIGTERM)
-                self.done["drains"] += 1
+            name = await self._target()
+            self._fleet.untouchable.add(name)  # until its successor starts
+            self._fleet.send(name, signal.SIGTERM)
+            self.done["drains"] += 1
 
 
 def kill_database(stack: LocalStack) -> StackInfo:

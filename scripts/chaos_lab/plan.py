@@ -64,9 +64,9 @@ FULL = Plan(form="full", jobs=2000, users=8, assets_per_user=50, services=2, hav
 
 IMAGES_SHORT = Plan(
     form="short images",
-    jobs=40,
+    jobs=20,
     users=3,
-    assets_per_user=20,
+    assets_per_user=18,
     services=1,
     lease=4,
     kill_every=1.0,

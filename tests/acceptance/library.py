@@ -15,6 +15,7 @@ import psycopg
 from PIL import Image
 from psycopg.types.json import Jsonb
 
+from models.serving.asking import Models
 from worker.app import run_worker
 from worker.local.stack import StackInfo
 from worker.settings import Settings, read_settings
@@ -108,10 +109,10 @@ def service(stack: StackInfo, **settings: Any) -> Settings:
     )
 
 
-async def drain(settings: Settings, *, within: float = PATIENCE) -> int:
+async def drain(settings: Settings, *, models: Models | None = None, within: float = PATIENCE) -> int:
     """Run a worker in this process until its queue is empty."""
     async with asyncio.timeout(within):
-        return await run_worker(settings, drain=True)
+        return await run_worker(settings, drain=True, models=models)
 
 
 def wait_for(condition: Callable[[], Any], what: str, *, seconds: float = PATIENCE) -> Any:

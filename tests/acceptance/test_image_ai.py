@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 import psycopg
 import pytest
+import pytest_asyncio
 from PIL import Image, ImageDraw
 from psycopg.types.json import Jsonb
 
+from models.serving.remote import RemoteModels
+from models.settings import ModelSettings
 from tests.acceptance.library import Library, drain, jpeg, personal
 from worker.settings import Settings
 
-pytestmark = [pytest.mark.stack, pytest.mark.slow]
+pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 ALL = {"describe", "embedding", "faces", "hashes", "objects", "ocr"}
 
@@ -36,18 +39,34 @@ def people(*colours: str, side: int = 640) -> bytes:
 
 @pytest.fixture
 def tiny(library: Library, tiny_models: Path) -> Settings:
-    return personal(
-        library,
-        lanes={"ai": 4},
-        kizu_profile="tiny",
-        model_cache_dir=tiny_models,
-        model_downloads=False,
-    )
+    return personal(library, lanes={"ai": 4}, **settings_of(tiny_models))
 
 
-async def look(settings: Settings) -> None:
-    """Run a worker until nothing is left; loading five libraries takes its time."""
-    await drain(settings, within=300)
+def settings_of(tiny_models: Path) -> dict[str, Any]:
+    return {"kizu_profile": "tiny", "model_cache_dir": tiny_models, "model_downloads": False}
+
+
+class KeptModels(RemoteModels):
+    """Models that outlive the worker that asks them, so that the next one need not load five libraries."""
+
+    async def close(self) -> None:
+        pass
+
+    async def close_at_last(self) -> None:
+        await super().close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def kept(tiny_models: Path) -> AsyncIterator[KeptModels]:
+    """The tiny models of a host that the tests of this file share."""
+    models = KeptModels(ModelSettings(_env_file=None, **settings_of(tiny_models)))
+    yield models
+    await models.close_at_last()
+
+
+async def look(settings: Settings, models: RemoteModels | None = None) -> None:
+    """Run a worker until nothing is left, with a model host of its own unless there is one already."""
+    await drain(settings, models=models, within=300)
 
 
 def rows(db: psycopg.Connection[Any], table: str, asset: str, columns: str = "*") -> list[dict[str, Any]]:
@@ -69,10 +88,10 @@ def again(db: psycopg.Connection[Any], asset: str, *operations: str) -> None:
 
 
 async def test_an_upload_leads_to_every_fact(
-    library: Library, tiny: Settings, db: psycopg.Connection[Any]
+    library: Library, tiny: Settings, kept: KeptModels, db: psycopg.Connection[Any]
 ) -> None:
     asset = library.add(people("red", "blue"))
-    await look(tiny)
+    await look(tiny, kept)
 
     job = ai_job(db, asset)
     assert (job["status"], job["error_code"]) == ("completed", None), job
@@ -99,7 +118,7 @@ async def test_an_upload_leads_to_every_fact(
 
 
 async def test_two_runs_give_identical_rows(
-    library: Library, tiny: Settings, db: psycopg.Connection[Any]
+    library: Library, tiny: Settings, kept: KeptModels, db: psycopg.Connection[Any]
 ) -> None:
     asset = library.add(people("red", "blue", "yellow"))
     facts = {
@@ -111,18 +130,18 @@ async def test_two_runs_give_identical_rows(
         "asset_hashes": "sha256, perceptual_hash::text",
         "asset_tags": "tag_type, tag_value",
     }
-    await look(tiny)
+    await look(tiny, kept)
     first = {table: rows(db, table, asset, columns) for table, columns in facts.items()}
     again(db, asset, "all")
-    await look(tiny)
+    await look(tiny)  # in another host
     assert {table: rows(db, table, asset, columns) for table, columns in facts.items()} == first
 
 
 async def test_a_picture_with_fewer_faces_leaves_no_stale_rows_and_keeps_its_people(
-    library: Library, tiny: Settings, db: psycopg.Connection[Any]
+    library: Library, tiny: Settings, kept: KeptModels, db: psycopg.Connection[Any]
 ) -> None:
     asset = library.add(people("red", "blue", "yellow"))
-    await look(tiny)
+    await look(tiny, kept)
     ada = db.execute(
         "insert into contacts (user_id, display_name) values (%s, 'Ada') returning id", [library.user_id]
     ).fetchone()
@@ -138,7 +157,7 @@ async def test_a_picture_with_fewer_faces_leaves_no_stale_rows_and_keeps_its_peo
         "select enqueue_job('image_ai', %s, %s, p_force => true)",
         [asset, Jsonb({"operations": ["faces"], "image_url": path})],
     )
-    await look(tiny)
+    await look(tiny, kept)
     [face] = rows(db, "face_embeddings", asset, "face_index, contact_id, recognised")
     assert face == {"face_index": 0, "contact_id": ada[0], "recognised": False}
     [seen_elsewhere] = rows(db, "face_embeddings", other, "face_index, contact_id, recognised")
@@ -146,7 +165,7 @@ async def test_a_picture_with_fewer_faces_leaves_no_stale_rows_and_keeps_its_peo
 
 
 async def test_what_lacks_a_fact_is_found_again(
-    library: Library, tiny: Settings, db: psycopg.Connection[Any], tmp_path: Path
+    library: Library, tiny: Settings, kept: KeptModels, db: psycopg.Connection[Any], tmp_path: Path
 ) -> None:
     asset = library.add(people("red"))
     await look(tiny.model_copy(update={"model_cache_dir": tmp_path}))  # without any weights
@@ -158,12 +177,12 @@ async def test_what_lacks_a_fact_is_found_again(
     found = db.execute("select enqueue_missing(%s, %s)", [Jsonb(wanted), library.user_id]).fetchone()
     assert found
     assert found[0]["enqueued"] == 1
-    await look(tiny)
+    await look(tiny, kept)
     assert {"embedding", "faces"} <= set(library.asset(asset)["ai_operations"])
 
 
 async def test_a_job_by_its_older_name_does_the_same(
-    library: Library, tiny: Settings, db: psycopg.Connection[Any]
+    library: Library, tiny: Settings, kept: KeptModels, db: psycopg.Connection[Any]
 ) -> None:
     asset = library.add(jpeg())
     db.execute("delete from ai_processing_jobs where asset_id = %s", [asset])
@@ -171,20 +190,22 @@ async def test_a_job_by_its_older_name_does_the_same(
         "insert into ai_processing_jobs (user_id, job_type, input_params) values (%s, 'process_image', %s)",
         [library.user_id, Jsonb({"asset_id": asset, "operations": ["hashes"]})],
     )
-    await look(tiny)
+    await look(tiny, kept)
     assert ai_job(db, asset)["status"] == "completed"
     assert set(library.asset(asset)["ai_operations"]) == {"hashes"}
 
 
 async def test_the_worker_holds_no_model_and_the_host_ends_with_it(library: Library, tiny: Settings) -> None:
     library.add(people("red"))
+    before = model_hosts()
     await look(tiny)
-    hosts = [
-        child
-        for child in psutil.Process().children(recursive=True)
-        if "models.serving.host" in " ".join(child.cmdline())
-    ]
-    assert hosts == []
+    assert model_hosts() == before
+
+
+def model_hosts() -> list[int]:
+    """The process ids of this process's model hosts."""
+    children = psutil.Process().children(recursive=True)
+    return [child.pid for child in children if "models.serving.host" in " ".join(child.cmdline())]
 
 
 @pytest.mark.parametrize(
@@ -192,22 +213,31 @@ async def test_the_worker_holds_no_model_and_the_host_ends_with_it(library: Libr
     [({"operations": ["telepathy"]}, "bad_params"), ({"operations": "all"}, "bad_params")],
 )
 async def test_a_wish_that_nobody_knows_is_refused(
-    library: Library, tiny: Settings, db: psycopg.Connection[Any], params: dict[str, Any], code: str
+    library: Library,
+    tiny: Settings,
+    kept: KeptModels,
+    db: psycopg.Connection[Any],
+    params: dict[str, Any],
+    code: str,
 ) -> None:
     asset = library.add(jpeg())
     db.execute("delete from ai_processing_jobs where asset_id = %s", [asset])
     db.execute("select enqueue_job('image_ai', %s, %s)", [asset, Jsonb(params)])
-    await look(tiny)
+    await look(tiny, kept)
     assert (ai_job(db, asset)["status"], ai_job(db, asset)["error_code"]) == ("failed", code)
 
 
 async def test_many_photos_need_few_requests_each(
-    library: Library, tiny: Settings, db: psycopg.Connection[Any], join: Callable[[], Library]
+    library: Library,
+    tiny: Settings,
+    kept: KeptModels,
+    db: psycopg.Connection[Any],
+    join: Callable[[], Library],
 ) -> None:
     for number in range(12):
         library.add(jpeg(colour=f"rgb({number * 20}, 100, 100)"))
     trio = Jsonb({"operations": ["embedding", "faces", "objects"]})
     db.execute("update ai_processing_jobs set params = %s", [trio])
-    await look(tiny.model_copy(update={"worker_id": "counting"}))
+    await look(tiny.model_copy(update={"worker_id": "counting"}), kept)
     [info] = db.execute("select info from workers where worker_id = 'counting'").fetchall()
     assert info[0]["requests"] / 12 <= 4

@@ -24,6 +24,7 @@ from worker.local.installation import Installation
 OS_USER = "pgserver"
 START_SECONDS = 60
 STOP_SECONDS = 30
+ACCOUNT_TRIES = 20
 
 # The newest release that is not newer than what hosted projects run.
 _RELEASE = "pginstall"
@@ -206,15 +207,24 @@ def _binaries() -> Path:
 
 
 def _os_user() -> str:
-    """The OS account that Postgres runs under when we are root, made if it is missing."""
-    try:
-        pwd.getpwnam(OS_USER)
-    except KeyError:
-        useradd = shutil.which("useradd") or "/usr/sbin/useradd"
-        subprocess.run(
-            [useradd, "--system", "--shell", "/bin/false", OS_USER], check=True, capture_output=True
-        )
-    return OS_USER
+    """The OS account that Postgres runs under when we are root, made if it is missing.
+
+    Raises:
+        StartupError: it could not be made.
+    """
+    useradd = shutil.which("useradd") or "/usr/sbin/useradd"
+    said = ""
+    for _ in range(ACCOUNT_TRIES):
+        try:
+            pwd.getpwnam(OS_USER)
+        except KeyError:
+            # Fails if another stack makes it at the same moment; then it is there when we look again.
+            command = [useradd, "--system", "--shell", "/bin/false", OS_USER]
+            said = subprocess.run(command, check=False, capture_output=True, text=True).stderr.strip()
+            time.sleep(0.1)
+        else:
+            return OS_USER
+    raise StartupError(f"The account {OS_USER} for Postgres could not be made: {said}")
 
 
 def _tail(path: Path, lines: int = 20) -> str:
