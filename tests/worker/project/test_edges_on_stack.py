@@ -23,7 +23,7 @@ from worker.files.storage import Files
 from worker.local.stack import StackInfo, mint_token
 from worker.project.caller import Caller
 from worker.project.connection import Connection
-from worker.project.realtime import RealtimeSupervisor, Wake
+from worker.project.realtime import RealtimeSupervisor, WakeMode
 from worker.project.subscription import Pace
 from worker.settings import Settings
 
@@ -124,7 +124,7 @@ class Bell:
 
 @asynccontextmanager
 async def listening(
-    connection: Connection, ring: Callable[[], None], mode: Wake = "auto"
+    connection: Connection, ring: Callable[[], None], mode: WakeMode = "auto"
 ) -> AsyncIterator[RealtimeSupervisor]:
     supervisor = RealtimeSupervisor(connection, ring, JOB_TABLES, mode=mode, pace=ATTENTIVE)
     serving = asyncio.create_task(supervisor.serve())
