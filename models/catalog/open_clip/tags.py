@@ -1,11 +1,10 @@
-"""OpenCLIP's own tables of architectures and published weights, read without importing it.
+"""OpenCLIP's architectures and published weights, known without importing it.
 
 Importing it brings torch along, and which model is meant must be known in processes that never run one.
 """
 
 from __future__ import annotations
 
-import ast
 import difflib
 import importlib.util
 import json
@@ -13,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from models.errors import UnknownModel
 from models.spec import Licence, WeightFile
@@ -23,7 +22,6 @@ _SAFE: Final = "open_clip_model.safetensors"
 _PICKLED: Final = "open_clip_pytorch_model.bin"
 _WITH_SAFETENSORS: Final = ("timm/", "laion/")
 """Whose repositories hold both; elsewhere only the second is sure to be there, being OpenCLIP's default."""
-_QUICK: Final = "-quickgelu"
 _DEFAULT: Final = WeightFile(
     path="openclip/ViT-B-32/openai/open_clip_model.safetensors",
     url=f"{_HUB}/timm/vit_base_patch32_clip_224.openai/resolve/"
@@ -48,8 +46,7 @@ _TAG_LICENCES: Final[tuple[tuple[str, Licence], ...]] = (
     ("dfn", Licence(name="Apple Machine Learning Research Model License", use="non_commercial")),
 )
 
-Entry: TypeAlias = Mapping[str, Any]
-"""What the table says of one tag: `hf_hub`, the repository and perhaps a file in it, and `quick_gelu`."""
+TAGS: Final = Path(__file__).with_name("tags.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +58,7 @@ class Published:
 
 
 def architecture(model: str) -> Mapping[str, Any]:
-    """The library's description: `embed_dim`, `vision_cfg`, `text_cfg`; empty where it is not installed.
+    """The library's description of an architecture: `embed_dim`, `vision_cfg`, `text_cfg`; empty where it is not installed.
 
     Raises:
         UnknownModel: the library knows none of that name.
@@ -84,22 +81,21 @@ def published(model: str, tag: str) -> Published | None:
     Raises:
         UnknownModel: the library knows no such tag of that model.
     """
-    library = _library()
-    if library is None:
+    if _library() is None:
         return None
-    tags = _table(library).get(model, {})
+    tags = _table().get(model, {})
     clean = tag.lower().replace("-", "_")  # as the library does
     if clean not in tags:
         raise UnknownModel(
             f"CLIP_PRETRAINED={tag} is neither a tag that OpenCLIP knows for {model} nor a path"
             f"{_near(clean, tags)}"
         )
-    repository, _, name = str(tags[clean]["hf_hub"]).rpartition("/")
+    repository, _, name = tags[clean].rpartition("/")
     return Published(file=_file(model, clean, repository, name), licence=_licence(repository, clean))
 
 
 def tokenizer_files(text: Mapping[str, Any], folder: str) -> tuple[WeightFile, ...]:
-    """What a text tower needs besides its weights; most need nothing, their vocabulary is in the library."""
+    """The files a text tower needs besides its weights; most need none, their vocabulary is in the library."""
     repository = text.get("hf_tokenizer_name")
     files = (
         [
@@ -118,7 +114,7 @@ def tokenizer_files(text: Mapping[str, Any], folder: str) -> tuple[WeightFile, .
 
 
 def _file(model: str, tag: str, repository: str, name: str) -> WeightFile:
-    """`name` is empty where the repository has the files that OpenCLIP looks for."""
+    """The file of weights; `name` is empty where the repository has the files that OpenCLIP looks for."""
     folder = f"openclip/{model}/{tag}"
     if f"{folder}/{_SAFE}" == _DEFAULT.path:
         return _DEFAULT
@@ -143,38 +139,7 @@ def _library() -> Path | None:
 
 
 @cache
-def _table(library: Path) -> Mapping[str, Mapping[str, Entry]]:
-    """By architecture and tag, from the source of `open_clip.pretrained`."""
-    tree = ast.parse((library / "pretrained.py").read_text(encoding="utf-8"))
-    named = {
-        target.id: node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    table = named.get("_PRETRAINED")
-    found: dict[str, Mapping[str, Entry]] = {}
-    if isinstance(table, ast.Dict):
-        for key, value in zip(table.keys, table.values, strict=True):
-            tags = named.get(value.id) if isinstance(value, ast.Name) else value
-            if isinstance(key, ast.Constant) and isinstance(tags, ast.Call):
-                found[str(key.value)] = _tags(tags)
-    for model, entries in list(found.items()):
-        quick = {tag: entry for tag, entry in entries.items() if entry.get("quick_gelu")}
-        if quick:
-            found[model + _QUICK] = quick
+def _table() -> Mapping[str, Mapping[str, str]]:
+    """The repository, and perhaps a file in it, by architecture and tag: `scripts/make-openclip-tags`."""
+    found: Mapping[str, Mapping[str, str]] = json.loads(TAGS.read_text(encoding="utf-8"))
     return found
-
-
-def _tags(call: ast.Call) -> dict[str, Entry]:
-    """Of `dict(tag=_pcfg(...), ...)`."""
-    return {
-        word.arg: {
-            said.arg: said.value.value
-            for said in word.value.keywords
-            if said.arg in ("hf_hub", "quick_gelu") and isinstance(said.value, ast.Constant)
-        }
-        for word in call.keywords
-        if word.arg and isinstance(word.value, ast.Call)
-    }
