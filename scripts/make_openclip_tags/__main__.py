@@ -14,11 +14,11 @@ def tags() -> str:
     from models.machine.torch_cpu import make_torchvision_importable
 
     make_torchvision_importable()
-    from open_clip.pretrained import _PRETRAINED as table
+    from open_clip import pretrained
 
     hubs = {
         model: {tag: weights["hf_hub"] for tag, weights in entries.items()}
-        for model, entries in table.items()
+        for model, entries in pretrained._PRETRAINED.items()
     }
     return json.dumps(hubs, indent=1, sort_keys=True) + "\n"
 

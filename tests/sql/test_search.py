@@ -256,7 +256,7 @@ def test_a_large_library_is_searched_by_the_index_and_still_alone(
         queue.db.execute("reset kizu.test_exact")
     assert touched["by_similarity"] == 1
     assert touched["seq_scans"] == 0
-    # An HNSW index is approximate, and in strict order drops a nearer row that it finds late: it may miss a few.
+    # An HNSW index is approximate, and in strict order drops a nearer row that it finds late.
     for found, nearest in ((rows, mine[:40]), (short, mine[:20])):
         ids = [row["asset_id"] for row in found]
         assert ids == sorted(ids, key=mine.index)

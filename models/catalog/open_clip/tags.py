@@ -58,7 +58,7 @@ class Published:
 
 
 def architecture(model: str) -> Mapping[str, Any]:
-    """The library's description of an architecture: `embed_dim`, `vision_cfg`, `text_cfg`; empty where it is not installed.
+    """The library's description: `embed_dim`, `vision_cfg`, `text_cfg`; empty without the library.
 
     Raises:
         UnknownModel: the library knows none of that name.
@@ -95,7 +95,7 @@ def published(model: str, tag: str) -> Published | None:
 
 
 def tokenizer_files(text: Mapping[str, Any], folder: str) -> tuple[WeightFile, ...]:
-    """The files a text tower needs besides its weights; most need none, their vocabulary is in the library."""
+    """The files a text tower needs besides its weights; most need none, as the library has their words."""
     repository = text.get("hf_tokenizer_name")
     files = (
         [

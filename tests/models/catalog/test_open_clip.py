@@ -23,6 +23,7 @@ from models.settings import ModelSettings
 from models.spec import Loading
 from models.tasks import Embedder
 from models.vectors import cosine
+from scripts.make_openclip_tags.__main__ import TAGS, tags
 
 torch = pytest.importorskip("torch")
 make_torchvision_importable()
@@ -258,6 +259,10 @@ def test_the_default_is_a_pinned_file_without_pickles() -> None:
     assert file.sha256
     assert not file.pickled
     assert (variant.licence.name, variant.licence.use) == ("MIT", "free")
+
+
+def test_tags_are_what_the_script_writes() -> None:
+    assert TAGS.read_text() == tags(), "run scripts/make-openclip-tags"
 
 
 def test_tags_are_the_librarys_own() -> None:
