@@ -31,4 +31,4 @@ begin
 end;
 $$;
 
-revoke execute on function kizu.pin_plans(regprocedure) from public, anon, authenticated, service_role;
+select kizu.keep_internal('kizu.pin_plans(regprocedure)');

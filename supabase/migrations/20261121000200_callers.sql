@@ -47,4 +47,4 @@ begin
 end;
 $$;
 
-revoke execute on function kizu.caller_scope() from public, anon, authenticated, service_role;
+select kizu.keep_internal('kizu.caller_scope()');

@@ -46,5 +46,5 @@ begin
 end;
 $$;
 
-revoke execute on function kizu.let_owners_read(text, text) from public, anon, authenticated, service_role;
-revoke execute on function kizu.let_owners_edit(text, text) from public, anon, authenticated, service_role;
+select kizu.keep_internal('kizu.let_owners_read(text, text)');
+select kizu.keep_internal('kizu.let_owners_edit(text, text)');

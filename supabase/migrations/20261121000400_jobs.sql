@@ -130,6 +130,6 @@ begin
 end;
 $$;
 
-revoke execute on function kizu.job_table(text) from public, anon, authenticated, service_role;
-revoke execute on function kizu.attempt(jsonb) from public, anon, authenticated, service_role;
-revoke execute on function kizu.with_error(jsonb, jsonb) from public, anon, authenticated, service_role;
+select kizu.keep_internal('kizu.job_table(text)');
+select kizu.keep_internal('kizu.attempt(jsonb)');
+select kizu.keep_internal('kizu.with_error(jsonb, jsonb)');

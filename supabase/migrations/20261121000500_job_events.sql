@@ -46,5 +46,5 @@ begin
 end;
 $$;
 
-revoke execute on function kizu.record_job_event() from public, anon, authenticated, service_role;
-revoke execute on function kizu.forget_job_events() from public, anon, authenticated, service_role;
+select kizu.keep_internal('kizu.record_job_event()');
+select kizu.keep_internal('kizu.forget_job_events()');

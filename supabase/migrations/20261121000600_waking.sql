@@ -22,7 +22,7 @@ exception
 end;
 $$;
 
-revoke execute on function kizu.wake_workers() from public, anon, authenticated, service_role;
+select kizu.keep_internal('kizu.wake_workers()');
 
 -- The narrow worker role may listen to that topic; nobody else but the service hears it, because when
 -- others have work is none of a user's business. Personal workers listen to their own rows instead.

@@ -118,5 +118,5 @@ $make$;
 
 select kizu.index_job_table('jobs');
 
-revoke execute on function kizu.index_job_table(text) from public, anon, authenticated, service_role;
-revoke execute on function kizu.make_job_table(text, text) from public, anon, authenticated, service_role;
+select kizu.keep_internal('kizu.index_job_table(text)');
+select kizu.keep_internal('kizu.make_job_table(text, text)');

@@ -26,7 +26,7 @@ begin
 end;
 $$;
 
-revoke execute on function kizu.read_ai_input() from public, anon, authenticated, service_role;
+select kizu.keep_internal('kizu.read_ai_input()');
 
 create trigger input_becomes_params
   before insert on public.ai_processing_jobs

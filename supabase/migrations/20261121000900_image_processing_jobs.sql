@@ -34,7 +34,7 @@ begin
 end;
 $$;
 
-revoke execute on function kizu.read_image_input() from public, anon, authenticated, service_role;
+select kizu.keep_internal('kizu.read_image_input()');
 
 create trigger input_becomes_params
   before insert on public.image_processing_jobs
@@ -57,7 +57,7 @@ begin
 end;
 $$;
 
-revoke execute on function kizu.show_image_failure() from public, anon, authenticated, service_role;
+select kizu.keep_internal('kizu.show_image_failure()');
 
 create trigger failure_shows_on_the_asset
   after update of status on public.image_processing_jobs

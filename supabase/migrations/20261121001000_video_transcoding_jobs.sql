@@ -56,7 +56,7 @@ begin
 end;
 $$;
 
-revoke execute on function kizu.read_video_input() from public, anon, authenticated, service_role;
+select kizu.keep_internal('kizu.read_video_input()');
 
 create trigger input_becomes_params
   before insert on public.video_transcoding_jobs

@@ -53,4 +53,4 @@ begin
 end;
 $$;
 
-revoke execute on function kizu.status_after(text) from public, anon, authenticated, service_role;
+select kizu.keep_internal('kizu.status_after(text)');

@@ -98,5 +98,4 @@ begin
 end;
 $$;
 
-revoke execute on function kizu.end_jobs(kizu.ending[], timestamptz)
-  from public, anon, authenticated, service_role;
+select kizu.keep_internal('kizu.end_jobs(kizu.ending[], timestamptz)');

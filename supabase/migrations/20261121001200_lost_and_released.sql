@@ -105,10 +105,8 @@ $$;
 select kizu.pin_plans('public.rescue_jobs(int)');
 select kizu.pin_plans('public.release_jobs(text)');
 
-revoke execute on function kizu.rescue(text[], uuid, int) from public, anon, authenticated, service_role;
+select kizu.keep_internal('kizu.rescue(text[], uuid, int)');
 
-revoke execute on function public.rescue_jobs(int) from public, anon, authenticated;
-grant execute on function public.rescue_jobs(int) to kizu_worker, service_role;
+select kizu.let_call('public.rescue_jobs(int)', 'kizu_worker', 'service_role');
 
-revoke execute on function public.release_jobs(text) from public, anon;
-grant execute on function public.release_jobs(text) to authenticated, kizu_worker, service_role;
+select kizu.let_call('public.release_jobs(text)', 'authenticated', 'kizu_worker', 'service_role');

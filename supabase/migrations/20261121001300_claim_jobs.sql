@@ -383,19 +383,13 @@ begin
 end;
 $$;
 
-revoke execute on function kizu.waiting_users(text, smallint, int)
-  from public, anon, authenticated, service_role;
-revoke execute on function kizu.pick_by_turn(text[], smallint, int, timestamptz)
-  from public, anon, authenticated, service_role;
-revoke execute on function kizu.pick_in_line(text, smallint, uuid, int, timestamptz, kizu.job_ref[])
-  from public, anon, authenticated, service_role;
-revoke execute on function kizu.next_due(text[], uuid)
-  from public, anon, authenticated, service_role;
-revoke execute on function kizu.jobs_under_claim(text, uuid, uuid)
-  from public, anon, authenticated, service_role;
+select kizu.keep_internal('kizu.waiting_users(text, smallint, int)');
+select kizu.keep_internal('kizu.pick_by_turn(text[], smallint, int, timestamptz)');
+select kizu.keep_internal('kizu.pick_in_line(text, smallint, uuid, int, timestamptz, kizu.job_ref[])');
+select kizu.keep_internal('kizu.next_due(text[], uuid)');
+select kizu.keep_internal('kizu.jobs_under_claim(text, uuid, uuid)');
 
 select kizu.pin_plans('public.claim_jobs(text, text[], int, int, uuid)');
 
-revoke execute on function public.claim_jobs(text, text[], int, int, uuid) from public, anon;
-grant execute on function public.claim_jobs(text, text[], int, int, uuid)
-  to authenticated, kizu_worker, service_role;
+select kizu.let_call('public.claim_jobs(text, text[], int, int, uuid)',
+                     'authenticated', 'kizu_worker', 'service_role');

@@ -79,5 +79,4 @@ $$;
 
 select kizu.pin_plans('public.extend_leases(text, int, jsonb)');
 
-revoke execute on function public.extend_leases(text, int, jsonb) from public, anon;
-grant execute on function public.extend_leases(text, int, jsonb) to authenticated, kizu_worker, service_role;
+select kizu.let_call('public.extend_leases(text, int, jsonb)', 'authenticated', 'kizu_worker', 'service_role');

@@ -401,22 +401,13 @@ $$;
 
 select kizu.pin_plans('public.settle_jobs(text, jsonb)');
 
-revoke execute on function kizu.forced_columns(public.result_tables)
-  from public, anon, authenticated, service_role;
-revoke execute on function kizu.written_columns(public.result_tables, text[])
-  from public, anon, authenticated, service_role;
-revoke execute on function kizu.insert_rows(public.result_tables, jsonb, jsonb, uuid, uuid, uuid)
-  from public, anon, authenticated, service_role;
-revoke execute on function kizu.replace_rows(public.result_tables, jsonb, uuid, uuid, uuid)
-  from public, anon, authenticated, service_role;
-revoke execute on function kizu.update_asset(public.result_tables, jsonb, uuid, uuid)
-  from public, anon, authenticated, service_role;
-revoke execute on function kizu.apply_write(jsonb, uuid, uuid, uuid)
-  from public, anon, authenticated, service_role;
-revoke execute on function kizu.settle(text, uuid, jsonb, timestamptz)
-  from public, anon, authenticated, service_role;
-revoke execute on function kizu.lock_assets(text, jsonb)
-  from public, anon, authenticated, service_role;
+select kizu.keep_internal('kizu.forced_columns(public.result_tables)');
+select kizu.keep_internal('kizu.written_columns(public.result_tables, text[])');
+select kizu.keep_internal('kizu.insert_rows(public.result_tables, jsonb, jsonb, uuid, uuid, uuid)');
+select kizu.keep_internal('kizu.replace_rows(public.result_tables, jsonb, uuid, uuid, uuid)');
+select kizu.keep_internal('kizu.update_asset(public.result_tables, jsonb, uuid, uuid)');
+select kizu.keep_internal('kizu.apply_write(jsonb, uuid, uuid, uuid)');
+select kizu.keep_internal('kizu.settle(text, uuid, jsonb, timestamptz)');
+select kizu.keep_internal('kizu.lock_assets(text, jsonb)');
 
-revoke execute on function public.settle_jobs(text, jsonb) from public, anon;
-grant execute on function public.settle_jobs(text, jsonb) to authenticated, kizu_worker, service_role;
+select kizu.let_call('public.settle_jobs(text, jsonb)', 'authenticated', 'kizu_worker', 'service_role');

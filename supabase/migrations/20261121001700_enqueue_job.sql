@@ -246,16 +246,13 @@ begin
 end;
 $$;
 
-revoke execute on function kizu.dedupe_key(text, uuid, jsonb) from public, anon, authenticated, service_role;
-revoke execute on function kizu.kind_of(kizu.request) from public, anon, authenticated, service_role;
-revoke execute on function kizu.user_of(kizu.request, public.job_kinds, uuid)
-  from public, anon, authenticated, service_role;
-revoke execute on function kizu.enqueue(kizu.request, uuid) from public, anon, authenticated, service_role;
-revoke execute on function kizu.ask(jsonb, public.jobs) from public, anon, authenticated, service_role;
+select kizu.keep_internal('kizu.dedupe_key(text, uuid, jsonb)');
+select kizu.keep_internal('kizu.kind_of(kizu.request)');
+select kizu.keep_internal('kizu.user_of(kizu.request, public.job_kinds, uuid)');
+select kizu.keep_internal('kizu.enqueue(kizu.request, uuid)');
+select kizu.keep_internal('kizu.ask(jsonb, public.jobs)');
 
 select kizu.pin_plans('public.enqueue_job(text, uuid, jsonb, smallint, timestamptz, uuid, boolean)');
 
-revoke execute on function public.enqueue_job(text, uuid, jsonb, smallint, timestamptz, uuid, boolean)
-  from public, anon;
-grant execute on function public.enqueue_job(text, uuid, jsonb, smallint, timestamptz, uuid, boolean)
-  to authenticated, service_role;
+select kizu.let_call('public.enqueue_job(text, uuid, jsonb, smallint, timestamptz, uuid, boolean)',
+                     'authenticated', 'service_role');

@@ -46,5 +46,4 @@ begin
 end;
 $$;
 
-revoke execute on function public.announce_worker(text, jsonb) from public, anon;
-grant execute on function public.announce_worker(text, jsonb) to authenticated, kizu_worker, service_role;
+select kizu.let_call('public.announce_worker(text, jsonb)', 'authenticated', 'kizu_worker', 'service_role');

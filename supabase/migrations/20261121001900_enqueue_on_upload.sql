@@ -48,8 +48,8 @@ begin
 end;
 $$;
 
-revoke execute on function kizu.media_class(text) from public, anon, authenticated, service_role;
-revoke execute on function kizu.enqueue_uploads() from public, anon, authenticated, service_role;
+select kizu.keep_internal('kizu.media_class(text)');
+select kizu.keep_internal('kizu.enqueue_uploads()');
 
 create trigger uploads_are_enqueued
   after insert on public.assets

@@ -193,11 +193,8 @@ $$;
 
 select kizu.pin_plans('public.cancel_job(uuid)');
 
-revoke execute on function public.cancel_job(uuid) from public, anon;
-grant execute on function public.cancel_job(uuid) to authenticated, service_role;
+select kizu.let_call('public.cancel_job(uuid)', 'authenticated', 'service_role');
 
-revoke execute on function public.retry_jobs(jsonb, boolean) from public, anon;
-grant execute on function public.retry_jobs(jsonb, boolean) to authenticated, service_role;
+select kizu.let_call('public.retry_jobs(jsonb, boolean)', 'authenticated', 'service_role');
 
-revoke execute on function public.prune_jobs(interval, int) from public, anon, authenticated;
-grant execute on function public.prune_jobs(interval, int) to service_role;
+select kizu.let_call('public.prune_jobs(interval, int)', 'service_role');

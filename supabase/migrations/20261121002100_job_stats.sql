@@ -54,5 +54,4 @@ begin
 end;
 $$;
 
-revoke execute on function public.job_stats() from public, anon;
-grant execute on function public.job_stats() to authenticated, service_role;
+select kizu.let_call('public.job_stats()', 'authenticated', 'service_role');

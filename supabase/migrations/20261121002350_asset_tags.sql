@@ -51,7 +51,7 @@ create trigger people_sign_their_tags
   for each row when (current_user = 'authenticated')
   execute function kizu.sign_tag();
 
-revoke execute on function kizu.sign_tag() from public, anon, authenticated, service_role;
+select kizu.keep_internal('kizu.sign_tag()');
 
 -- Replaces the things we saw in a photo by those we see now, each once; people's own tags stay.
 create function kizu.replace_object_tags(p_rows jsonb, p_user uuid, p_asset uuid, p_run uuid)
@@ -74,8 +74,7 @@ begin
 end;
 $$;
 
-revoke execute on function kizu.replace_object_tags(jsonb, uuid, uuid, uuid)
-  from public, anon, authenticated, service_role;
+select kizu.keep_internal('kizu.replace_object_tags(jsonb, uuid, uuid, uuid)');
 
 insert into public.result_tables (table_name, mode, columns, writer)
 values ('asset_tags', 'replace', array['tag_value', 'tagged_by'], 'replace_object_tags');

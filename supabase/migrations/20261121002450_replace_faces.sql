@@ -192,12 +192,10 @@ begin
 end;
 $$;
 
-revoke execute on function kizu.iou(jsonb, jsonb) from public, anon, authenticated, service_role;
-revoke execute on function kizu.tag_people(uuid, uuid, jsonb) from public, anon, authenticated, service_role;
-revoke execute on function kizu.recognise_faces(uuid, uuid, uuid)
-  from public, anon, authenticated, service_role;
-revoke execute on function kizu.replace_faces(jsonb, uuid, uuid, uuid)
-  from public, anon, authenticated, service_role;
+select kizu.keep_internal('kizu.iou(jsonb, jsonb)');
+select kizu.keep_internal('kizu.tag_people(uuid, uuid, jsonb)');
+select kizu.keep_internal('kizu.recognise_faces(uuid, uuid, uuid)');
+select kizu.keep_internal('kizu.replace_faces(jsonb, uuid, uuid, uuid)');
 
 insert into public.result_tables (table_name, mode, columns, writer)
 values ('face_embeddings', 'replace',

@@ -93,8 +93,8 @@ begin
 end;
 $$;
 
-revoke execute on function kizu.keep_known_fact() from public, anon, authenticated, service_role;
-revoke execute on function kizu.note_facts() from public, anon, authenticated, service_role;
+select kizu.keep_internal('kizu.keep_known_fact()');
+select kizu.keep_internal('kizu.note_facts()');
 
 create trigger known_facts_stay
   before update on public.asset_facts
@@ -133,5 +133,4 @@ begin
 end;
 $$;
 
-revoke execute on function public.vector_dimensions() from public, anon;
-grant execute on function public.vector_dimensions() to authenticated, kizu_worker, service_role;
+select kizu.let_call('public.vector_dimensions()', 'authenticated', 'kizu_worker', 'service_role');

@@ -75,5 +75,4 @@ $$;
 
 select kizu.pin_plans('public.list_orphans(interval, text, int)');
 
-revoke execute on function public.list_orphans(interval, text, int) from public, anon;
-grant execute on function public.list_orphans(interval, text, int) to authenticated, kizu_worker, service_role;
+select kizu.let_call('public.list_orphans(interval, text, int)', 'authenticated', 'kizu_worker', 'service_role');

@@ -200,11 +200,8 @@ begin
 end;
 $$;
 
-revoke execute on function kizu.fault_of(text) from public, anon, authenticated, service_role;
-revoke execute on function kizu.lacking_facts(uuid, text, jsonb, boolean)
-  from public, anon, authenticated, service_role;
-revoke execute on function kizu.params_for(public.job_kinds, jsonb)
-  from public, anon, authenticated, service_role;
-revoke execute on function public.enqueue_missing(jsonb, uuid, uuid, int, boolean, boolean) from public, anon;
-grant execute on function public.enqueue_missing(jsonb, uuid, uuid, int, boolean, boolean)
-  to authenticated, service_role;
+select kizu.keep_internal('kizu.fault_of(text)');
+select kizu.keep_internal('kizu.lacking_facts(uuid, text, jsonb, boolean)');
+select kizu.keep_internal('kizu.params_for(public.job_kinds, jsonb)');
+select kizu.let_call('public.enqueue_missing(jsonb, uuid, uuid, int, boolean, boolean)',
+                     'authenticated', 'service_role');

@@ -131,7 +131,5 @@ $$;
 
 select kizu.pin_plans('public.search_image_embeddings(extensions.vector, int, double precision, uuid, text)');
 
-revoke execute on function public.search_image_embeddings(extensions.vector, int, double precision, uuid, text)
-  from public, anon;
-grant execute on function public.search_image_embeddings(extensions.vector, int, double precision, uuid, text)
-  to authenticated, service_role;
+select kizu.let_call('public.search_image_embeddings(extensions.vector, int, double precision, uuid, text)',
+                     'authenticated', 'service_role');

@@ -108,8 +108,7 @@ insert into public.read_verbs (verb, reader) values ('asset_facts', 'read_asset_
 
 select kizu.pin_plans('public.read_for_job(text, text, uuid, bigint, text, jsonb)');
 
-revoke execute on function kizu.read_asset_facts(uuid, jsonb) from public, anon, authenticated, service_role;
+select kizu.keep_internal('kizu.read_asset_facts(uuid, jsonb)');
 
-revoke execute on function public.read_for_job(text, text, uuid, bigint, text, jsonb) from public, anon;
-grant execute on function public.read_for_job(text, text, uuid, bigint, text, jsonb)
-  to authenticated, kizu_worker, service_role;
+select kizu.let_call('public.read_for_job(text, text, uuid, bigint, text, jsonb)',
+                     'authenticated', 'kizu_worker', 'service_role');
