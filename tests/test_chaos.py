@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 from scripts.chaos_lab.crowd import note_wishes
 from scripts.chaos_lab.handler import ChaosParams, writes_of
 from scripts.chaos_lab.schema import SCHEMA
-from scripts.chaos_lab.verdict import CHECKS, judge
+from scripts.chaos_lab.verdict import JOB_CHECKS, judge
 from scripts.chaos_lab.wish import COMPLETED, REFUSED, Wish
 from tests.paths import ROOT
 from worker.core.job import Done, Failed, Run
@@ -158,7 +158,7 @@ def test_a_forgery_is_found(settled: psycopg.Connection[Any], check: str, forger
 
 
 def test_every_check_has_a_forgery() -> None:
-    assert {check for check, _, _ in FORGERIES} == {check.name for check in CHECKS}
+    assert {check for check, _, _ in FORGERIES} == {check.name for check in JOB_CHECKS}
 
 
 @pytest.mark.slow
@@ -175,7 +175,7 @@ def test_the_short_form_loses_and_doubles_nothing() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
     found = json.loads(run.stdout)
     assert found["jobs"] == found["completed"] + found["failed_as_expected"] == 300
-    assert {check.name: found[check.name] for check in CHECKS} == {check.name: 0 for check in CHECKS}
+    assert {check.name: found[check.name] for check in JOB_CHECKS} == {check.name: 0 for check in JOB_CHECKS}
     happened = found["happened"]
     assert happened["kill_database"] == happened["restart_database"] == 1
     assert happened["killed"] >= 10

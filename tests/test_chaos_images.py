@@ -19,13 +19,12 @@ from psycopg.types.json import Jsonb
 
 from models.results import Box, Caption, DetectedObject, Face, Reading
 from scripts.chaos_lab.crowd import sign_up
-from scripts.chaos_lab.images.checks import CHECKS
 from scripts.chaos_lab.images.photos import Photo, draw_photo
 from scripts.chaos_lab.images.schema import SCHEMA
 from scripts.chaos_lab.images.trial import add_assets, note_photo, note_wishes, path_of
 from scripts.chaos_lab.images.wish import KIND, Wish, uploads
 from scripts.chaos_lab.images.witness import BUCKET
-from scripts.chaos_lab.verdict import judge
+from scripts.chaos_lab.verdict import IMAGE_CHECKS, judge
 from tests.paths import ROOT
 from worker.context import Context
 from worker.core.queue import SettleAnswer
@@ -293,7 +292,7 @@ def looked_at(honest: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[An
 
 
 def test_honest_work_passes(looked_at: psycopg.Connection[Any]) -> None:
-    verdict = judge(looked_at, CHECKS)
+    verdict = judge(looked_at, IMAGE_CHECKS)
     assert verdict.is_clean, verdict.broken
     assert (verdict.jobs, verdict.completed) == (3, 3)
 
@@ -319,11 +318,11 @@ def test_the_history_knows_what_was_replaced(looked_at: psycopg.Connection[Any])
 )
 def test_a_forgery_is_found(looked_at: psycopg.Connection[Any], check: str, forgery: str) -> None:
     looked_at.execute(forgery)
-    assert judge(looked_at, CHECKS).broken[check]
+    assert judge(looked_at, IMAGE_CHECKS).broken[check]
 
 
 def test_every_check_has_a_forgery() -> None:
-    assert {check for check, _, _ in FORGERIES} == {check.name for check in CHECKS}
+    assert {check for check, _, _ in FORGERIES} == {check.name for check in IMAGE_CHECKS}
 
 
 @pytest.mark.slow
@@ -340,7 +339,9 @@ def test_the_short_form_loses_and_doubles_nothing() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
     found = json.loads(run.stdout)
     assert found["jobs"] == found["completed"] >= 60
-    assert {check.name: found[check.name] for check in CHECKS} == {check.name: 0 for check in CHECKS}
+    assert {check.name: found[check.name] for check in IMAGE_CHECKS} == {
+        check.name: 0 for check in IMAGE_CHECKS
+    }
     happened = found["happened"]
     assert happened["kill_database"] == happened["restart_database"] == 1
     assert happened["killed"] >= 3

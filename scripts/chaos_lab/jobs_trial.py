@@ -10,7 +10,7 @@ from scripts.chaos_lab.crowd import Request, User, give_assets, note_wishes
 from scripts.chaos_lab.plan import Plan
 from scripts.chaos_lab.schema import KINDS, SCHEMA
 from scripts.chaos_lab.trial import Scene, Trial
-from scripts.chaos_lab.verdict import CHECKS
+from scripts.chaos_lab.verdict import JOB_CHECKS
 from scripts.chaos_lab.wish import make_wishes
 from scripts.chaos_lab.worker_process import serve_invented
 
@@ -37,5 +37,5 @@ TRIAL = Trial(
     settings=settings,
     serve=serve_invented,
     witness=witness,
-    checks=CHECKS,
+    checks=JOB_CHECKS,
 )

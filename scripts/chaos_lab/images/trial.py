@@ -12,13 +12,13 @@ import httpx
 import psycopg
 
 from scripts.chaos_lab.crowd import Request, User
-from scripts.chaos_lab.images.checks import CHECKS
 from scripts.chaos_lab.images.photos import PLACES, Photo, draw_photo
 from scripts.chaos_lab.images.schema import SCHEMA
 from scripts.chaos_lab.images.wish import KIND, USUAL_LEVEL, Wish, make_wishes, uploads
 from scripts.chaos_lab.images.witness import BUCKET, witness
 from scripts.chaos_lab.plan import Plan
 from scripts.chaos_lab.trial import Scene, Trial
+from scripts.chaos_lab.verdict import IMAGE_CHECKS
 from scripts.chaos_lab.worker_process import serve_real
 from worker.local.stack import StackInfo
 
@@ -43,7 +43,7 @@ def images_trial(tiny_models: Path) -> Trial:
         settings=settings,
         serve=serve_real,
         witness=witness,
-        checks=CHECKS,
+        checks=IMAGE_CHECKS,
     )
 
 

@@ -1,0 +1,2 @@
+-- no process with models is left of a worker that has ended
+select pid from chaos.survivors
