@@ -14,11 +14,17 @@ import importlib
 import pkgutil
 import sys
 from pathlib import Path
+from types import ModuleType
+from typing import cast
 
 import click
 
 from worker import commands
 from worker.core.errors import JobError, StartupError
+
+# httpx has a command line of its own, for which it imports rich and pygments where they are there; without
+# it, as where they are not, it goes on.
+sys.modules.setdefault("httpx._main", cast(ModuleType, None))
 
 
 class Words(click.Group):
@@ -53,7 +59,7 @@ def kizu() -> None:
     """Private photo and video intelligence on Supabase, from your own machines."""
     from worker import log
 
-    log.configure("warning", "auto")
+    log.configure_on_import("warning", "auto")
 
 
 def main() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from contextlib import suppress
-from typing import Any, Literal, TextIO, cast
-
-import structlog
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, Literal, TextIO, TypeAlias, cast
 
 SECRETS = re.compile(
     r"sb_secret_[\w-]+"  # secret keys
@@ -20,8 +22,46 @@ SECRETS = re.compile(
 )
 
 
-def configure(level: str, style: Literal["auto", "json", "console"]) -> None:
+Style: TypeAlias = Literal["auto", "json", "console"]
+
+
+def configure_on_import(level: str, style: Style) -> None:
+    """Set up logging as soon as something imports structlog, which a quick command never does."""
+    if "structlog" in sys.modules:
+        configure(level, style)
+    else:
+        sys.meta_path.insert(0, _Configuring(level, style))
+
+
+class _Configuring(MetaPathFinder):
+    """Finds structlog like everybody, and configures it when it has been imported."""
+
+    def __init__(self, level: str, style: Style) -> None:
+        self._level, self._style = level, style
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != "structlog":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(fullname)
+        assert spec is not None
+        assert spec.loader is not None
+        execute = spec.loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            execute(module)
+            configure(self._level, self._style)
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+
+def configure(level: str, style: Style) -> None:
     """Set up logging for the process; everything goes to standard error."""
+    import structlog
+
     console = style == "console" or (style == "auto" and sys.stderr.isatty())
     structlog.configure(
         processors=[

@@ -38,7 +38,19 @@ def test_unknown_word_is_wrong_usage() -> None:
     ("arguments", "unneeded"),
     [
         (["--help"], ["structlog", "httpx", "pydantic", "supabase", "rich", "models"]),
-        (["jobs", "--help"], ["supabase", "supabase_auth", "realtime", "postgrest", "models.catalog", "PIL"]),
+        (
+            ["jobs", "--help"],
+            [
+                "structlog",
+                "rich.traceback",
+                "supabase",
+                "supabase_auth",
+                "realtime",
+                "postgrest",
+                "models.catalog",
+                "PIL",
+            ],
+        ),
         (["health", "--help"], ["supabase", "httpx", "PIL"]),
         (["local", "--help"], ["supabase", "httpx", "psycopg", "PIL"]),
     ],
