@@ -53,6 +53,10 @@ begin
                            ))
                     end,
            result = case ending.outcome when 'done' then ending.result else job.result end,
+           cancel_requested_at = case ending.status
+                                   when 'cancelled' then coalesce(job.cancel_requested_at, p_now)
+                                   else job.cancel_requested_at
+                                 end,
            completed_at = case when ending.status <> 'pending' then p_now end
       from unnest(p_endings) as ending
      where job.tableoid = ending.job_table

@@ -10,26 +10,28 @@ set search_path = ''
 as $$
 declare
   c_active constant text[] := array['pending', 'processing'];
-  v_scope   constant uuid := kizu.caller_scope();
-  v_now     constant timestamptz := kizu.now();
-  v_waiting kizu.ending[];
-  v_status  text;
+  v_scope  constant uuid := kizu.caller_scope();
+  v_now    constant timestamptz := kizu.now();
+  v_table  oid;
+  v_status text;
 begin
-  with
-  asked as (
+  select tableoid, status
+    into v_table, v_status
+    from public.jobs
+   where id = p_id
+     and status = any (c_active)
+     and (v_scope is null or user_id = v_scope)
+     for update;
+
+  if v_status = 'pending' then
+    perform kizu.end_jobs(
+      array[row(v_table, p_id, null, 'cancelled', null, null, null, null, null)::kizu.ending], v_now
+    );
+  elsif v_status = 'processing' then
     update public.jobs
        set cancel_requested_at = coalesce(cancel_requested_at, v_now)
-     where id = p_id
-       and status = any (c_active)
-       and (v_scope is null or user_id = v_scope)
-    returning tableoid as job_table, id, status
-  )
-  select array_agg(row(job_table, id, null, 'cancelled', null, null, null, null, null)::kizu.ending)
-    into v_waiting
-    from asked
-   where status = 'pending';
-
-  perform kizu.end_jobs(coalesce(v_waiting, '{}'), v_now);
+     where id = p_id;
+  end if;
 
   select status
     into v_status

@@ -74,10 +74,10 @@ set search_path = ''
 as $$
 begin
   update public.assets as asset
-     set ai_operations = asset.ai_operations || noted.facts,
+     set ai_operations = asset.ai_operations || known.facts,
          ai_processed_operations = array(
            select key
-             from jsonb_each(asset.ai_operations || noted.facts)
+             from jsonb_each(asset.ai_operations || known.facts)
             where value @> '{"ok": true}'
             order by key
          ),
@@ -85,10 +85,13 @@ begin
          ai_processed_date = (kizu.now() at time zone 'UTC')::date
     from (select asset_id,
                  jsonb_object_agg(fact, jsonb_build_object('version', version, 'ok', true, 'at', at)) as facts
-            from noted
-           where state <> 'unavailable'
-           group by asset_id) as noted
-   where asset.id = noted.asset_id;
+            from public.asset_facts
+           where asset_id in (select asset_id from noted)
+             and state <> 'unavailable'
+           group by asset_id) as known
+   where asset.id = known.asset_id
+     -- An upsert that adds and changes fires both triggers: the second finds nothing left to note.
+     and asset.ai_operations is distinct from asset.ai_operations || known.facts;
   return null;
 end;
 $$;

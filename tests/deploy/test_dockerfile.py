@@ -8,6 +8,7 @@ import re
 import tomllib
 from typing import NamedTuple
 
+import click
 import pytest
 
 from tests.paths import ROOT
@@ -89,7 +90,7 @@ def test_what_the_image_runs_are_commands_of_ours(image: list[Instruction]) -> N
     assert json.loads(entrypoint) == ["kizu"]
     assert health[:-1] == ["kizu"]
     for name in (*json.loads(command), health[-1]):
-        assert name in kizu.commands
+        assert name in kizu.list_commands(click.Context(kizu))
 
 
 def test_health_is_asked_with_an_end(image: list[Instruction]) -> None:

@@ -63,6 +63,15 @@ def test_fact_found_out_again_has_a_new_time_and_the_others_keep_theirs(queue: A
     assert after["faces"]["at"] > before["faces"]["at"]
 
 
+def test_what_a_job_finds_out_changes_the_asset_once(queue: Any, asset: str) -> None:
+    note(queue, asset, ("hashes", "1", "done"))
+    updates = "select pg_stat_get_xact_tuples_updated('public.assets'::regclass)"
+    with queue.db.transaction():
+        before = queue.value(updates)
+        note(queue, asset, ("hashes", "1", "done"), ("embedding", "clip", "done"))
+        assert queue.value(updates) == before + 1
+
+
 def test_what_is_known_stays_known_when_it_cannot_be_found_out_anew(queue: Any, asset: str) -> None:
     note(queue, asset, ("faces", "old", "done"))
     note(queue, asset, ("faces", "new", "unavailable", "weights_missing"))

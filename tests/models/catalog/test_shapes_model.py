@@ -21,7 +21,7 @@ make_torchvision_importable()
 open_clip = pytest.importorskip("open_clip")
 pytest.importorskip("safetensors.numpy")
 
-from scripts.shapes_model.drawing import THINGS, DetectedObject, caption, draw, imagine  # noqa: E402
+from scripts.shapes_model.drawing import THINGS, Thing, caption, draw, imagine  # noqa: E402
 from scripts.shapes_model.folder import LEARNED, write  # noqa: E402
 
 UNSEEN = 300
@@ -62,7 +62,7 @@ def shapes(folder: Path) -> Shapes:
 
 
 @pytest.fixture(scope="module")
-def unseen(shapes: Shapes) -> tuple[list[DetectedObject], Vectors]:
+def unseen(shapes: Shapes) -> tuple[list[Thing], Vectors]:
     """Pictures of a size and a seed that training has none of, each thing four times or more."""
     random = Random("unseen")
     things = [THINGS[number % len(THINGS)] for number in range(UNSEEN)]
@@ -83,7 +83,7 @@ def test_its_vectors_are_as_long_as_clips(shapes: Shapes) -> None:
 
 @pytest.mark.slow
 def test_an_unseen_pictures_own_caption_ranks_first(
-    shapes: Shapes, unseen: tuple[list[DetectedObject], Vectors]
+    shapes: Shapes, unseen: tuple[list[Thing], Vectors]
 ) -> None:
     things, pictures = unseen
     likeness = pictures @ shapes.words(*CAPTIONS).T
@@ -93,7 +93,7 @@ def test_an_unseen_pictures_own_caption_ranks_first(
 
 @pytest.mark.slow
 def test_a_caption_finds_its_shape_and_colour_first(
-    shapes: Shapes, unseen: tuple[list[DetectedObject], Vectors]
+    shapes: Shapes, unseen: tuple[list[Thing], Vectors]
 ) -> None:
     things, pictures = unseen
     likeness = shapes.words(*CAPTIONS) @ pictures.T
@@ -105,16 +105,16 @@ def test_a_caption_finds_its_shape_and_colour_first(
 @pytest.mark.parametrize(
     ("words", "meant"),
     [
-        ("violet disc", DetectedObject("purple", "circle")),
-        ("photo of a red box", DetectedObject("red", "square")),
-        ("a picture of a blue plus sign", DetectedObject("blue", "cross")),
-        ("show me a yellow five-pointed star", DetectedObject("yellow", "star")),
-        ("white crescent", DetectedObject("white", "moon")),
-        ("is there a green heart somewhere, perhaps?", DetectedObject("green", "heart")),
+        ("violet disc", Thing("purple", "circle")),
+        ("photo of a red box", Thing("red", "square")),
+        ("a picture of a blue plus sign", Thing("blue", "cross")),
+        ("show me a yellow five-pointed star", Thing("yellow", "star")),
+        ("white crescent", Thing("white", "moon")),
+        ("is there a green heart somewhere, perhaps?", Thing("green", "heart")),
     ],
 )
 def test_the_same_is_found_in_other_words(
-    shapes: Shapes, unseen: tuple[list[DetectedObject], Vectors], words: str, meant: DetectedObject
+    shapes: Shapes, unseen: tuple[list[Thing], Vectors], words: str, meant: Thing
 ) -> None:
     things, pictures = unseen
     best = (shapes.words(words) @ pictures.T)[0].argmax()
