@@ -25,7 +25,7 @@ from models.pictures.colour import to_srgb
 from models.pictures.decoding import decode
 from models.pictures.exif import Metadata
 from models.pictures.orientation import swaps_sides, turn_upright, valid_orientation
-from models.pictures.sniff import Format, sniff
+from models.pictures.sniff import HEAD, Format, sniff
 
 MAX_PIXELS: Final = 200_000_000
 THUMBNAIL_SIDE: Final = 300
@@ -75,7 +75,7 @@ class Picture:
 
 
 def open_picture(
-    source: bytes | Path,
+    source: bytes | Path | IO[bytes],
     *,
     max_pixels: int = MAX_PIXELS,
     short_side: int | None = None,
@@ -83,6 +83,9 @@ def open_picture(
     orientation: object = None,
 ) -> Picture:
     """Decode `source`, told by its content, not its name; of animations and series the first picture.
+
+    A file that is no picture, such as a video, is refused by its first bytes and not read into memory. An
+    open file is read from its start and left open.
 
     Only a picture with `short_side` and `long_side` pixels at least is needed (None: does not matter; both
     None: all of it), which makes a JPEG several times faster. `orientation` 1..8 takes the place of the
@@ -92,8 +95,7 @@ def open_picture(
     A JPEG cut off within its last 2% of rows is shown as it is; any other truncation is Unreadable.
     Raises NotAnImage, UnsupportedFormat, Unreadable, TooLarge.
     """
-    data = source if isinstance(source, bytes) else source.read_bytes()
-    kind = sniff(data)
+    data, kind = _read(source)
 
     def scale(width: int, height: int) -> int:
         return _spare_factor(width, height, short_side, long_side)
@@ -130,6 +132,18 @@ def thumbnail(picture: Picture) -> bytes:
 def web_version(picture: Picture) -> bytes:
     """The whole picture as JPEG, its long side at most 4096 pixels; never larger than the original."""
     return jpeg(picture.upright(long_side=WEB_SIDE), _WEB_QUALITY)
+
+
+def _read(source: bytes | Path | IO[bytes]) -> tuple[bytes, Format]:
+    if isinstance(source, bytes):
+        return source, sniff(source)
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            return _read(file)
+    source.seek(0)
+    kind = sniff(source.read(HEAD))
+    source.seek(0)
+    return source.read(), kind
 
 
 def _spare_factor(width: int, height: int, short_side: int | None, long_side: int | None) -> int:

@@ -1,8 +1,12 @@
 """Which kind of image bytes are, told from the bytes alone; names and content types lie."""
 
 from enum import StrEnum
+from typing import Final
 
 from models.errors import NotAnImage, Unreadable, UnsupportedFormat
+
+HEAD: Final = 256
+"""How many bytes of a file are looked at."""
 
 
 class Format(StrEnum):
@@ -19,7 +23,7 @@ class Format(StrEnum):
 
 
 def sniff(data: bytes) -> Format:
-    """The kind of image `data` claims to be; the first 256 bytes are enough to tell."""
+    """The kind of image `data` claims to be; its first `HEAD` bytes are enough to tell."""
     if not data:
         raise NotAnImage("the file is empty")
     if data[4:8] == b"ftyp":
@@ -79,7 +83,7 @@ _NEUTRAL_BRANDS = frozenset((b"mif1", b"mif2", b"msf1", b"miaf"))
 
 def _iso_media(data: bytes) -> Format:
     """HEIF, AVIF and MP4 are the same container; the brands tell them apart."""
-    length = min(int.from_bytes(data[:4], "big"), len(data), 256)
+    length = min(int.from_bytes(data[:4], "big"), len(data), HEAD)
     major = data[8:12]
     brands = {data[at : at + 4] for at in range(16, length, 4)} | {major}
     if major in _HEIF_BRANDS | _AVIF_BRANDS | _NEUTRAL_BRANDS:
@@ -109,7 +113,7 @@ def _is_bitmap(data: bytes) -> bool:
 
 
 def _guess(data: bytes) -> str:
-    head = data[:256].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    head = data[:HEAD].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if b"<svg" in head:
         raise UnsupportedFormat("SVG is not supported")
     if head.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
@@ -120,8 +124,8 @@ def _guess(data: bytes) -> str:
         return "an archive"
     if data[:4] == b"\x1a\x45\xdf\xa3":
         return "a video"
-    if not data[:256].strip(b"\0"):
+    if not data[:HEAD].strip(b"\0"):
         return "nothing but zero bytes"
-    if all(byte >= 32 or byte in b"\t\r\n" for byte in data[:256]):
+    if all(byte >= 32 or byte in b"\t\r\n" for byte in data[:HEAD]):
         return "text"
     return "unknown data"

@@ -115,13 +115,13 @@ def see(file: IO[bytes], max_pixels: int, long_side: int, level: Level) -> Share
         NotAnImage, TooLarge, Unreadable, UnsupportedFormat: no picture comes out of these bytes.
     """
     with file:
-        data = file.read()
-    with named_errors():
-        picture = open_picture(data, max_pixels=max_pixels, long_side=long_side)
-        image = picture.upright(long_side=long_side, resampling=RESAMPLING)
-    return SharedPicture(
-        image=image, frame=Frame.of(image), sha256=hashlib.sha256(data).hexdigest(), level=level
-    )
+        with named_errors():
+            picture = open_picture(file, max_pixels=max_pixels, long_side=long_side)
+            image = picture.upright(long_side=long_side, resampling=RESAMPLING)
+        file.seek(0)
+        # The type IO does not say that a binary file reads into a buffer.
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+    return SharedPicture(image=image, frame=Frame.of(image), sha256=sha256, level=level)
 
 
 async def _run_all(

@@ -72,11 +72,9 @@ def render(file: IO[bytes], params: Params, max_pixels: int) -> Rendered:
     Raises:
         NotAnImage, TooLarge, Unreadable, UnsupportedFormat: no picture comes out of these bytes.
     """
-    with file:
-        data = file.read()
-    with named_errors():
+    with file, named_errors():
         picture = open_picture(
-            data,
+            file,
             max_pixels=max_pixels,
             short_side=THUMBNAIL_SIDE if params.generate_thumbnail else 1,
             long_side=WEB_SIDE if params.wants_web_version else None,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops, ImageFile, ImageOps, ImageStat
 
-from models.errors import TooLarge, Unreadable
+from models.errors import NotAnImage, TooLarge, Unreadable
 from models.pictures.orientation import undo_turn
 from models.pictures.picture import THUMBNAIL_SIDE, WEB_SIDE, Picture, open_picture, thumbnail, web_version
 from models.pictures.sniff import Format
@@ -408,3 +408,22 @@ def test_a_path_is_read_like_bytes(tmp_path: Path) -> None:
 
 def test_web_side_is_what_the_contract_says() -> None:
     assert (THUMBNAIL_SIDE, WEB_SIDE) == (300, 4096)
+
+
+def test_an_open_file_is_read_from_its_start_and_left_open() -> None:
+    data = encoded(drawing(), "JPEG")
+    file = io.BytesIO(data)
+    file.seek(7)
+    assert open_picture(file).pixels.tobytes() == open_picture(data).pixels.tobytes()
+    assert not file.closed
+
+
+def test_a_file_that_is_no_picture_is_not_read_into_memory() -> None:
+    class Video(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            assert size is not None
+            assert 0 < size <= 4096
+            return super().read(size)
+
+    with pytest.raises(NotAnImage, match="a video"):
+        open_picture(Video(b"\0\0\0\x18ftypmp42" + bytes(100_000)))
