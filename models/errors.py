@@ -10,7 +10,7 @@ class ImageError(Exception):
 
 
 class NotAnImage(ImageError):
-    """Empty, text, a web page, a video, an archive: nothing that claims to be a still image."""
+    """The bytes do not claim to be a still image: they are empty, text, a web page, a video, an archive."""
 
     code = "not_an_image"
 
@@ -22,13 +22,13 @@ class UnsupportedFormat(ImageError):
 
 
 class Unreadable(ImageError):
-    """Claims to be an image of a known kind, but is truncated or damaged beyond decoding."""
+    """The bytes claim to be an image of a known kind, but are truncated or damaged beyond decoding."""
 
     code = "unreadable"
 
 
 class TooLarge(ImageError):
-    """More pixels than the limit; decided from the header, before anything is decoded."""
+    """The image has more pixels than the limit, as its header says before anything is decoded."""
 
     code = "too_large"
 
@@ -46,36 +46,36 @@ class UnknownModel(ModelError):
 
 
 class WeightsMissing(ModelError):
-    """Its files are not here and may not, or cannot, be fetched; the message says how to get them."""
+    """A model's files are not here and may not, or cannot, be fetched; the message says how to get them."""
 
     code = "weights_missing"
 
 
 class BadWeights(ModelError):
-    """Its files are damaged, or of another model, or would run code that nobody vouched for."""
+    """The files of a model are damaged, or of another model, or would run code that nobody vouched for."""
 
     code = "bad_weights"
 
 
 class LicenceRefused(ModelError):
-    """The settings do not allow its licence."""
+    """The settings do not allow the licence of a model."""
 
     code = "licence_refused"
 
 
 class PackageMissing(ModelError):
-    """A library it needs is not installed; the message names the extra that brings it."""
+    """A library that a model needs is not installed; the message names the extra that brings it."""
 
     code = "package_missing"
 
 
 class OutOfMemory(ModelError):
-    """Not even one input fits."""
+    """The memory does not hold a model with even one input."""
 
     code = "out_of_memory"
 
 
 class ModelFailed(ModelError):
-    """It raised, or the process it ran in ended."""
+    """A model raised an exception, or the process it ran in ended."""
 
     code = "model_failed"

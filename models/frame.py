@@ -32,7 +32,7 @@ class Frame:
         return Image.frombytes("RGB", (self.width, self.height), self.data)
 
     def array(self) -> npt.NDArray[np.uint8]:
-        """Shape (height, width, 3), RGB, read-only, without a copy."""
+        """The pixels as a read-only array (height, width, 3) in RGB, without a copy."""
         import numpy as np
 
         return np.frombuffer(self.data, np.uint8).reshape(self.height, self.width, 3)

@@ -27,7 +27,7 @@ class Model:
     """Of weights that come with a package; see `ModelIdentity.digest`."""
 
     def close(self) -> None:
-        """Give back what forgetting the object does not: sessions, device memory."""
+        """Release what forgetting the object does not: sessions, device memory."""
 
 
 M = TypeVar("M", bound=Model, covariant=True)
@@ -59,13 +59,13 @@ class FaceFinder(Model, ABC):
 
     @abstractmethod
     def find_faces(self, frames: Sequence[Frame]) -> Sequence[tuple[Face, ...]]:
-        """Largest face first."""
+        """The faces in each picture, largest first."""
 
 
 class ObjectDetector(Model, ABC):
     @abstractmethod
     def detect(self, frames: Sequence[Frame]) -> Sequence[tuple[DetectedObject, ...]]:
-        """Highest score first."""
+        """The objects in each picture, highest score first."""
 
 
 class TextReader(Model, ABC):

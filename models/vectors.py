@@ -27,5 +27,5 @@ def unit_rows(rows: npt.NDArray[Any]) -> tuple[Vector, ...]:
 
 
 def cosine(one: Vector, other: Vector) -> float:
-    """Of the angle between two vectors of unit length: 1 is the same direction."""
+    """The cosine of the angle between two vectors of unit length: 1 is the same direction."""
     return sum(a * b for a, b in zip(one, other, strict=True))

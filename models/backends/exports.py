@@ -43,7 +43,7 @@ class NotExportable(Exception):
 
 
 def exported(loading: Loading, name: str, libraries: Sequence[str], write: Callable[[Path], None]) -> Path:
-    """The folder with what `write` put into the one it was given, now or when it was first asked for.
+    """The folder of an exported graph, which `write` fills when it is asked for the first time.
 
     It is kept by the digest of the weights and the versions of this package and of the `libraries` that wrote
     it; the folders of older versions may be deleted. Two processes may write at once: the first to be done
@@ -77,7 +77,7 @@ def write_onnx(
     outputs: Sequence[str],
     open_sides: Mapping[str, Mapping[int, str]],
 ) -> None:
-    """What `call` does with a tensor named `input`, with the weights of `model`, as ONNX.
+    """Write as ONNX what `call` does with a tensor named `input`, the weights of `model` included.
 
     `open_sides` are those of the input and the outputs that vary, by name and dimension.
 
@@ -114,7 +114,7 @@ def write_onnx(
 
 @contextmanager
 def _silent_exporter() -> Iterator[None]:
-    """Without warnings, and without torch's fused attention, which has no counterpart in ONNX."""
+    """Keep the exporter from warning, and from torch's fused attention, which has no counterpart in ONNX."""
     import torch
 
     fast = torch.backends.mha.get_fastpath_enabled()
@@ -163,7 +163,7 @@ def release_file(path: Path) -> None:
 
 
 def require_close(expected: Sequence[npt.NDArray[Any]], found: Sequence[npt.NDArray[Any]]) -> None:
-    """Arrays that a model gave, and those of its graph; each is a direction per input.
+    """Compare the vectors (inputs, dimension) of a model with those of its graph, row by row.
 
     Raises:
         NotExportable: they point elsewhere.

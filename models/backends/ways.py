@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to run a model."""
+    """One way to run a model: a backend and a precision."""
 
     backend: Backend
     precision: Precision
@@ -37,7 +37,7 @@ def choose(
     *,
     installed: Callable[[Backend], bool] = is_installed,
 ) -> Way:
-    """The first of `ways` that is installed and, unless `wanted` is auto, of that backend.
+    """The first way to run a model that is installed and, unless `wanted` is auto, of the backend wanted.
 
     `ways` come fastest first. MODEL_BACKEND speaks to all models: one that has no such way runs as with auto.
 
@@ -58,7 +58,7 @@ _EXTRAS = {"openvino": "openvino"}
 
 
 def take(loading: Loading, ways: Sequence[Way], build: Callable[[Way], T]) -> T:
-    """What `build` makes of the way that `choose` chooses; on torch where auto finds that there is no graph.
+    """The model as `build` makes it in the first way that fits; on torch where auto finds no graph.
 
     Raises:
         ModelFailed: the backend that was asked for cannot run the model.

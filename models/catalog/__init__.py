@@ -26,7 +26,7 @@ def discover() -> tuple[AnySpec, ...]:
 
 
 def distinct(specs: Iterable[AnySpec]) -> tuple[AnySpec, ...]:
-    """`specs`, unless two of them go by the same task and name."""
+    """Check that no two specs go by the same task and name, and answer them."""
     known: dict[tuple[str, str], AnySpec] = {}
     for spec in specs:
         key = (spec.task.name, spec.name)

@@ -151,7 +151,7 @@ def load(loading: Loading) -> FaceFinder:
 
 
 def _ways(device: Device) -> tuple[Way, ...]:
-    """Fastest first. All in fp32, whatever VECTOR_PRECISION says: faces are told apart by little."""
+    """The ways to run the graphs, fastest first; in fp32 only, as faces are told apart by little."""
     ways = (Way("openvino", "fp32"), Way("onnxruntime", "fp32"))
     if device != "cpu":
         return ways[1:]
@@ -208,7 +208,7 @@ class InsightFace(FaceFinder):
         ]
 
     def _detect(self, frame: Frame) -> list[_Found]:
-        """Largest face first."""
+        """Faces of a picture, the largest first."""
         import cv2
         from insightface.utils.face_align import norm_crop
 
@@ -230,7 +230,7 @@ class InsightFace(FaceFinder):
         return sorted(found, key=lambda one: one.box.width * one.box.height, reverse=True)
 
     def _embed(self, crops: Sequence[Pixels]) -> Floats:
-        """A row for each aligned face, not normalised, (N, dimension); there is at least one."""
+        """The vectors (faces, dimension) of one or more aligned faces, not normalised."""
         import numpy as np
 
         size = self._faces_per_call

@@ -130,7 +130,7 @@ class RapidOcr(TextReader):
 
 
 def _box(corners: npt.NDArray[np.float32], frame: Frame) -> Box:
-    """Around a quadrangle; `corners` is (4, 2), in pixels."""
+    """The upright box around a quadrangle, whose `corners` are (4, 2), in pixels."""
     shares = (corners / (frame.width, frame.height)).clip(0, 1)
     (left, top), (right, bottom) = shares.min(axis=0).tolist(), shares.max(axis=0).tolist()
     return Box(x=left, y=top, width=right - left, height=bottom - top)

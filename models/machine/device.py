@@ -46,7 +46,7 @@ def choose(wanted: Literal["auto", "cpu", "cuda", "mps"]) -> Device:
 
 
 def _promising() -> bool:
-    """There may be more than a processor."""
+    """Whether this machine may have a GPU, judged without importing torch."""
     if not sys.platform.startswith("linux"):
         return True
     return any(any(Path("/dev").glob(pattern)) for pattern in NODES)
@@ -54,7 +54,7 @@ def _promising() -> bool:
 
 @contextmanager
 def keep_threads(threads: int) -> Iterator[None]:
-    """Afterwards torch and OpenCV use `threads` for a call, whatever happened in between.
+    """Set torch and OpenCV to `threads` once more when the block ends, whatever happened in between.
 
     Ultralytics takes OpenCV's threads at import, and torch all but one core at its first predict, for the
     whole process. The registry sees to it after every load and every call; a model needs this only between
@@ -67,7 +67,7 @@ def keep_threads(threads: int) -> Iterator[None]:
 
 
 def set_threads(threads: int) -> None:
-    """Of the libraries that are imported. Torch keeps the number per thread: call it where models run."""
+    """Set the threads of torch and OpenCV, where imported; torch needs it in each thread that runs models."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.get_num_threads() != threads:
         torch.set_num_threads(threads)

@@ -34,7 +34,7 @@ PHRASES: Final = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """`error` means that fewer inputs at a time might do."""
+    """Whether an error means that memory ran out, so that fewer inputs at a time might do."""
     if isinstance(error, OutOfMemory | MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     text = str(error).lower()
@@ -42,7 +42,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def taken(device: Device) -> int:
-    """Megabytes in use where models of `device` live: resident in this process, or on the whole GPU."""
+    """The megabytes in use where models of `device` live: resident in this process, or on the whole GPU."""
     torch = sys.modules.get("torch")
     if device == "cuda" and torch is not None:
         free, total = torch.cuda.mem_get_info()
@@ -51,7 +51,7 @@ def taken(device: Device) -> int:
 
 
 def machine(device: Device) -> int:
-    """Megabytes there are in all: of the GPU, or of the machine or the container."""
+    """The megabytes there are in all: of the GPU, or of the machine or the container."""
     torch = sys.modules.get("torch")
     if device == "cuda" and torch is not None:
         return int(torch.cuda.mem_get_info()[1]) // MEGABYTE
@@ -68,7 +68,7 @@ def _machine() -> int:
 
 
 def resident() -> int:
-    """Megabytes of this process."""
+    """The resident megabytes of this process."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:
@@ -77,7 +77,7 @@ def resident() -> int:
 
 
 def _resident_elsewhere() -> int:
-    """In bytes: now, if psutil is there (ultralytics brings it), else the most there ever was."""
+    """Resident bytes elsewhere than on Linux: now, if psutil is there, else the most there ever was."""
     try:
         import psutil
     except ImportError:
@@ -88,7 +88,7 @@ def _resident_elsewhere() -> int:
 
 
 def return_memory() -> None:
-    """Return what nothing uses to the system.
+    """Return memory that nothing uses to the system.
 
     After a model is forgotten its memory stays with the process otherwise: in cycles, in the C library's free
     lists (all of 679 MB of a YOLOv8m; 250 MB less after this), in CUDA's cache.
@@ -126,7 +126,7 @@ def use_one_arena() -> None:
 
 @cache
 def _of_glibc(name: str) -> Any:
-    """A function; None where the C library is another."""
+    """A function of glibc; None where the C library is another."""
     if not sys.platform.startswith("linux"):
         return None
     try:

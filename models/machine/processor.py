@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def has_bf16() -> bool:
-    """It multiplies bf16 in hardware. Elsewhere bf16 is emulated, and slower than fp32."""
+    """Whether the processor multiplies bf16 in hardware. Elsewhere bf16 is emulated, and slower than fp32."""
     return not features().isdisjoint({"avx512_bf16", "amx_bf16"})
 
 
@@ -17,7 +17,7 @@ def has_avx512() -> bool:
 
 @cache
 def features() -> frozenset[str]:
-    """As Linux names them, e.g. `avx2`; of other systems nothing is known."""
+    """The processor's features as Linux names them, e.g. `avx2`; empty on other systems."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -39,7 +39,7 @@ class Machine:
 
 
 def look(wanted: Literal["auto", "cpu", "cuda", "mps"]) -> Machine:
-    """Imports what is installed."""
+    """What this machine has for models; imports torch and ONNX Runtime where they are installed."""
     device, problem = None, ""
     try:
         device = devices.choose(wanted)

@@ -44,7 +44,7 @@ def make_torchvision_importable() -> None:
 
 
 def suppress(boxes: Tensor, scores: Tensor, threshold: float) -> Tensor:
-    """Indices, best first, of the boxes that overlap no better one by more than `threshold` (IoU).
+    """The indices, best first, of the boxes that overlap no better one by more than `threshold` (IoU).
 
     `boxes` is (N, 4) as left, top, right, bottom, `scores` is (N,): what `torchvision.ops.nms` takes and
     answers. In NumPy, whose small operations cost a thirtieth of torch's.
@@ -67,7 +67,7 @@ def suppress(boxes: Tensor, scores: Tensor, threshold: float) -> Tensor:
 
 
 def _loads(package: Path) -> bool:
-    """Whether the compiled part loads, in the way in which torchvision itself does it."""
+    """Whether torchvision's compiled part loads, in the way in which torchvision itself does it."""
     import torch
 
     for suffix in EXTENSION_SUFFIXES:

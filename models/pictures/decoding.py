@@ -254,7 +254,7 @@ def _block(value: object) -> bytes | None:
 
 
 def _exif_as_hex(text: object) -> bytes | None:
-    """ImageMagick's way to keep EXIF in PNG: three lines of header, then hexadecimal."""
+    """Read EXIF that ImageMagick kept in a PNG: three lines of header, then hexadecimal."""
     try:
         return bytes.fromhex("".join(str(text).split("\n")[3:])) or None
     except ValueError:
@@ -262,7 +262,7 @@ def _exif_as_hex(text: object) -> bytes | None:
 
 
 def _silence_pillow() -> None:
-    """Pillow warns about what strangers put into files; such a file is answered with a code of ours instead.
+    """Keep Pillow from warning about what strangers put into files, which our error codes tell.
 
     A filter for good, since `warnings.catch_warnings` is not safe with threads. Looked up each time,
     because others (pytest for one) put the list of filters back.

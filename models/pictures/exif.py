@@ -128,7 +128,7 @@ _ZONE = re.compile(r"([+-])(\d{2}):?(\d{2})$", re.ASCII)
 
 
 def _moment(text: str, fraction: str = "", zone: str = "") -> datetime | None:
-    """`2024:06:01 12:00:00` and its ISO relatives; `fraction` are the digits after the second."""
+    """The moment of `2024:06:01 12:00:00` or an ISO form; `fraction` are the digits after the second."""
     if not (match := _DATE_TIME.match(text)):
         return None
     year, month, day, hour, minute = (int(part) for part in match.groups()[:5])

@@ -82,7 +82,7 @@ _NEUTRAL_BRANDS = frozenset((b"mif1", b"mif2", b"msf1", b"miaf"))
 
 
 def _iso_media(data: bytes) -> Format:
-    """HEIF, AVIF and MP4 are the same container; the brands tell them apart."""
+    """The kind of an ISO media file: HEIF, AVIF and MP4 are one container, and its brands tell them apart."""
     length = min(int.from_bytes(data[:4], "big"), len(data), HEAD)
     major = data[8:12]
     brands = {data[at : at + 4] for at in range(16, length, 4)} | {major}
@@ -104,7 +104,7 @@ def _riff(data: bytes) -> Format:
 
 
 def _is_bitmap(data: bytes) -> bool:
-    """'BM' alone also opens plain words, so the header that follows must have a known length."""
+    """Whether a bitmap begins: 'BM' alone also opens plain words, so the header must have a known length."""
     if not data.startswith(b"BM"):
         return False
     if len(data) < 18:

@@ -37,7 +37,7 @@ class Answerer:
         self._loader.make_room(slot)
 
     def _answer(self, slot: Slot, method: str | None, requests: list[Request]) -> None:
-        """Each request gets its answer or its own error, however many calls that takes."""
+        """Give each request its answer or its own error, however many calls that takes."""
         if not requests:
             return
         outcome = self._call(slot, method, requests)

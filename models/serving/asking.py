@@ -62,22 +62,22 @@ class Models(Protocol):
         ...
 
     async def identity(self, task: Task[Any]) -> ModelIdentity:
-        """Of the model that would answer `task` now. Needs no weights unless they name its backend.
+        """The identity of the model that would answer `task` now; needs weights if they name its backend.
 
         Raises a `ModelError` where the settings select none.
         """
         ...
 
     async def unload(self, task: Task[Any]) -> None:
-        """Forget its model as soon as it is idle; its next use loads it again."""
+        """Unload the model of `task` as soon as it is idle; its next use loads it again."""
         ...
 
     async def unload_all(self) -> None: ...
 
     async def metrics(self) -> Mapping[str, ModelMetrics]:
-        """By `ModelIdentity.version`."""
+        """The metrics of each model by `ModelIdentity.version`."""
         ...
 
     async def close(self) -> None:
-        """Requests under way fail; everything is unloaded."""
+        """Unload everything; requests under way fail."""
         ...

@@ -57,7 +57,7 @@ class Channel:
         self._post(self._send, Kind.ASK, 0, packed(hello, self._frames.number_of))
 
     async def ask(self, verb: str, *arguments: Any) -> Any:
-        """What the host answers; raises the `ModelError` with which it, or the channel, failed."""
+        """The host's answer to a request; raises the `ModelError` with which it, or the channel, failed."""
         number = next(self._numbers)
         future: asyncio.Future[Any] = self._loop.create_future()
         self._asked[number] = future

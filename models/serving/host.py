@@ -51,7 +51,7 @@ class ModelHost:
         self._asked: dict[int, Future[Any]] = {}
 
     def serve(self) -> None:
-        """Until the worker is gone."""
+        """Read and answer requests until the worker is gone."""
         with suppress(EOFError, ConnectionError):
             kind, _, length = self._header()
             assert kind is Kind.ASK
@@ -121,7 +121,7 @@ class ModelHost:
         self._send(Kind.ERROR, number, packed(error, no_frame))
 
     def _tell(self, _logger: Any, level: str, event: MutableMapping[str, Any]) -> NoReturn:
-        """Logs reach the worker as events, and go on through its own log."""
+        """Send a log event to the worker, which passes it on through its own log."""
         fields = {key: _plain(value) for key, value in event.items()}
         self._send(Kind.LOG, 0, packed((level, fields.pop("event", ""), fields), no_frame))
         raise structlog.DropEvent

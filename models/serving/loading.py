@@ -38,14 +38,14 @@ class WeightStore(Protocol):
     """Where the files of models are."""
 
     def paths(self, variant: Variant) -> Mapping[str, Path]:
-        """By `WeightFile.path`: present and verified, fetched if need be. Blocks.
+        """The paths of verified files by `WeightFile.path`, fetched if need be. Blocks.
 
         Raises `WeightsMissing` or `BadWeights`.
         """
         ...
 
     def digest(self, variant: Variant) -> str | None:
-        """See `ModelIdentity.digest`."""
+        """The digest of a model's files, as in `ModelIdentity.digest`."""
         ...
 
 

@@ -147,7 +147,7 @@ class Registry:
             return {slot.version: slot.metrics for slot in self._slots.by_task.values()}
 
     def shut(self) -> None:
-        """See `Models.close`; waits for the call that is running."""
+        """Unload everything as `Models.close` does; waits for the call that is running."""
         self._thread.shut()
 
     def _slot(self, task: str) -> Slot:

@@ -16,7 +16,7 @@ TRUSTED = "trusted.json"
 
 
 def digest_of(path: Path, *, anew: bool = False) -> str:
-    """SHA-256 of a file, in hexadecimal; read again if `anew`, or if its size or time of change is another.
+    """The SHA-256 of a file in hexadecimal; it is read again if `anew`, or if its size or time changed.
 
     What was computed is kept beside the file, where that folder can be written.
     """
@@ -38,18 +38,18 @@ def has_digest(path: Path) -> bool:
 
 
 def remember(path: Path, digest: str) -> None:
-    """Note what was just fetched; what was fetched first stays on record, and is what counts later."""
+    """Note the digest of a file just fetched; the first one noted for a path stays, and counts later."""
     write_note(note_of(path), {"first": digest, **read_note(note_of(path)), **_state(path), "sha256": digest})
 
 
 def first_digest(path: Path) -> str | None:
-    """What was first fetched as `path`, if anything; outlives the file."""
+    """The digest of what was first fetched as `path`, if anything; it outlives the file."""
     first = read_note(note_of(path)).get("first")
     return first if isinstance(first, str) else None
 
 
 def trust(cache: Path, path: Path) -> str:
-    """Vouch for what is in `path` now; answers its digest."""
+    """Vouch for the content that a file has now; answers its digest."""
     digest = digest_of(path, anew=True)
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / f".{TRUSTED}.lock").open("w") as lock:
@@ -67,7 +67,7 @@ def note_of(path: Path) -> Path:
 
 
 def read_note(path: Path) -> dict[str, Any]:
-    """Empty where there is none, or a damaged one."""
+    """The JSON object in a note; empty where there is none, or a damaged one."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -76,7 +76,7 @@ def read_note(path: Path) -> dict[str, Any]:
 
 
 def write_note(path: Path, note: Mapping[str, Any]) -> None:
-    """Nothing happens in a cache that others fill: what was to be noted is found out each time."""
+    """Write a note if the cache can be written to; otherwise digests are found out each time."""
     with suppress(OSError):
         _replace(path, note)
 

@@ -42,11 +42,11 @@ FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class _Again(Exception):
-    """This try failed; the next one may not."""
+    """One try failed in a way that the next one may not."""
 
 
 class _Silent(_Again):
-    """Nobody answered."""
+    """No server answered."""
 
 
 def fetch(
@@ -97,7 +97,7 @@ def _fetch(
 def _download(
     url: str, part: Path, plain: Wanted | None, progress: Progress, client: httpx.Client, pause: float
 ) -> None:
-    """Let `part` hold all that is at `url`."""
+    """Download what is at `url` into `part`, going on where an earlier try ended."""
     tries, arrived = 0, False
     while True:
         before = _length(part)
@@ -153,7 +153,7 @@ def _try(url: str, part: Path, plain: Wanted | None, progress: Progress, client:
 
 @contextmanager
 def _get(url: str, headers: dict[str, str], client: httpx.Client) -> Iterator[httpx.Response]:
-    """Follow redirects, to HTTPS only: what is fetched could be changed on the way elsewhere."""
+    """Request a file, following redirects to HTTPS only: elsewhere it could be changed on the way."""
     address = url
     _check_address(address, first=True)
     for _ in range(REDIRECTS):
@@ -167,7 +167,7 @@ def _get(url: str, headers: dict[str, str], client: httpx.Client) -> Iterator[ht
 
 
 def _check_address(address: str, *, first: bool) -> None:
-    """HTTPS, or at first also a server on this very machine."""
+    """Refuse addresses other than HTTPS, except a server on this very machine that was asked first."""
     parts = urlsplit(address)
     if parts.scheme == "https":
         return
@@ -179,7 +179,7 @@ def _check_address(address: str, *, first: bool) -> None:
 
 
 def _check_status(answer: httpx.Response, url: str, start: int) -> int:
-    """From which byte on the answer is."""
+    """The byte from which on the server answers."""
     if answer.status_code == 200:
         return 0
     if answer.status_code == 206 and answer.headers.get("content-range", "").startswith(f"bytes {start}-"):
@@ -190,7 +190,7 @@ def _check_status(answer: httpx.Response, url: str, start: int) -> int:
 
 
 def _expected(answer: httpx.Response, start: int) -> int | None:
-    """All bytes of the file, where the server says so."""
+    """The size of the whole file in bytes, where the server tells it."""
     if answer.status_code == 206:
         return _total(answer)
     length = answer.headers.get("content-length", "")
@@ -221,7 +221,7 @@ def _receive(
 
 
 def _resumable(url: str, part: Path, *, trusting: bool) -> tuple[int, str | None]:
-    """How much of `part` can stay, and by what the server knows whether that is so.
+    """How many bytes of a partial file can stay, and the validator by which the server checks that.
 
     Without a word of the server's, only if the digest of the whole will tell anyway.
     """
@@ -281,6 +281,6 @@ def _host(url: str) -> str:
 
 
 def make_client(transport: Transport | None = None) -> httpx.Client:
-    """Proxies and certificates of the environment are respected."""
+    """An HTTP client that respects proxies and certificates of the environment."""
     timeout: Any = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
     return httpx.Client(timeout=timeout, follow_redirects=False, transport=transport)

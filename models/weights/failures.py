@@ -26,7 +26,7 @@ class FailureNote:
     wanted: Mapping[str, str | None]
 
     def recent(self) -> ModelError | None:
-        """The failure, by whichever process, of a download that would have brought what is still wanted."""
+        """The recent failure, in any process, of a download that would have brought what is still wanted."""
         note = digests.read_note(self.path)
         try:
             recent = 0 < note["until"] - time.time() <= WRONG_SECONDS  # more: the clock was set
@@ -39,7 +39,7 @@ class FailureNote:
         return error if recent and same else None
 
     def write(self, error: ModelError) -> None:
-        """Remember a failure."""
+        """Note a failed download."""
         wrong = isinstance(error, BadWeights)
         note = {
             "url": self.url,
@@ -51,5 +51,5 @@ class FailureNote:
         digests.write_note(self.path, note)
 
     def remove(self) -> None:
-        """Forget it, because the download has succeeded."""
+        """Remove the note, because the download has succeeded."""
         self.path.unlink(missing_ok=True)

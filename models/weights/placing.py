@@ -65,7 +65,7 @@ def unpack(archive: Path, file: Wanted) -> str:
 
 
 def _find(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
-    """The member of that name, or the only one so called in whichever folder."""
+    """The archive's member of a name, or the only one so called in whichever folder."""
     members = [member for member in archive.infolist() if not member.is_dir()]
     found = [member for member in members if member.filename == name] or [
         member for member in members if member.filename.rpartition("/")[2] == name
@@ -76,7 +76,7 @@ def _find(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
 
 
 def _copy(source: IO[bytes], target: IO[bytes], size: int) -> str:
-    """Exactly `size` bytes, whatever an archive says."""
+    """Copy exactly `size` bytes, whatever an archive says."""
     digest, copied = hashlib.sha256(), 0
     while piece := source.read(PIECE):
         copied += len(piece)

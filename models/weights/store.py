@@ -53,7 +53,7 @@ class Weights:
         self._transport = transport
 
     def paths(self, variant: Variant) -> Mapping[str, Path]:
-        """By `WeightFile.path`: present and verified, fetched if missing and MODEL_DOWNLOADS allows it.
+        """The paths of verified files by `WeightFile.path`, fetched if missing and MODEL_DOWNLOADS allows it.
 
         Raises:
             WeightsMissing: a file is not here and cannot, or may not, be fetched.
@@ -64,7 +64,7 @@ class Weights:
         return self._verified(variant)
 
     def pull(self, variant: Variant, progress: Progress | None = None) -> Mapping[str, Path]:
-        """As `paths`, but asked for by a person: the network is tried, whatever the settings say.
+        """The paths of files that a person asked for; missing ones are fetched, whatever the settings say.
 
         Raises as `paths` does.
         """
@@ -72,7 +72,7 @@ class Weights:
         return self._verified(variant)
 
     def digest(self, variant: Variant) -> str | None:
-        """SHA-256 over the digests of all files, in order (in hexadecimal, one a line); None without files.
+        """The SHA-256 over the digests of all files in order (hexadecimal, one a line); None without files.
 
         Raises:
             WeightsMissing: a file is not here. Nothing is fetched.
@@ -88,11 +88,11 @@ class Weights:
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     def missing(self, variant: Variant) -> tuple[WeightFile, ...]:
-        """The files that are not here; the others are not looked into."""
+        """The files that are not there; the content of the others is not read."""
         return tuple(file for file in variant.files if not self._path(file).is_file())
 
     def states(self, variant: Variant, *, thorough: bool = False) -> tuple[FileState, ...]:
-        """Each file's state: `thorough` reads them all; else none is read, what was found before counts."""
+        """The state of each file; `thorough` reads them all, otherwise what was found before counts."""
         return tuple(
             self._state(file, variant, look="anew" if thorough else "never") for file in variant.files
         )
@@ -127,7 +127,7 @@ class Weights:
         return FileState(file, path, "bad" if problem else "present", problem, found)
 
     def _doubt(self, file: WeightFile, path: Path, found: str, variant: Variant) -> str:
-        """Why a file with that digest must not be used; empty if it may."""
+        """The reason why a file with that digest must not be used; empty if it may."""
         if digests.is_trusted(self._cache, found):
             return ""
         expected = file.sha256 or digests.first_digest(path)

@@ -98,13 +98,13 @@ def select(settings: ModelSettings) -> Variant:
 
 
 def _path(pretrained: str) -> PurePath | None:
-    """Where the weights are, if that is no tag: absolute, or below the cache folder."""
+    """The path of weights that are named by no tag: absolute, or below the cache folder."""
     path = Path(pretrained).expanduser()
     return path if len(path.parts) > 1 or path.suffix in _SUFFIXES else None
 
 
 def _of_folder(settings: ModelSettings, folder: str, name: str) -> Variant:
-    """Of weights that have their architecture beside them, as the library saves them."""
+    """The variant for weights that have their architecture beside them, as the library saves them."""
     here = settings.model_cache_dir / folder
     checkpoint = next((one for one in _CHECKPOINTS if (here / one).is_file()), _CHECKPOINTS[0])
     try:
@@ -164,7 +164,7 @@ def export(loading: Loading, backend: Literal["onnxruntime", "openvino"]) -> Pat
 
 
 def _ways(loading: Loading) -> tuple[Way, ...]:
-    """Fastest first."""
+    """The ways to run the towers, fastest first."""
     precision = loading.settings.vector_precision
     if loading.device != "cpu":
         return (Way("torch", precision),)
@@ -226,7 +226,7 @@ def _tower_of_another_library(loading: Loading) -> dict[str, Any]:
 
 
 def _check_positions(model: Any, path: Path) -> None:
-    """The library stretches the positions of another size of picture to fit, and says nothing.
+    """Refuse weights for another size of picture, whose positions the library would stretch without a word.
 
     Raises:
         BadWeights: that is what it did.
@@ -241,7 +241,7 @@ def _check_positions(model: Any, path: Path) -> None:
 
 
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Of what is stored in a file; its numbers are not read."""
+    """The shape of each tensor in a file of weights, whose numbers are not read."""
     from open_clip.factory import load_state_dict
     from safetensors import safe_open
 
@@ -279,7 +279,7 @@ def _brief(error: Exception) -> str:
 
 
 class OpenClip(Embedder):
-    """Preparation, a tower, and vectors of unit length."""
+    """Embeds pictures and sentences: preparation, a tower, and a vector scaled to length 1."""
 
     def __init__(self, towers: Towers, way: Way, tokenizer: Callable[[], Tokenizer]) -> None:
         self.backend, self.precision = way.backend, way.precision
@@ -300,7 +300,7 @@ class OpenClip(Embedder):
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
-        """Made when first needed: most workers see pictures only, and importing it takes a second."""
+        """The tokenizer, made when first needed: most workers see pictures only, and its import is slow."""
         return self._make_tokenizer()
 
 

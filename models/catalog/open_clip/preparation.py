@@ -37,7 +37,7 @@ class Preparation:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Preparation:
-        """From `model.visual.preprocess_cfg`."""
+        """The preparation that `model.visual.preprocess_cfg` describes."""
         size = config["size"]
         height, width = size if isinstance(size, Sequence) else (size, size)
         mode = config["resize_mode"]
@@ -63,7 +63,7 @@ class Preparation:
         return cls(**{**found, "mean": tuple(found["mean"]), "std": tuple(found["std"])})
 
     def pixels(self, frames: Sequence[Frame]) -> Tensor:
-        """Shape (frames, 3, height, width), fp32, normalised."""
+        """The pixels of frames as the tower takes them: (frames, 3, height, width), fp32, normalised."""
         import torch
 
         pictures = torch.cat([self._fitted(frame) for frame in frames]).float().div_(255)
@@ -82,7 +82,7 @@ class Preparation:
         return max(1, round(width / ratio)), max(1, round(height / ratio))
 
     def _fitted(self, frame: Frame) -> Tensor:
-        """Shape (1, 3, height, width), bytes."""
+        """A picture resized and cut to the input: (1, 3, height, width), bytes."""
         import torch
         from torch.nn import functional
 
@@ -100,7 +100,7 @@ class Preparation:
         return self._cut(self._framed(resized))
 
     def _middle(self, frame: Frame, width: int, height: int) -> Image.Image:
-        """What `_cut` would leave of a picture of `width` and `height`, without the rest being made."""
+        """The middle of a picture of `width` and `height`; what is cut away is not resized."""
         left, top = _half(width - self.width), _half(height - self.height)
         across, down = frame.width / width, frame.height / height
         box = (left * across, top * down, (left + self.width) * across, (top + self.height) * down)
@@ -108,7 +108,7 @@ class Preparation:
         return frame.image().resize((self.width, self.height), how, box=box)
 
     def _framed(self, picture: Tensor) -> Tensor:
-        """With a margin where it is smaller than the input."""
+        """A picture with a margin where it is smaller than the input."""
         from torch.nn import functional
 
         across = max(0, self.width - picture.shape[3])
@@ -128,7 +128,7 @@ def _half(length: int) -> int:
 
 
 def _tensor_of(frame: Frame) -> Tensor:
-    """Shape (1, 3, height, width), bytes, over the frame's own memory."""
+    """A frame as a tensor (1, 3, height, width) of bytes, which shares its memory."""
     import torch
 
     with warnings.catch_warnings():

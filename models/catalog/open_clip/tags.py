@@ -114,7 +114,7 @@ def tokenizer_files(text: Mapping[str, Any], folder: str) -> tuple[WeightFile, .
 
 
 def _file(model: str, tag: str, repository: str, name: str) -> WeightFile:
-    """The file of weights; `name` is empty where the repository has the files that OpenCLIP looks for."""
+    """The file of published weights; without `name` it is the one that OpenCLIP looks for."""
     folder = f"openclip/{model}/{tag}"
     if f"{folder}/{_SAFE}" == _DEFAULT.path:
         return _DEFAULT

@@ -33,7 +33,7 @@ _STEP: Final = 8
 
 
 class Towers(Protocol):
-    """Vectors are not normalised yet."""
+    """The two networks of a model, whose vectors are not normalised yet."""
 
     dimension: int
     preparation: Preparation
@@ -41,16 +41,16 @@ class Towers(Protocol):
     """A sentence needs no padding behind its end."""
 
     def pictures(self, pixels: Tensor) -> Rows:
-        """`pixels` is (pictures, 3, height, width) in fp32, as `Preparation` makes it."""
+        """Vectors (pictures, dimension) of pixels (pictures, 3, height, width) from `Preparation`."""
         ...
 
     def sentences(self, tokens: Tensor) -> Rows:
-        """`tokens` is (sentences, length)."""
+        """Vectors (sentences, dimension) of `tokens` (sentences, length)."""
         ...
 
 
 class TorchTowers:
-    """The library's own model."""
+    """The two towers run by torch, in the library's own model."""
 
     def __init__(self, model: Any, device: Device, precision: Precision) -> None:
         import torch
@@ -80,7 +80,7 @@ class TorchTowers:
 
 
 class GraphTowers:
-    """Graphs that `write_graphs` wrote. Each is opened when first asked: few workers need both."""
+    """The two towers as graphs that `write_graphs` wrote. One is opened when first used; few need both."""
 
     def __init__(self, folder: Path, backend: GraphRuntime, precision: Precision, loading: Loading) -> None:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
@@ -112,13 +112,13 @@ class GraphTowers:
 
 
 def cut(tokens: Tensor) -> Tensor:
-    """Without most of the padding; `tokens` is (sentences, length), and the highest token ends a sentence."""
+    """Tokens (sentences, length) without most of their padding; the highest token ends a sentence."""
     longest = int(tokens.argmax(dim=1).max()) + 1
     return tokens[:, : -(-longest // _STEP) * _STEP].contiguous()
 
 
 def can_shorten(model: Any) -> bool:
-    """Words see only those before them, and the end, the highest token, is what is read off."""
+    """Whether padding changes no vector: words see only earlier ones, and the sentence's end is read."""
     import open_clip
 
     return (
