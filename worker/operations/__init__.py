@@ -1,5 +1,5 @@
-"""One file per fact about a picture, ending in OPERATION. For one more: a file here, a migration for its rows and
-its line in the table `facts`, and `scripts/make-kinds` for the edge functions.
+"""One file per fact about a picture, ending in OPERATION. For one more: a file here, a migration for its rows
+and its line in the table `facts`, and `scripts/make-kinds` for the edge functions.
 """
 
 from __future__ import annotations
