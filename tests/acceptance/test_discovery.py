@@ -23,127 +23,9 @@ from worker.local.stack import LocalStack, StackInfo
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
-MODEL = '''
-"""How bright a picture is, by counting."""
-
-from collections.abc import Sequence
-
-from models.frame import Frame
-from models.settings import ModelSettings
-from models.spec import Licence, Loading, ModelSpec, Variant
-from models.tasks import Model, Task
-
-
-class Meter(Model):
-    backend, precision = "python", "exact"
-
-    def measure(self, frames: Sequence[Frame]) -> Sequence[float]:
-        return [round(sum(frame.data) / len(frame.data) / 255, 3) for frame in frames]
-
-
-BRIGHTNESS: Task[Meter] = Task("brightness", lambda frame: (Meter.measure, frame))
-
-
-def select(settings: ModelSettings) -> Variant:
-    return Variant(version="meter-1", licence=Licence(name="Apache-2.0", use="free"))
-
-
-def load(loading: Loading) -> Meter:
-    return Meter()
-
-
-SPEC = ModelSpec(task=BRIGHTNESS, name="meter", select=select, load=load)
-'''
-OPERATION = '''
-"""Measures how bright a picture is."""
-
-from models.catalog.meter import BRIGHTNESS, Meter
-from worker.context import Context
-from worker.core.job import Replace
-from worker.operations.operation import Finding, Operation, SharedPicture, provenance
-
-
-async def measure(picture: SharedPicture, context: Context) -> Finding:
-    answer = await context.models.run(BRIGHTNESS, Meter.measure, picture.frame)
-    row = {"brightness": answer.value, **provenance(answer.model)}
-    return Finding(
-        count=1,
-        result={"success": True, "brightness": answer.value},
-        writes=[Replace(table="image_brightness", rows=[row])],
-        model=answer.model,
-    )
-
-
-OPERATION = Operation(name="brightness", long_side=64, run=measure, task=BRIGHTNESS)
-'''
-HANDLER = '''
-"""Sums up how bright a user's photos are."""
-
-from typing import Literal
-
-from pydantic import BaseModel, Field
-
-from worker.context import Context
-from worker.core.handler import Handler
-from worker.core.job import Done, Replace
-
-
-class Params(BaseModel):
-    """The params of a `sum_brightness` job."""
-
-    rounding: Literal["down", "up"] = "down"
-    digits: int = Field(2, ge=0, le=6)
-
-
-async def sum_up(params: Params, context: Context) -> Done:
-    photos = [
-        row["asset_id"]
-        async for page in context.rows.pages("asset_facts", {"fact": "brightness", "limit": 1})
-        for row in page
-    ]
-    row = {"photos": len(photos), "rounding": params.rounding, "digits": params.digits}
-    return Done(result=row, writes=[Replace(table="brightness_sums", rows=[row])])
-
-
-HANDLER = Handler(
-    kind="sum_brightness", version="1", lane="ai", params=Params, run=sum_up, about_asset=False
-)
-'''
-MIGRATION = """
--- How bright photos are: a fact of each, and a sum for their user.
-create table public.image_brightness (
-  id             uuid primary key default gen_random_uuid(),
-  user_id        uuid not null,
-  asset_id       uuid not null,
-  run_id         uuid references public.runs on delete set null,
-  brightness     real not null,
-  model_version  text not null,
-  weights_digest text,
-  foreign key (asset_id, user_id) references public.assets (id, user_id) on delete cascade
-);
-create table public.brightness_sums (
-  id       uuid primary key default gen_random_uuid(),
-  user_id  uuid not null references auth.users on delete cascade,
-  run_id   uuid references public.runs on delete set null,
-  photos   int not null,
-  rounding text not null,
-  digits   int not null
-);
-select kizu.let_owners_read('image_brightness');
-select kizu.let_owners_read('brightness_sums');
-insert into public.result_tables (table_name, mode, owner, columns)
-values ('image_brightness', 'replace', 'asset', '{brightness,model_version,weights_digest}'),
-       ('brightness_sums', 'replace', 'user', '{photos,rounding,digits}');
-insert into public.facts (fact, kind, media, listed_in)
-values ('brightness', 'image_ai', '{image}', 'operations');
-insert into public.job_kinds (kind, table_name) values ('sum_brightness', 'ai_processing_jobs');
-"""
-ADDED = {
-    "models/catalog/meter.py": MODEL,
-    "worker/operations/brightness.py": OPERATION,
-    "worker/handlers/sum_brightness.py": HANDLER,
-    "supabase/migrations/20991231000000_brightness.sql": MIGRATION,
-}
+ONE_MORE = Path(__file__).parent / "one_more"
+"""A model of a new task, an operation that asks it, a handler of a new kind, and the migration for them."""
+ADDED = sorted(str(path.relative_to(ONE_MORE)) for path in ONE_MORE.rglob("*") if path.is_file())
 MADE = "supabase/functions/_shared/kinds.ts"
 
 
@@ -162,9 +44,9 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     packages = "supabase/local/node_modules"
     if (ROOT / packages).exists():  # else the stack installs them
         shutil.copytree(ROOT / packages, tree / packages, symlinks=True, copy_function=_link)
-    for name, source in ADDED.items():
+    for name in ADDED:
         assert not (tree / name).exists()
-        (tree / name).write_text(source.lstrip())
+        shutil.copy(ONE_MORE / name, tree / name)
     run(tree, "-m", "scripts.make_kinds")
     return tree
 
