@@ -46,6 +46,13 @@ def test_tree_keeps_its_contracts(tree: Path) -> None:
     assert broken_by(tree, "worker/core/new.py", "") == ""
 
 
+@pytest.mark.parametrize("package", ["models", "worker"])
+def test_every_folder_of_code_is_a_package(package: str) -> None:
+    """Python imports a folder without an `__init__.py`, but the linter passes over all that is in it."""
+    folders = {path.parent for path in (ROOT / package).rglob("*.py")}
+    assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
 @pytest.mark.parametrize(
     ("name", "source", "contract"),
     [
@@ -91,6 +98,7 @@ def test_tree_keeps_its_contracts(tree: Path) -> None:
         ("worker/new.py", "", "must be declared as a layer"),
         ("worker/new/__init__.py", "", "must be declared as a layer"),
         ("models/new.py", "", "must be declared as a layer"),
+        ("models/new/__init__.py", "", "must be declared as a layer"),
     ],
 )
 def test_what_breaks_a_contract_is_found(tree: Path, name: str, source: str, contract: str) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import math
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from importlib.metadata import version
@@ -18,8 +18,7 @@ from models.machine import memory
 from models.selection import select
 from models.serving.asking import Models
 from models.serving.remote import RemoteModels
-from models.tasks import EMBED, FACES
-from worker import health
+from worker import health, operations
 from worker.context import Context, files_for
 from worker.core.daemon import Daemon, poll_seconds
 from worker.core.errors import StartupError
@@ -31,6 +30,7 @@ from worker.core.record import Record
 from worker.core.runner import Runner
 from worker.files.spool import remove_leftovers
 from worker.handlers import discover
+from worker.operations.operation import Operation
 from worker.project.connection import Connection
 from worker.project.queue import SupabaseQueue
 from worker.project.realtime import RealtimeSupervisor
@@ -39,8 +39,6 @@ from worker.settings import Settings
 
 Handlers: TypeAlias = Mapping[str, Handler[Any, Context]]
 """By kind and alias."""
-
-VECTOR_TABLES = {EMBED: "image_embeddings", FACES: "face_embeddings"}
 
 
 async def run_worker(
@@ -66,8 +64,9 @@ async def run_worker(
         stack.push_async_callback(models.close)
         pixels = ThreadPoolExecutor(settings.decode_threads, "pixels")
         stack.callback(pixels.shutdown, wait=False, cancel_futures=True)
-        if any("image_ai" in kinds for _, _, kinds in lanes_of(settings, handlers)):
-            await check_dimensions(connection, settings)
+        kinds = [kind for _, _, kinds in lanes_of(settings, handlers) for kind in kinds]
+        if found_out := operations_of(handlers[kind] for kind in kinds):
+            await check_dimensions(connection, settings, found_out)
 
         def context(job: Job, hold: Hold, record: Record) -> Context:
             return Context(
@@ -126,20 +125,33 @@ def compose(
     )
 
 
-async def check_dimensions(connection: Connection, settings: Settings) -> None:
-    """Compare the vectors of the selected models with the columns they go to; an outage is waited for.
+def operations_of(handlers: Iterable[Handler[Any, Context]]) -> list[Operation]:
+    """The operations behind the facts that these handlers find out."""
+    facts = {fact for handler in handlers for fact in handler.facts}
+    return [operation for name, operation in operations.discover().items() if name in facts]
+
+
+async def check_dimensions(
+    connection: Connection, settings: Settings, found_out: Iterable[Operation]
+) -> None:
+    """Compare the vectors of the operations' models with the columns they go to; an outage is waited for.
+
+    A column whose length the database does not tell is passed over.
 
     Raises:
         StartupError: one does not fit, or the settings select no model.
         SchemaMissing: the project's migrations are older than this worker.
     """
     columns = await connection.rpc("vector_dimensions", within=math.inf)
-    for task, table in VECTOR_TABLES.items():
+    for operation in found_out:
+        task, table = operation.task, operation.vectors_in
+        if task is None or table is None:
+            continue
         try:
             _, variant = select(catalog.discover(), task.name, settings)
         except ModelError as error:
             raise StartupError(f"{error.code}: {error}") from None
-        if variant.dimension not in (None, columns[table]):
+        if table in columns and variant.dimension not in (None, columns[table]):
             raise StartupError(
                 f"dimension_mismatch: {variant.version} makes vectors of {variant.dimension} numbers, and "
                 f"{table}.embedding holds {columns[table]}: choose another model, or alter the column"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
+from models.errors import UnknownModel
 from models.serving.asking import ModelAnswer, ModelMetrics
 from models.spec import ModelIdentity
 from models.tasks import Task
@@ -235,7 +236,10 @@ class MemoryRows:
 
 
 class FakeModels:
-    """Answers as told: by task name, what to say of an item, or the error to raise. Implements `Models`."""
+    """Answers by task name with what a function makes of an item, or raises an error; implements `Models`.
+
+    A task without either has no model.
+    """
 
     def __init__(self, **answers: Callable[[Any], Any] | Exception) -> None:
         self.answers = answers
@@ -245,7 +249,7 @@ class FakeModels:
         self, task: Task[Any], call: Callable[..., Any], item: Any, *, shape: Hashable = None
     ) -> ModelAnswer[Any]:
         self.asked.append((task.name, call.__name__))
-        answer = self.answers[task.name]
+        answer = self.answers.get(task.name, UnknownModel(f"no model of the catalog does {task.name!r}"))
         if isinstance(answer, Exception):
             raise answer
         return ModelAnswer(value=answer(item), model=await self.identity(task))

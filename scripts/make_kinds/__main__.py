@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -39,7 +40,7 @@ def kinds(handlers: Iterable[AnyHandler[Any]]) -> str:
     """The module's source, not formatted yet."""
     every = {handler.kind: handler for handler in handlers}
     params = {kind: checks_of(handler) for kind, handler in sorted(every.items())}
-    used = {check.partition("(")[0] for checks in params.values() for check in checks.values()}
+    used = {name for checks in params.values() for check in checks.values() for name in functions_in(check)}
     aliases = sorted((alias, kind) for kind, handler in every.items() for alias in handler.aliases)
     about_asset = sorted(kind for kind, handler in every.items() if handler.about_asset)
     lists = "".join(
@@ -69,25 +70,45 @@ def check_of(described: Mapping[str, Any], definitions: Mapping[str, Any]) -> st
     Raises:
         ValueError: the edge functions have no check for such a param; give it one, or say it in JSON Schema.
     """
-    if reference := described.get("$ref"):
-        described = definitions[reference.rpartition("/")[2]]
-    if "type" not in described:
-        [described] = [
-            {**described, **one} for one in described.get("anyOf", ()) if one.get("type") != "null"
-        ] or [{}]
-    match described:
+    match plain(described, definitions):
         case {"type": "boolean"}:
             return "boolean"
+        case {"const": choice}:
+            return f"oneOf({json.dumps(choice)})"
         case {"enum": [*choices]}:
             return f"oneOf({', '.join(map(json.dumps, choices))})"
+        case {"type": "string", "format": "uuid"}:
+            return "uuid"
+        case {"type": "string", "format": "date-time"}:
+            return "moment"
         case {"type": "string", "maxLength": longest}:
             return f"text({longest})"
-        case {"type": "integer", "minimum": least, "maximum": most}:
-            return f"integer({least}, {most})"
+        case {"type": "integer" | "number" as number, "minimum": least, "maximum": most}:
+            return f"{number}({least}, {most})"
         case {"type": "array", "items": {"enum": [*choices]}}:
             check = "someOrAll" if "all" in choices else "someOf"
             return f"{check}({', '.join(json.dumps(choice) for choice in choices if choice != 'all')})"
+        case {"type": "array", "items": item, "maxItems": most}:
+            return f"listOf({check_of(item, definitions)}, {most})"
     raise ValueError(f"no check of the edge functions fits {json.dumps(described)}")
+
+
+def plain(described: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A description without references, and without null beside the one thing that it can be."""
+    if reference := described.get("$ref"):
+        return plain(definitions[reference.rpartition("/")[2]], definitions)
+    if "type" in described:
+        items = described.get("items")
+        return {**described, "items": plain(items, definitions)} if items else described
+    match [one for one in described.get("anyOf", ()) if one.get("type") != "null"]:
+        case [one]:
+            return plain(one, definitions)
+    return described
+
+
+def functions_in(check: str) -> list[str]:
+    """The functions of checks.ts that a check calls; words of its choices stand in quotes and are none."""
+    return re.findall(r"\b[A-Za-z]\w*", re.sub(r'"(?:[^"\\]|\\.)*"', "", check))
 
 
 def formatted(source: str) -> str:

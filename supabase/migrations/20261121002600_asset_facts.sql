@@ -116,7 +116,8 @@ create trigger changed_facts_are_noted
   for each statement
   execute function kizu.note_facts();
 
--- How long the vectors are that our columns hold, so that a worker with another model says so at its start.
+-- How long the vectors are that each table of results holds in `embedding`, so that a worker with another model
+-- says so at its start.
 create function public.vector_dimensions()
 returns jsonb
 language plpgsql
@@ -130,8 +131,10 @@ begin
     select jsonb_object_agg(relname, atttypmod)
       from pg_catalog.pg_attribute
       join pg_catalog.pg_class on pg_class.oid = attrelid
-     where attrelid in ('public.image_embeddings'::regclass, 'public.face_embeddings'::regclass)
+     where relnamespace = 'public'::regnamespace
+       and relname in (select table_name from public.result_tables)
        and attname = 'embedding'
+       and atttypid = 'extensions.vector'::regtype
   );
 end;
 $$;

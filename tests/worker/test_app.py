@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from worker.app import check_dimensions
+from worker import operations
+from worker.app import check_dimensions, operations_of
 from worker.core.errors import DatabaseUnavailable, StartupError
+from worker.handlers import discover
 from worker.settings import Settings
 
 
@@ -26,7 +28,8 @@ class Project:
 
 
 async def check(project: Project, **settings: Any) -> None:
-    await check_dimensions(project, Settings(_env_file=None, **settings))  # type: ignore[arg-type]
+    found_out = operations_of(discover().values())
+    await check_dimensions(project, Settings(_env_file=None, **settings), found_out)  # type: ignore[arg-type]
 
 
 async def test_vectors_fit_their_columns() -> None:
@@ -45,3 +48,15 @@ async def test_a_model_that_nobody_knows_is_refused_with_a_word() -> None:
 
 async def test_a_worker_that_starts_during_an_outage_waits_for_its_end() -> None:
     await check(Project(outage=3600, image_embeddings=512, face_embeddings=512))
+
+
+async def test_a_column_that_the_database_tells_nothing_of_is_passed_over() -> None:
+    await check(Project(image_embeddings=512))
+
+
+def test_only_kinds_that_find_out_facts_bring_operations() -> None:
+    handlers = discover()
+    assert [operation.name for operation in operations_of([handlers["image_ai"]])] == list(
+        operations.discover()
+    )
+    assert operations_of([handlers["optimize_image"]]) == []

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import click
 
+from worker import operations
 from worker.app import check_dimensions
 from worker.commands.models.entry import all_entries, problems_of
 from worker.context import files_for
@@ -111,7 +112,7 @@ def _models(settings: Settings) -> Check:
 
 async def _vectors(connection: Connection, settings: Settings) -> Check:
     try:
-        await check_dimensions(connection, settings)
+        await check_dimensions(connection, settings, operations.discover().values())
     except StartupError as error:
         return Check("vectors", "failed", str(error))
     return Check("vectors", "ok", "the models' vectors fit their columns")

@@ -38,6 +38,8 @@ class Handler(Generic[P, C]):
     """Other names that apps have for this kind."""
     about_asset: bool = True
     """Whether each job of this kind is about one asset."""
+    facts: tuple[str, ...] = ()
+    """Facts about an asset that jobs of this kind find out, as the table `facts` lists them."""
     timeout_seconds: float = 600.0
 
     async def perform(self, job: Job, context: C) -> Done:

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from worker import operations
 from worker.demo.contact_sheet import write_contact_sheet
 from worker.files.storage import Files
 from worker.local.stack import StackInfo
@@ -56,11 +57,12 @@ async def summarize(connection: Connection, files: Files, info: StackInfo) -> Su
 
 def operations_of(jobs: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """How many photos each operation has done and misses, by the last of several jobs about a photo."""
+    names = {operation.result_key or name: name for name, operation in operations.discover().items()}
     last: dict[tuple[str, str], dict[str, Any]] = {}
     for job in sorted(jobs, key=lambda job: str(job["completed_at"])):
         for name, said in job["result"].items():
             if name not in ("asset_id", "_meta"):
-                last["describe" if name == "description" else name, job["asset_id"]] = said
+                last[names.get(name, name), job["asset_id"]] = said
     found: dict[str, dict[str, Any]] = {}
     for (name, _), said in last.items():
         entry = found.setdefault(name, {"done": 0, "missing": 0, "why": None})

@@ -1,4 +1,6 @@
-"""One file per job kind, ending in HANDLER. For one more: a file here, a migration for its table or kind."""
+"""One file per job kind, ending in HANDLER. For one more: a file here, a migration for its table or kind, and
+`scripts/make-kinds` for the edge functions.
+"""
 
 from __future__ import annotations
 

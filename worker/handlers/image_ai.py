@@ -168,12 +168,13 @@ def answer(wanted: Sequence[Operation], found: Mapping[str, Finding | JobError],
     versions: dict[str, str] = {}
     for operation in wanted:
         finding = found[operation.name]
+        key = operation.result_key or operation.name
         if isinstance(finding, JobError):
             _complain(operation.name, finding.code, str(finding))
-            result[operation.name] = {"success": False, "error": finding.code, "message": str(finding)}
+            result[key] = {"success": False, "error": finding.code, "message": str(finding)}
             facts.append({"fact": operation.name, "state": "unavailable", "reason": finding.code})
             continue
-        result[operation.name] = dict(finding.result)
+        result[key] = dict(finding.result)
         writes.extend(finding.writes)
         model = finding.model
         facts.append(
@@ -188,8 +189,6 @@ def answer(wanted: Sequence[Operation], found: Mapping[str, Finding | JobError],
             context.record.model(model)
             if operation.model_key:
                 versions[operation.model_key] = model.version
-    if "describe" in result:  # the name that apps read
-        result["description"] = result.pop("describe")
     result["_meta"] = {"worker_id": context.settings.worker_id, "models": versions}
     writes += [
         Upsert(table="asset_facts", rows=facts),
@@ -216,4 +215,5 @@ HANDLER = Handler(
     table="ai_processing_jobs",
     params=Params,
     run=look,
+    facts=tuple(OPERATIONS),
 )

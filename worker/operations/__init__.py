@@ -1,4 +1,6 @@
-"""One file per fact about a picture, ending in OPERATION. For one more: a file here and a migration."""
+"""One file per fact about a picture, ending in OPERATION. For one more: a file here, a migration for its rows
+and its line in the table `facts`, and `scripts/make-kinds` for the edge functions.
+"""
 
 from __future__ import annotations
 

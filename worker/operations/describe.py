@@ -32,5 +32,11 @@ async def describe(picture: SharedPicture, context: Context) -> Finding:
 
 
 OPERATION = Operation(
-    name="describe", long_side=1024, run=describe, task=CAPTION, model_key="vlm", usual=False
+    name="describe",
+    long_side=1024,
+    run=describe,
+    task=CAPTION,
+    model_key="vlm",
+    result_key="description",
+    usual=False,
 )

@@ -25,4 +25,11 @@ async def embed(picture: SharedPicture, context: Context) -> Finding:
     )
 
 
-OPERATION = Operation(name="embedding", long_side=512, run=embed, task=EMBED, model_key="clip")
+OPERATION = Operation(
+    name="embedding",
+    long_side=512,
+    run=embed,
+    task=EMBED,
+    vectors_in="image_embeddings",
+    model_key="clip",
+)

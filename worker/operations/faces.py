@@ -94,4 +94,11 @@ def _inside(start: float, last: float) -> float:
     return min(max(start, 0.0), max(last, 0.0))
 
 
-OPERATION = Operation(name="faces", long_side=1280, run=find, task=FACES, model_key="insightface")
+OPERATION = Operation(
+    name="faces",
+    long_side=1280,
+    run=find,
+    task=FACES,
+    vectors_in="face_embeddings",
+    model_key="insightface",
+)

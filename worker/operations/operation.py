@@ -54,8 +54,12 @@ class Operation:
     """Whose model tells it; None: no model does."""
     version: str = "1"
     """Of its facts, where no model tells them."""
+    vectors_in: str | None = None
+    """The table whose column `embedding` holds the vectors of its model, where it makes any."""
     model_key: str | None = None
     """Under which `assets.ai_model_versions` names its model; older apps read it."""
+    result_key: str | None = None
+    """Under which a job's result tells what it found, where apps know another name than its own."""
     usual: bool = True
     """Done where the job does not say which."""
 

@@ -36,6 +36,15 @@ export function integer(least: number, most: number): Check {
   };
 }
 
+export function number(least: number, most: number): Check {
+  return (value, field) => {
+    if (typeof value !== "number" || !(value >= least && value <= most)) {
+      throw badParams(field, `a number from ${least} to ${most}`);
+    }
+    return value;
+  };
+}
+
 export function text(longest: number): Check {
   return (value, field) => {
     if (typeof value !== "string" || value.trim() === "" || value.length > longest) {
@@ -45,9 +54,11 @@ export function text(longest: number): Check {
   };
 }
 
-export function oneOf(...choices: string[]): Check {
+export function oneOf(...choices: (string | number)[]): Check {
   return (value, field) => {
-    if (!choices.includes(value as string)) throw badParams(field, `one of ${choices.join(", ")}`);
+    if (!choices.includes(value as string | number)) {
+      throw badParams(field, `one of ${choices.join(", ")}`);
+    }
     return value;
   };
 }
@@ -60,6 +71,16 @@ export function someOf(...choices: string[]): Check {
       throw badParams(field, `a list with some of ${choices.join(", ")}`);
     }
     return [...new Set(value.map((item, index) => choice(item, `${field}[${index}]`)))].sort();
+  };
+}
+
+/** A list in the order given, each of its items checked. */
+export function listOf(check: Check, most: number): Check {
+  return (value, field) => {
+    if (!Array.isArray(value) || value.length > most) {
+      throw badParams(field, `a list of at most ${most}`);
+    }
+    return value.map((item, index) => check(item, `${field}[${index}]`));
   };
 }
 

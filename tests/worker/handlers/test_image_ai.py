@@ -317,4 +317,4 @@ def test_a_crop_at_the_edge_stays_inside() -> None:
 
 
 def test_every_operation_says_what_apps_call_it() -> None:
-    assert list(OPERATIONS) == ["describe", "embedding", "faces", "hashes", "objects", "ocr"]
+    assert {"describe", "embedding", "faces", "hashes", "objects", "ocr"} <= set(OPERATIONS)
