@@ -101,9 +101,3 @@ def test_odd_facts_are_refused(queue: Any, asset: str, fact: dict[str, str], rul
     answer = queue.settle(queue.take(kind), writes=[{"table": "asset_facts", "rows": [fact]}])
     assert answer["answer"] == "refused"
     assert rule in answer["error"]
-
-
-def test_worker_is_told_how_long_the_vectors_of_each_table_are(queue: Any) -> None:
-    with queue.acting("service_role"):
-        told = queue.value("select public.vector_dimensions()")
-    assert told == {"image_embeddings": 512, "face_embeddings": 512}
