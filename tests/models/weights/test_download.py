@@ -2,54 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import io
-import shutil
 import socket
-import subprocess
-import sys
-import textwrap
-import zipfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from models.errors import BadWeights, WeightsMissing
-from models.weights.download import Wanted, fetch, make_client
+from models.weights.download import make_client
+from tests.models.weights.fetching import CONTENT, SHA256, get, left_over, wanted
 from tests.models.weights.shelf import serve
-
-CONTENT = bytes(range(256)) * 4096  # 1 MiB
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
-
-
-@pytest.fixture
-def client() -> Iterator[httpx.Client]:
-    with make_client() as client:
-        yield client
-
-
-def wanted(folder: Path, **known: Any) -> Wanted:
-    return Wanted(
-        **{
-            "target": folder / "weights" / "model.bin",
-            "member": None,
-            "sha256": SHA256,
-            "size": None,
-            **known,
-        }
-    )
-
-
-def get(url: str, file: Wanted, client: httpx.Client, progress: Any = lambda *_: None) -> dict[Path, str]:
-    return fetch(url, [file], progress, client=client, pause=0.001)
-
-
-def left_over(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
 def test_file_arrives_whole_and_alone(tmp_path: Path, client: httpx.Client) -> None:
@@ -256,136 +219,3 @@ def test_redirects_in_a_circle_end(tmp_path: Path) -> None:
     circle = httpx.MockTransport(lambda request: httpx.Response(302, headers={"Location": str(request.url)}))
     with make_client(circle) as client, pytest.raises(WeightsMissing, match="without end"):
         get("https://hub.example/model.bin", wanted(tmp_path), client)
-
-
-def test_disk_without_room_is_told_before(
-    tmp_path: Path, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1_000_000))
-    with (
-        serve(CONTENT) as shelf,
-        pytest.raises(WeightsMissing, match=r"no room .* 1 MB are needed and 1 MB free"),
-    ):
-        get(shelf.url, wanted(tmp_path), client)
-    assert left_over(tmp_path) == []
-
-
-def test_disk_that_fills_up_is_left_as_it_was(tmp_path: Path) -> None:
-    script = """
-        import resource, sys
-        from pathlib import Path
-        from models.weights.download import Wanted, fetch, make_client
-        from models.errors import WeightsMissing
-        resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
-        try:
-            with make_client() as client:
-                wanted = [Wanted(Path(sys.argv[2]), None, None, None)]
-                fetch(sys.argv[1], wanted, lambda *_: None, client=client)
-        except WeightsMissing as error:
-            print(error)
-    """
-    with serve(CONTENT) as shelf:
-        told = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(script), shelf.url, str(tmp_path / "model.bin")],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    assert told.stdout.startswith("there is no room for weights in")
-    assert left_over(tmp_path) == []
-
-
-def test_folder_that_cannot_be_written_is_told(tmp_path: Path, client: httpx.Client) -> None:
-    (tmp_path / "weights").write_text("not a folder")
-    with serve(CONTENT) as shelf, pytest.raises(WeightsMissing, match="cannot be kept"):
-        get(shelf.url, wanted(tmp_path), client)
-
-
-# Archives.
-
-
-def packed(*members: tuple[str, bytes], way: int = zipfile.ZIP_DEFLATED) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", way) as archive:
-        for name, content in members:
-            archive.writestr(name, content)
-    return buffer.getvalue()
-
-
-def test_two_members_come_of_one_download(tmp_path: Path, client: httpx.Client) -> None:
-    archive = packed(
-        ("pack/det.onnx", b"detector"), ("pack/rec.onnx", b"recogniser"), ("pack/age.onnx", b"no")
-    )
-    files = [Wanted(tmp_path / name, name, None, None) for name in ("det.onnx", "rec.onnx")]
-    with serve(archive, "pack.zip", cuts=[50]) as shelf:
-        fetch(shelf.url, files, lambda *_: None, client=client, pause=0.001)
-    assert len(shelf.asked) == 2
-    assert [file.target.read_bytes() for file in files] == [b"detector", b"recogniser"]
-    assert left_over(tmp_path) == ["det.onnx", "rec.onnx"]
-
-
-def test_member_is_written_to_its_target_whatever_it_calls_itself(
-    tmp_path: Path, client: httpx.Client
-) -> None:
-    archive = packed(("../../../model.bin", CONTENT), ("/etc/other", b"x"))
-    with serve(archive, "pack.zip") as shelf:
-        get(shelf.url, wanted(tmp_path, member="model.bin"), client)
-    assert left_over(tmp_path) == ["model.bin"]
-    assert not (tmp_path.parent / "model.bin").exists()
-
-
-BOMB = packed(("model.bin", bytes(5_000_000)))
-LOCKED = bytearray(packed(("model.bin", CONTENT)))
-LOCKED[6] |= 1
-LOCKED[LOCKED.rindex(b"PK\1\2") + 8] |= 1
-DAMAGED = bytearray(packed(("model.bin", CONTENT)))
-DAMAGED[200:260] = bytes(60)
-
-
-@pytest.mark.parametrize(
-    ("archive", "match"),
-    [
-        (packed(("other.bin", b"x")), "holds 0 files called model.bin"),
-        (packed(("a/model.bin", b"x"), ("b/model.bin", b"y")), "holds 2 files called model.bin"),
-        (packed(("model.bin", b"x")), "has 1 bytes, expected 1048576"),
-        (BOMB, "has 5000000 bytes, expected 1048576"),
-        (packed(("model.bin", bytes(len(CONTENT)))), "has SHA-256"),
-        (b"no archive at all", "cannot be unpacked"),
-        (packed(("model.bin", CONTENT))[:-10], "cannot be unpacked"),
-        (bytes(LOCKED), "cannot be unpacked"),
-        (bytes(DAMAGED), "cannot be unpacked|another number"),
-    ],
-)
-def test_wrong_archive_leaves_nothing(
-    tmp_path: Path, client: httpx.Client, archive: bytes, match: str
-) -> None:
-    with serve(archive, "pack.zip") as shelf, pytest.raises(BadWeights, match=match):
-        get(shelf.url, wanted(tmp_path, member="model.bin", size=len(CONTENT)), client)
-    assert left_over(tmp_path) == []
-
-
-def test_archive_that_lies_about_a_size_is_not_unpacked_beyond_it(
-    tmp_path: Path, client: httpx.Client
-) -> None:
-    archive = bytearray(packed(("model.bin", CONTENT)))
-    for at in (archive.index(b"PK\3\4") + 22, archive.rindex(b"PK\1\2") + 24):
-        archive[at : at + 4] = (1000).to_bytes(4, "little")
-    with serve(bytes(archive), "pack.zip") as shelf, pytest.raises(BadWeights):
-        get(shelf.url, wanted(tmp_path, member="model.bin", size=1000, sha256=None), client)
-    assert left_over(tmp_path) == []
-
-
-def test_no_room_to_unpack_leaves_nothing(
-    tmp_path: Path, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("models.weights.placing._copy", full)
-    with (
-        serve(packed(("model.bin", CONTENT)), "pack.zip") as shelf,
-        pytest.raises(WeightsMissing, match="no room"),
-    ):
-        get(shelf.url, wanted(tmp_path, member="model.bin"), client)
-    assert left_over(tmp_path) == []

@@ -23,8 +23,8 @@ from models.spec import Licence, Variant, WeightFile
 from models.weights import failures, lock
 from models.weights import store as module
 from models.weights.store import Weights
+from tests.models.weights.fetching import left_over, packed
 from tests.models.weights.shelf import Shelf, serve
-from tests.models.weights.test_download import left_over, packed
 from tests.paths import ROOT
 
 CONTENT = bytes(range(256)) * 4096
