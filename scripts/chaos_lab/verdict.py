@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def read_checks(*folders: str) -> tuple[Check, ...]:
 
 def _read(path: Path) -> Check:
     lines = path.read_text().splitlines()
-    promise = [line.removeprefix("-- ") for line in lines if line.startswith("-- ")]
+    promise = [line.removeprefix("-- ") for line in takewhile(lambda line: line.startswith("-- "), lines)]
     return Check(name=path.stem, promise=" ".join(promise), sql="\n".join(lines[len(promise) :]))
 
 

@@ -71,6 +71,17 @@ def test_a_raw_body_is_stored_like_a_form(person: Callable[[], Any], bare: Any) 
     assert (found.content, found.headers["content-type"]) == (b"raw bytes", "image/png")
 
 
+@pytest.mark.parametrize("after", [{}, {"cacheControl": "3600"}])
+def test_metadata_that_is_no_json_is_refused_and_nothing_kept(
+    person: Callable[[], Any], bare: Any, after: dict[str, str]
+) -> None:
+    someone = person()
+    path = f"/storage/v1/object/assets/{someone.path('a.jpg')}"
+    form = {"files": {"": ("a.jpg", b"bytes", "image/jpeg")}, "data": {"metadata": "no JSON", **after}}
+    assert bare("POST", path, token=someone.token, **form).status_code == 400
+    assert not someone.client.storage.from_("assets").exists(someone.path("a.jpg"))
+
+
 def test_a_missing_file_says_so(person: Callable[[], Any]) -> None:
     someone = person()
     files = someone.client.storage.from_("assets")

@@ -79,10 +79,10 @@ class Input {
   /** What stands before the mark: a copy, which stays good. */
   async headTo(mark: Buffer): Promise<Buffer> {
     let at: number;
-    while ((at = find(this.#held, mark)) < 0) {
-      if (this.#held.length > MOST_HEADER_BYTES) throw new FormError("a part's header has no end");
+    while ((at = find(this.#held, mark)) < 0 && this.#held.length <= MOST_HEADER_BYTES) {
       await this.#more();
     }
+    if (at < 0 || at > MOST_HEADER_BYTES) throw new FormError("a part's header is too long");
     const head = Buffer.from(this.#cut(at));
     this.#cut(mark.length);
     return head;

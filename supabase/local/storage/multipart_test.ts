@@ -68,3 +68,12 @@ Deno.test("the boundary is found, quoted or not", () => {
   same(boundaryOf("multipart/form-data; charset=utf-8; boundary=abc"), "abc");
   same(boundaryOf("image/jpeg"), null);
 });
+
+Deno.test("a header that is too long is refused however it is cut", async () => {
+  const long = Buffer.from(
+    `--bound\r\nX-Long: ${"x".repeat(20_000)}\r\n\r\nvalue\r\n--bound--\r\n`,
+  );
+  for (const size of [1000, 64 * 1024]) {
+    await rejects(read(inPieces(long, size)), FormError, `in pieces of ${size}`);
+  }
+});

@@ -18,6 +18,7 @@ import { parseRange } from "./range.ts";
 
 const PREFIX = "/storage/v1/object/";
 const DRAINED_BYTES = 64 * 1024 * 1024;
+const MOST_FIELD_CHARACTERS = 1024 * 1024;
 const CORS = {
   "access-control-allow-origin": "*",
   "access-control-expose-headers": "content-range, content-length, etag, accept-ranges",
@@ -186,7 +187,7 @@ async function formUpload(form: AsyncGenerator<Part>, upsert: boolean): Promise<
       const metadata = fields.get("metadata");
       return {
         cacheControl: seconds === undefined ? undefined : `max-age=${seconds}`,
-        userMetadata: metadata === undefined ? undefined : JSON.parse(metadata),
+        userMetadata: metadata === undefined ? undefined : metadataField(metadata),
       };
     },
   };
@@ -195,8 +196,21 @@ async function formUpload(form: AsyncGenerator<Part>, upsert: boolean): Promise<
 async function text(body: AsyncIterable<Uint8Array>): Promise<string> {
   const decoder = new TextDecoder();
   let whole = "";
-  for await (const piece of body) whole += decoder.decode(piece, { stream: true });
+  for await (const piece of body) {
+    whole += decoder.decode(piece, { stream: true });
+    if (whole.length > MOST_FIELD_CHARACTERS) {
+      throw invalidRequest("a field of the form is too long");
+    }
+  }
   return whole + decoder.decode();
+}
+
+function metadataField(value: string): unknown {
+  try {
+    return JSON.parse(value);
+  } catch {
+    throw invalidRequest("the field metadata is not JSON");
+  }
 }
 
 function metadataHeader(value: string | null): unknown {
