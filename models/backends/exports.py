@@ -97,7 +97,8 @@ def write_onnx(
     try:
         with torch.no_grad(), _silent_exporter():
             torch.onnx.export(
-                Whole(),
+                # As new it would be in training mode, which the exporter then gives to the model as well.
+                Whole().eval(),
                 (example,),
                 str(path),
                 dynamo=False,  # the newer exporter needs a package more

@@ -57,7 +57,7 @@ def choose(
 _EXTRAS = {"openvino": "openvino"}
 
 
-def take(loading: Loading, ways: Sequence[Way], build: Callable[[Way], T]) -> T:
+def build_first(loading: Loading, ways: Sequence[Way], build: Callable[[Way], T]) -> T:
     """The model as `build` makes it in the first way that fits; on torch where auto finds no graph.
 
     Raises:

@@ -13,15 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import structlog
-
-from models.backends.exports import exported
+from models.backends.exports import NotExportable, exported
 from models.backends.graphs import open_graph
-from models.backends.ways import Way, choose
+from models.backends.ways import Way, build_first
 from models.catalog.easyocr.detector import DetectorGraph, export_detector, require_close
 from models.catalog.easyocr.reader import open_reader
 from models.catalog.easyocr.scripts import ARABIC, RELEASES, SCRIPTS, script_of, weights_of
-from models.errors import ModelFailed
+from models.errors import BadWeights
 from models.frame import Frame
 from models.machine.processor import has_avx512
 from models.machine.torch_cpu import make_torchvision_importable
@@ -30,8 +28,6 @@ from models.results import Box, Reading, TextRegion
 from models.settings import ModelSettings
 from models.spec import Licence, Loading, ModelSpec, Variant, WeightFile
 from models.tasks import OCR, TextReader
-
-log = structlog.get_logger()
 
 _DETECTOR: Final = "craft_mlt_25k.pth"
 _GRAPH: Final = "detector.onnx"
@@ -70,17 +66,14 @@ def select(settings: ModelSettings) -> Variant:
 
 def load(loading: Loading) -> TextReader:
     make_torchvision_importable()
-    way = choose(_ways(loading), loading.settings.model_backend)
+    return build_first(loading, _ways(loading), lambda way: _build(loading, way))
+
+
+def _build(loading: Loading, way: Way) -> EasyOcr:
+    detector = None
     if way.backend != "torch":
-        try:
-            graph = open_graph(export(loading, way.backend) / _GRAPH, way.backend, loading)
-        except OSError as error:
-            if loading.settings.model_backend != "auto":
-                raise ModelFailed(f"easyocr cannot run on {way.backend}: {error}") from error
-            log.warning("model runs on torch", model=loading.variant.version, reason=str(error))
-        else:
-            return EasyOcr(open_reader(loading, DetectorGraph(graph)), way.backend, loading)
-    return EasyOcr(open_reader(loading), "torch", loading)
+        detector = DetectorGraph(open_graph(export(loading, way.backend) / _GRAPH, way.backend, loading))
+    return EasyOcr(open_reader(loading, detector), way.backend, loading)
 
 
 def export(loading: Loading, backend: Literal["onnxruntime", "openvino"]) -> Path:
@@ -88,6 +81,7 @@ def export(loading: Loading, backend: Literal["onnxruntime", "openvino"]) -> Pat
 
     Raises:
         BadWeights: the files are not what they should be.
+        NotExportable: the detector has no graph that answers as it does itself.
         OSError: the cache folder cannot be written.
     """
 
@@ -95,9 +89,13 @@ def export(loading: Loading, backend: Literal["onnxruntime", "openvino"]) -> Pat
         make_torchvision_importable()
         detector = open_reader(replace(loading, device="cpu")).detector
         export_detector(detector, folder / _GRAPH)
-        require_close(detector, DetectorGraph(open_graph(folder / _GRAPH, backend, loading)))
+        try:
+            session = open_graph(folder / _GRAPH, backend, loading)
+        except BadWeights as error:  # what it calls a graph that it cannot run
+            raise NotExportable(str(error)) from error
+        require_close(detector, DetectorGraph(session))
 
-    return exported(loading, "easyocr", _LIBRARIES, write)
+    return exported(loading, "easyocr-detector", _LIBRARIES, write)
 
 
 def _ways(loading: Loading) -> tuple[Way, ...]:

@@ -35,7 +35,7 @@ from models.backends.exports import (
     write_onnx,
 )
 from models.backends.graphs import GraphRuntime, Session, open_graph
-from models.backends.ways import Precision, Way, take
+from models.backends.ways import Precision, Way, build_first
 from models.backends.widening import detach_from_file, widen_while_used
 from models.catalog.florence2.variants import select
 from models.errors import BadWeights
@@ -64,7 +64,7 @@ _LINE: Final = 500
 
 
 def load(loading: Loading) -> Captioner:
-    return take(loading, _ways(loading.device), lambda way: _build(loading, way))
+    return build_first(loading, _ways(loading.device), lambda way: _build(loading, way))
 
 
 def _build(loading: Loading, way: Way) -> Florence2:

@@ -24,7 +24,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 from models.backends.exports import exported
-from models.backends.ways import Way, take
+from models.backends.ways import Way, build_first
 from models.catalog.open_clip.tags import architecture, published, tokenizer_files
 from models.catalog.open_clip.towers import (
     LIBRARIES,
@@ -131,7 +131,7 @@ def _variant(
 
 
 def load(loading: Loading) -> Embedder:
-    return take(loading, _ways(loading), lambda way: _build(loading, way))
+    return build_first(loading, _ways(loading), lambda way: _build(loading, way))
 
 
 def _build(loading: Loading, way: Way) -> OpenClip:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from models.backends.exports import NotExportable, exported, require_close, write_onnx
 from models.backends.graphs import GraphRuntime, open_graph
-from models.backends.ways import Precision, Way, take
+from models.backends.ways import Precision, Way, build_first
 from models.catalog.yolov8.boxes import BINS, STRIDES, decode, thing_of
 from models.catalog.yolov8.coco import CLASSES
 from models.errors import BadWeights
@@ -93,7 +93,7 @@ def _variant(size: str, file: WeightFile, *, megabytes: int) -> Variant:
 
 
 def load(loading: Loading) -> ObjectDetector:
-    return take(loading, _ways(loading.device), lambda way: _build(loading, way))
+    return build_first(loading, _ways(loading.device), lambda way: _build(loading, way))
 
 
 def _build(loading: Loading, way: Way) -> Yolo:

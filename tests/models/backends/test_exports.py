@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from models.backends import exports
-from models.backends.exports import FOLDER, exported
+from models.backends.exports import FOLDER, exported, write_onnx
 from models.settings import ModelSettings
 from models.spec import Licence, Loading, Variant
 
@@ -86,3 +86,12 @@ def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
     exported(loading(tmp_path), "model", ["pytest"], write)
     assert not old.exists()
     assert young.exists()
+
+
+@pytest.mark.slow
+def test_a_model_is_not_put_into_training_by_its_export(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("onnx")
+    model = torch.nn.Linear(2, 2).eval()
+    write_onnx(model, model, torch.zeros(1, 2), tmp_path / "graph.onnx", ["output"], {})
+    assert not model.training

@@ -5,7 +5,7 @@ import pytest
 
 from models.backends import ways
 from models.backends.exports import NotExportable
-from models.backends.ways import Backend, Way, choose, take
+from models.backends.ways import Backend, Way, build_first, choose
 from models.errors import ModelFailed, PackageMissing
 from models.settings import ModelSettings
 from models.spec import Licence, Loading, Variant
@@ -58,9 +58,9 @@ def test_without_a_graph_auto_goes_on_with_torch(error: Exception, monkeypatch: 
             raise error
         return way
 
-    assert take(loading(), ALL, build) == REFERENCE
+    assert build_first(loading(), ALL, build) == REFERENCE
     with pytest.raises(ModelFailed, match="a-model cannot run on openvino"):
-        take(loading(model_backend="openvino"), ALL, build)
+        build_first(loading(model_backend="openvino"), ALL, build)
 
 
 def test_what_torch_cannot_do_is_not_tried_twice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,5 +72,5 @@ def test_what_torch_cannot_do_is_not_tried_twice(monkeypatch: pytest.MonkeyPatch
         raise OSError("gone")
 
     with pytest.raises(ModelFailed, match="gone"):
-        take(loading(), ALL, build)
+        build_first(loading(), ALL, build)
     assert tried == [REFERENCE]

@@ -256,6 +256,18 @@ def test_where_no_graph_can_be_kept_torch_reads(bars: Path, tmp_path: Path) -> N
         reader(tmp_path, "onnxruntime")
 
 
+@pytest.mark.slow
+def test_where_the_graph_answers_otherwise_torch_reads(
+    bars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnx")
+    (tmp_path / "easyocr").symlink_to(bars / "easyocr")
+    monkeypatch.setattr("models.catalog.easyocr.detector._LOSS", -1.0)
+    assert reader(tmp_path, "auto").backend == "torch"
+    with pytest.raises(ModelFailed, match=r"onnxruntime.* is off by"):
+        reader(tmp_path, "onnxruntime")
+
+
 def test_loading_leaves_no_trace_in_the_process(bars: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import easyocr.easyocr as library
 
