@@ -19,8 +19,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import jwt
-
 from worker.core.errors import StartupError
 from worker.local.gateway import Gateway, serves
 from worker.local.installation import (
@@ -198,4 +196,6 @@ def mint_token(info: StackInfo, *, role: str, sub: str | None = None, ttl: float
     claims: dict[str, object] = {"role": role, "iat": int(now) - 1, "exp": int(now + ttl)}
     if sub is not None:
         claims["sub"] = sub
+    import jwt  # here, because few commands need it and it is slow to import
+
     return jwt.encode(claims, info.jwt_secret, algorithm="HS256")
