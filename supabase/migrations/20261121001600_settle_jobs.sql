@@ -385,6 +385,7 @@ begin
     exception
       when data_exception
         or integrity_constraint_violation
+        or cardinality_violation -- one upsert names the same row twice
         or syntax_error_or_access_rule_violation
         or program_limit_exceeded
         or raise_exception

@@ -159,8 +159,9 @@ begin
        and status in ('pending', 'processing');
 
     -- A twin that has begun may have looked before there was what this request is about: one more follows it.
-    if v_ended = 'processing' and p_request.dedupe is not null and v_key <> v_follower then
-      v_key := v_follower;
+    -- When that one has begun as well, the next follows it by a key of its own.
+    if v_ended = 'processing' and p_request.dedupe is not null then
+      v_key := case when starts_with(v_key, v_follower) then concat_ws(':', v_follower, v_id) else v_follower end;
       v_id  := null;
     elsif v_id is not null then
       return jsonb_build_object('id', v_id, 'status', 'already_queued');

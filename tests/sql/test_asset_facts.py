@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from psycopg.types.json import Jsonb
+
+from tests.sql.conftest import settlement
 
 pytestmark = pytest.mark.stack
 
@@ -101,3 +104,14 @@ def test_odd_facts_are_refused(queue: Any, asset: str, fact: dict[str, str], rul
     answer = queue.settle(queue.take(kind), writes=[{"table": "asset_facts", "rows": [fact]}])
     assert answer["answer"] == "refused"
     assert rule in answer["error"]
+
+
+def test_a_row_named_twice_is_refused_and_the_other_settlements_stand(queue: Any) -> None:
+    user, kind = queue.user(), queue.kind()
+    for _ in range(2):
+        queue.enqueue(kind, user, queue.asset(user))
+    bad, good = queue.take(kind), queue.take(kind)
+    fact = {"fact": "faces", "version": "1", "state": "done"}
+    twice = settlement(bad, writes=[{"table": "asset_facts", "rows": [fact, fact]}])
+    answers = queue.value("select settle_jobs('w1', %s)", Jsonb([twice, settlement(good)]))
+    assert [answer["answer"] for answer in answers] == ["refused", "settled"]

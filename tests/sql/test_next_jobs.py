@@ -119,3 +119,17 @@ def test_request_that_waits_is_not_doubled_and_one_more_follows_what_has_begun(q
     queue.settle(running)
     queue.settle(queue.take(cluster))
     assert ask() == ["completed", "completed", "pending"]
+
+
+def test_request_is_not_lost_when_its_follower_has_begun_too(queue: Any) -> None:
+    user, kind, wanted = queue.user(), queue.kind(), queue.kind()
+
+    def ask() -> list[str]:
+        queue.enqueue(kind, user)
+        settle(queue, queue.take(kind), {"kind": wanted, "asset_id": None, "dedupe": "faces"})
+        return [row["status"] for row in waiting(queue, wanted)]
+
+    for begun in range(4):
+        assert ask() == ["processing"] * begun + ["pending"]
+        assert ask() == ["processing"] * begun + ["pending"]
+        queue.take(wanted)
