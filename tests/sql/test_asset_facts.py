@@ -114,4 +114,7 @@ def test_a_row_named_twice_is_refused_and_the_other_settlements_stand(queue: Any
     fact = {"fact": "faces", "version": "1", "state": "done"}
     twice = settlement(bad, writes=[{"table": "asset_facts", "rows": [fact, fact]}])
     answers = queue.value("select settle_jobs('w1', %s)", Jsonb([twice, settlement(good)]))
-    assert [answer["answer"] for answer in answers] == ["refused", "settled"]
+    assert {answer["id"]: answer["answer"] for answer in answers} == {
+        bad["id"]: "refused",
+        good["id"]: "settled",
+    }
