@@ -58,6 +58,8 @@ class Channel:
 
     async def ask(self, verb: str, *arguments: Any) -> Any:
         """The host's answer to a request; raises the `ModelError` with which it, or the channel, failed."""
+        if self._closed:
+            raise ModelFailed("the model host is gone")
         number = next(self._numbers)
         future: asyncio.Future[Any] = self._loop.create_future()
         self._asked[number] = future
@@ -91,12 +93,15 @@ class Channel:
             self._sock.close()
 
     def fail(self, reason: str) -> None:
-        """End every request that somebody waits for."""
+        """End every request that somebody waits for, and let go of all that was to be sent."""
+        self._closed = True
         for future in self._asked.values():
             if not future.done():
                 future.set_exception(ModelFailed(reason))
         self._asked.clear()
         self._frames.clear()
+        while not self._outbox.empty():
+            self._outbox.get_nowait()
 
     def _post(self, send: Callable[..., Awaitable[None]], *arguments: Any) -> None:
         self._outbox.put_nowait(lambda: send(*arguments))
@@ -163,13 +168,12 @@ class Channel:
             return
         try:
             value = unpacked(body, {})
+            if kind is Kind.ANSWER:
+                future.set_result(value)
+            else:
+                future.set_exception(value)
         except Exception as error:
             future.set_exception(ModelFailed(f"its answer cannot be read: {error}"[:LINE]))
-            return
-        if kind is Kind.ANSWER:
-            future.set_result(value)
-        else:
-            future.set_exception(value)
 
     async def _exactly(self, length: int) -> bytes:
         parts = []
@@ -207,6 +211,7 @@ class SentFrames:
 
     def clear(self) -> None:
         self._known.clear()
+        self.unsent.clear()
 
     def _released(self, key: int, number: int) -> None:
         self._known.pop(key, None)

@@ -120,7 +120,7 @@ class Registry:
         return done
 
     def pin(self, task: Task[Any], pinned: bool = True) -> None:
-        """Once loaded, keep the model of `task`, idle or not, until it is unpinned or unloaded."""
+        """Once loaded, keep the model of `task`, idle or not, until it is unpinned."""
         with self._slots.changed:
             self._slot(task.name).pinned = pinned
             self._slots.changed.notify()

@@ -84,19 +84,19 @@ class RemoteModels:
         return self._identities[task.name]
 
     async def unload(self, task: Task[Any]) -> None:
-        await self._tell("drop", task.name)
+        await self._ask_running("drop", task.name)
 
     async def unload_all(self) -> None:
-        await self._tell("drop", None)
+        await self._ask_running("drop", None)
 
     async def pin(self, task: Task[Any], pinned: bool = True) -> None:
-        """Once loaded, keep the model of `task`, idle or not, until it is unpinned or unloaded."""
+        """Once loaded, keep the model of `task`, idle or not, until it is unpinned."""
         (self._pins.add if pinned else self._pins.discard)(task.name)
-        await self._tell("pin", Task(task.name), pinned)
+        await self._ask_running("pin", Task(task.name), pinned)
 
     async def metrics(self) -> Mapping[str, ModelMetrics]:
         """Metrics of all hosts so far; what one counted that was killed is lost."""
-        return summed(self._past, await self._tell("measured") or {})
+        return summed(self._past, await self._ask_running("measured") or {})
 
     async def close(self) -> None:
         self._closed = True
@@ -117,9 +117,17 @@ class RemoteModels:
         host = await self._running()
         return await host.channel.ask(verb, *arguments)
 
-    async def _tell(self, verb: str, *arguments: Any) -> Any:
-        """Ask the host if it runs; without one there is nothing to do."""
-        return await self._ask(verb, *arguments) if self.pid is not None else None
+    async def _ask_running(self, verb: str, *arguments: Any) -> Any:
+        """Ask the host if it runs, and goes on running; without one there is nothing to do."""
+        host = self._host if self.pid is not None else None
+        if host is None:
+            return None
+        try:
+            return await host.channel.ask(verb, *arguments)
+        except ModelFailed:
+            if host.open:
+                raise
+            return None
 
     async def _running(self) -> RunningHost:
         while self._host is None or not self._host.open:

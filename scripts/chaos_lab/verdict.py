@@ -37,10 +37,13 @@ FOLDER = Path(__file__).with_name("checks")
 
 
 def read_checks(*folders: str) -> tuple[Check, ...]:
-    """The checks of some folders beside this file: each is a query, whose comment is the promise."""
-    return tuple(
-        _read(path) for folder in folders for path in sorted((FOLDER / folder).glob("*.sql"), key=_place)
-    )
+    """The checks of some folders in `checks`: each is a query, whose comment is the promise.
+
+    Raises:
+        FileNotFoundError: there is no such folder, so that no run passes for want of a question.
+    """
+    queries = [[path for path in (FOLDER / folder).iterdir() if path.suffix == ".sql"] for folder in folders]
+    return tuple(_read(path) for paths in queries for path in sorted(paths, key=_place))
 
 
 def _read(path: Path) -> Check:

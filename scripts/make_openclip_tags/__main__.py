@@ -24,4 +24,4 @@ def tags() -> str:
 
 
 if __name__ == "__main__":
-    TAGS.write_text(tags())
+    TAGS.write_text(tags(), encoding="utf-8")

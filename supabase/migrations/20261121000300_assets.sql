@@ -48,6 +48,8 @@ create table public.assets (
     check (longitude between -180 and 180),
   constraint operations_are_a_map
     check (jsonb_typeof(ai_operations) = 'object'),
+  constraint model_versions_are_a_map
+    check (jsonb_typeof(ai_model_versions) = 'object'),
   constraint offset_is_a_time_zone
     check (taken_at_offset_minutes between -1080 and 1080)
 );

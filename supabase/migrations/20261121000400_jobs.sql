@@ -49,7 +49,7 @@ create table public.jobs (
   errors              jsonb not null default '[]',   -- the last 20, oldest first
   params              jsonb not null default '{}',
   result              jsonb,
-  dedupe_key          text,
+  dedupe_key          text collate "C",             -- so that the index finds all keys that begin alike
   cancel_requested_at timestamptz,
   created_at          timestamptz not null default kizu.now(),
   picked_up_at        timestamptz,

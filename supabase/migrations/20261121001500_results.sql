@@ -18,8 +18,9 @@ create table public.result_tables (
   scope_columns text[] not null default '{}',
   key_columns   text[] not null default '{}',
   writer        name,
-  parent        text references public.result_tables,
+  parent        text,
   parent_column name,
+  parent_mode   text generated always as (case when parent is not null then 'replace' end) stored,
 
   constraint mode_is_known check (mode in ('replace', 'upsert', 'update')),
   constraint owner_is_known check (owner in ('asset', 'user')),
@@ -29,11 +30,16 @@ create table public.result_tables (
   constraint scope_is_of_its_columns check (scope_columns <@ columns),
   constraint only_an_upsert_has_keys
     check ((mode = 'upsert') = (key_columns <> '{}') and key_columns <@ columns),
+  constraint keys_are_within_an_asset check (mode <> 'upsert' or owner = 'asset'),
   constraint a_writer_replaces_all_of_an_asset
     check (writer is null or (mode = 'replace' and owner = 'asset' and scope_columns = '{}')),
   constraint children_come_with_their_parent
     check ((parent is null) = (parent_column is null)
-           and (parent is null or (mode = 'replace' and writer is null and scope_columns = '{}')))
+           and (parent is null or (mode = 'replace' and writer is null and scope_columns = '{}'))),
+  -- A row that an upsert changes keeps its id and its children.
+  constraint table_has_one_mode unique (table_name, mode),
+  constraint only_replaced_rows_have_children
+    foreign key (parent, parent_mode) references public.result_tables (table_name, mode)
 );
 
 create index result_tables_of_a_parent on public.result_tables (parent) where parent is not null;

@@ -155,10 +155,15 @@ declare
   v_fill    constant jsonb := coalesce(p_write -> 'fill', '{}');
   v_merge   constant jsonb := coalesce(p_write -> 'merge', '{}');
   v_columns constant text[] := array(select jsonb_object_keys(v_set || v_fill || v_merge) order by 1);
+  v_wrong   text;
   v_touched bigint;
 begin
   if kizu.written_columns(p_target, v_columns) = '{}' then
     return;
+  end if;
+  select min(key) into v_wrong from jsonb_each(v_merge) where jsonb_typeof(value) <> 'object';
+  if v_wrong is not null then
+    raise exception 'merge: expected an object for %', v_wrong;
   end if;
 
   execute format(
@@ -343,6 +348,30 @@ begin
 end;
 $$;
 
+-- Locks what the settlements ask for, before any job and in one order for all callers: batches that ask for the
+-- same jobs in different orders wait for each other instead of deadlocking, and kizu.enqueue sees every `dedupe`
+-- that was asked for before.
+create function kizu.lock_asked(p_settlements jsonb)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_ids constant uuid[] := array(select (item ->> 'id')::uuid from jsonb_array_elements(p_settlements) as item);
+begin
+  perform pg_advisory_xact_lock(key)
+     from (select distinct hashtextextended(concat_ws(':', ask ->> 'kind', job.user_id, ask ->> 'dedupe'), 0) as key
+             from jsonb_array_elements(p_settlements) as item
+             join public.jobs as job
+               on job.id = (item ->> 'id')::uuid
+              and job.id = any (v_ids)
+            cross join jsonb_array_elements(
+                    case jsonb_typeof(item -> 'next') when 'array' then item -> 'next' else '[]' end
+                  ) as ask
+            order by key) as keys;
+end;
+$$;
+
 -- Ends jobs. p_settlements is [{table, id, epoch, outcome, writes, next, run}…], and each is all or
 -- nothing: its rows are written, the job ends, the next are enqueued and the ledger gets its line, or nothing
 -- of it happens.
@@ -374,6 +403,7 @@ declare
   v_answers jsonb := '[]';
 begin
   perform kizu.lock_assets(p_worker, p_settlements);
+  perform kizu.lock_asked(p_settlements);
 
   for v_item in
     select item
@@ -410,5 +440,6 @@ select kizu.keep_internal('kizu.update_asset(public.result_tables, jsonb, uuid, 
 select kizu.keep_internal('kizu.apply_write(jsonb, uuid, uuid, uuid)');
 select kizu.keep_internal('kizu.settle(text, uuid, jsonb, timestamptz)');
 select kizu.keep_internal('kizu.lock_assets(text, jsonb)');
+select kizu.keep_internal('kizu.lock_asked(jsonb)');
 
 select kizu.let_call('public.settle_jobs(text, jsonb)', 'authenticated', 'kizu_worker', 'service_role');

@@ -102,11 +102,11 @@ declare
                                                        else interval '0' end;
   v_run_at   constant timestamptz :=
     least(greatest(coalesce(p_request.run_at, kizu.now()), v_earliest), kizu.now() + interval '1 year');
-  v_key      text := case
-                       when p_request.dedupe is null then kizu.dedupe_key(v_kind.kind, v_subject, v_params)
-                       else concat_ws(':', v_kind.kind, v_subject, 'as', p_request.dedupe)
-                     end;
-  v_follower constant text := concat_ws(':', v_kind.kind, v_subject, 'after', p_request.dedupe);
+  v_family   constant text := concat_ws(':', v_kind.kind, v_subject, 'as', md5(p_request.dedupe)) || ':';
+  v_key      constant text := case
+                                when p_request.dedupe is null then kizu.dedupe_key(v_kind.kind, v_subject, v_params)
+                                else v_family || gen_random_uuid()
+                              end;
   v_priority int := coalesce(p_request.priority, v_kind.priority);
   v_id       uuid;
   v_ended    text;
@@ -136,6 +136,22 @@ begin
     end if;
   end if;
 
+  -- A twin that has begun may have looked before there was what this request is about, and one that a claim holds
+  -- is about to begin: the lock waits for that claim. Two callers do not pass here at once: kizu.lock_asked.
+  if p_request.dedupe is not null then
+    select id
+      into v_id
+      from public.jobs
+     where dedupe_key >= v_family
+       and dedupe_key < rtrim(v_family, ':') || ';'
+       and status = 'pending'
+     limit 1
+       for share;
+    if v_id is not null then
+      return jsonb_build_object('id', v_id, 'status', 'already_queued');
+    end if;
+  end if;
+
   -- The twin may end between our insert and our look at it; then the insert succeeds the second time.
   loop
     execute format(
@@ -152,18 +168,13 @@ begin
       return jsonb_build_object('id', v_id, 'status', 'enqueued');
     end if;
 
-    select id, status
-      into v_id, v_ended
+    select id
+      into v_id
       from public.jobs
      where dedupe_key = v_key
        and status in ('pending', 'processing');
 
-    -- A twin that has begun may have looked before there was what this request is about: one more follows it.
-    -- When that one has begun as well, the next follows it by a key of its own.
-    if v_ended = 'processing' and p_request.dedupe is not null then
-      v_key := case when starts_with(v_key, v_follower) then concat_ws(':', v_follower, v_id) else v_follower end;
-      v_id  := null;
-    elsif v_id is not null then
+    if v_id is not null then
       return jsonb_build_object('id', v_id, 'status', 'already_queued');
     end if;
   end loop;
@@ -206,7 +217,8 @@ $$;
 --
 -- Asked again, it is done again, but no request waits twice: the same params, or, where given, the same
 -- `dedupe` (at most 100 characters) is one request. A job that has begun no longer counts for the latter, since
--- what it is asked to look at may be newer; so at most one more waits behind it.
+-- what it is asked to look at may be newer; so one more waits behind it, and two only where a job that had begun
+-- was put back.
 create function kizu.ask(p_next jsonb, p_job public.jobs)
 returns void
 language plpgsql

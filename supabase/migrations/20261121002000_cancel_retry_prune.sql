@@ -12,26 +12,31 @@ declare
   c_active constant text[] := array['pending', 'processing'];
   v_scope  constant uuid := kizu.caller_scope();
   v_now    constant timestamptz := kizu.now();
-  v_table  oid;
+  v_ended  kizu.ending[];
   v_status text;
 begin
-  select tableoid, status
-    into v_table, v_status
-    from public.jobs
+  -- An id may be in use in more than one job table; then all of them are meant.
+  v_ended := array(
+    with
+    active as materialized (
+      select tableoid, id, status
+        from public.jobs
+       where id = p_id
+         and status = any (c_active)
+         and (v_scope is null or user_id = v_scope)
+         for update
+    )
+    select row(tableoid, id, null, 'cancelled', null, null, null, null, null)::kizu.ending
+      from active
+     where status = 'pending'
+  );
+  perform kizu.end_jobs(v_ended, v_now);
+
+  update public.jobs
+     set cancel_requested_at = coalesce(cancel_requested_at, v_now)
    where id = p_id
      and status = any (c_active)
-     and (v_scope is null or user_id = v_scope)
-     for update;
-
-  if v_status = 'pending' then
-    perform kizu.end_jobs(
-      array[row(v_table, p_id, null, 'cancelled', null, null, null, null, null)::kizu.ending], v_now
-    );
-  elsif v_status = 'processing' then
-    update public.jobs
-       set cancel_requested_at = coalesce(cancel_requested_at, v_now)
-     where id = p_id;
-  end if;
+     and (v_scope is null or user_id = v_scope);
 
   select status
     into v_status

@@ -20,29 +20,6 @@ begin
 end;
 $$;
 
--- Facts that an asset lacks, by the kind of job that finds them out: {kind: {fact: version}}.
-create function kizu.lacking_facts(p_asset uuid, p_media_type text, p_versions jsonb, p_force boolean)
-returns table (kind text, versions jsonb)
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return query
-  select facts.kind, jsonb_object_agg(wanted.key, wanted.value)
-    from jsonb_each_text(p_versions) as wanted
-    join public.facts on facts.fact = wanted.key
-    left join public.asset_facts as known
-      on known.asset_id = p_asset
-     and known.fact = wanted.key
-     and known.version = wanted.value
-     and known.state <> 'unavailable'
-   where kizu.media_class(p_media_type) = any (facts.media)
-     and (p_force or known.fact is null)
-   group by facts.kind;
-end;
-$$;
-
 -- The params with which a kind finds out just these facts.
 create function kizu.params_for(p_kind public.job_kinds, p_versions jsonb)
 returns jsonb
@@ -138,46 +115,68 @@ begin
     execute format(
       $sql$
         with
-        lacking as materialized (
-          select asset.id as asset_id,
-                 asset.user_id,
-                 kizu.params_for($1, lacks.versions) as params,
-                 kizu.dedupe_key(($1).kind, asset.id, jsonb_build_object('versions', lacks.versions)) as dedupe_key
+        wanted as (
+          select facts.fact, facts.media, given.value as version
+            from jsonb_each_text($3) as given
+            join public.facts on facts.fact = given.key
+           where facts.kind = ($1).kind
+        ),
+        lacking_facts as materialized (
+          select asset.id as asset_id, asset.user_id, jsonb_object_agg(wanted.fact, wanted.version) as versions
             from public.assets as asset
-           cross join lateral kizu.lacking_facts(asset.id, asset.media_type, $3, $4) as lacks
+            join wanted on kizu.media_class(asset.media_type) = any (wanted.media)
+            left join public.asset_facts as known
+              on known.asset_id = asset.id
+             and known.fact = wanted.fact
+             and known.version = wanted.version
+             and known.state <> 'unavailable'
            where asset.id = any ($2)
-             and lacks.kind = ($1).kind
-             and ($4 or coalesce((
-                   select job.status <> 'failed' or kizu.fault_of(job.error_code) <> 'file'
-                     from public.jobs as job
-                    where job.asset_id = asset.id
-                      and job.job_type in (select kind from public.job_kinds
-                                            where kind = ($1).kind or alias_of = ($1).kind)
-                    order by job.created_at desc
-                    limit 1
-                 ), true))
+             and ($4 or known.fact is null)
+           group by asset.id
+        ),
+        -- Read once for the whole page: asked asset by asset, the planner may scan all jobs for each.
+        job as materialized (
+          select asset_id, status, kizu.fault_of(error_code) as fault, dedupe_key, created_at
+            from public.jobs
+           where asset_id = any ($2)
+             and job_type in (select kind from public.job_kinds where kind = ($1).kind or alias_of = ($1).kind)
+        ),
+        newest as (
+          select distinct on (asset_id) * from job order by asset_id, created_at desc
+        ),
+        newest_twin as (
+          select distinct on (asset_id, dedupe_key) * from job order by asset_id, dedupe_key, created_at desc
+        ),
+        lacking as materialized (
+          select lacks.asset_id,
+                 lacks.user_id,
+                 params.of_job as params,
+                 kizu.dedupe_key(($1).kind, lacks.asset_id, jsonb_build_object('versions', lacks.versions))
+                   as dedupe_key
+            from lacking_facts as lacks
+            join (select versions, kizu.params_for($1, versions) as of_job
+                    from (select distinct versions from lacking_facts) as each) as params
+              on params.versions = lacks.versions
+            left join newest on newest.asset_id = lacks.asset_id
+           where $4 or newest.status is distinct from 'failed' or newest.fault <> 'file'
         ),
         enqueued as (
           insert into %s (user_id, asset_id, job_type, params, priority, max_attempts, dedupe_key)
-          select user_id, asset_id, ($1).kind, params, least(($1).priority + $5, 1000), ($1).max_attempts, dedupe_key
+          select lacking.user_id,
+                 lacking.asset_id,
+                 ($1).kind,
+                 lacking.params,
+                 least(($1).priority + $5, 1000),
+                 ($1).max_attempts,
+                 lacking.dedupe_key
             from lacking
+            left join newest_twin as twin
+              on twin.asset_id = lacking.asset_id
+             and twin.dedupe_key = lacking.dedupe_key
            where not $6
-             and not exists (
-                   select from public.jobs as job
-                    where job.asset_id = lacking.asset_id
-                      and job.job_type in (select kind from public.job_kinds
-                                            where kind = ($1).kind or alias_of = ($1).kind)
-                      and job.status in ('pending', 'processing')
-                 )
-             and ($4 or coalesce((
-                   select job.status <> 'failed' or kizu.fault_of(job.error_code) = 'world'
-                     from public.jobs as job
-                    where job.asset_id = lacking.asset_id
-                      and job.dedupe_key = lacking.dedupe_key
-                    order by job.created_at desc
-                    limit 1
-                 ), true))
-           order by asset_id
+             and lacking.asset_id not in (select asset_id from job where status in ('pending', 'processing'))
+             and ($4 or twin.status is distinct from 'failed' or twin.fault = 'world')
+           order by lacking.asset_id
               on conflict (dedupe_key) where status in ('pending', 'processing') do nothing
        returning id
         )
@@ -201,7 +200,6 @@ end;
 $$;
 
 select kizu.keep_internal('kizu.fault_of(text)');
-select kizu.keep_internal('kizu.lacking_facts(uuid, text, jsonb, boolean)');
 select kizu.keep_internal('kizu.params_for(public.job_kinds, jsonb)');
 select kizu.let_call('public.enqueue_missing(jsonb, uuid, uuid, int, boolean, boolean)',
                      'authenticated', 'service_role');

@@ -98,6 +98,14 @@ class Queue:
             (user_id, kind, count),
         )
 
+    def insert(self, table: str, kind: str, user_id: str, job_id: str) -> None:
+        """As an older app may, with the service key."""
+        with self.acting("service_role"):
+            self.db.execute(
+                f"insert into public.{table} (id, user_id, job_type) values (%s, %s, %s)",
+                (job_id, user_id, kind),
+            )
+
     def claim(
         self,
         kinds: str | Sequence[str],

@@ -52,6 +52,24 @@ def test_what_is_not_there_is_not_found(queue: Any) -> None:
     assert queue.value("select cancel_job(%s)", uuid.uuid4()) == "not_found"
 
 
+@pytest.mark.parametrize("running", [0, 1, 2])
+def test_id_in_two_job_tables_means_both(queue: Any, running: int) -> None:
+    user, job_id = queue.user(), str(uuid.uuid4())
+    tables = ("ai_processing_jobs", "image_processing_jobs")
+    kinds = [queue.kind(table) for table in tables]
+    for table, kind in zip(tables, kinds, strict=True):
+        queue.insert(table, kind, user, job_id)
+    jobs = [queue.take(kind) for kind in kinds[:running]]
+
+    queue.value("select cancel_job(%s)", job_id)
+
+    assert queue.claim(kinds, 2)["jobs"] == []
+    assert queue.extend(jobs) == ["cancel"] * running
+    for job in jobs:
+        queue.settle(job, "cancelled")
+    assert queue.value("select cancel_job(%s)", job_id) == "cancelled"
+
+
 def test_a_dry_run_changes_nothing(queue: Any) -> None:
     kind, user = queue.kind(), queue.user()
     failed = fail(queue, kind, user)

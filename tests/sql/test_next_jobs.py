@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.sql.conftest import settlement
+from tests.sql.conftest import Queue, settlement
 
 pytestmark = pytest.mark.stack
 
@@ -119,6 +124,110 @@ def test_request_that_waits_is_not_doubled_and_one_more_follows_what_has_begun(q
     queue.settle(running)
     queue.settle(queue.take(cluster))
     assert ask() == ["completed", "completed", "pending"]
+
+
+def test_request_does_not_wait_twice_when_what_its_twin_followed_has_ended(queue: Any) -> None:
+    user, first, cluster = queue.user(), queue.kind(), queue.kind()
+
+    def ask() -> None:
+        queue.enqueue(first, user)
+        settle(queue, queue.take(first), {"kind": cluster, "asset_id": None, "dedupe": "faces"})
+
+    ask()
+    running = queue.take(cluster)
+    ask()
+    queue.settle(running)
+    ask()
+    assert [row["status"] for row in waiting(queue, cluster)] == ["completed", "pending"]
+
+
+def test_one_dedupe_that_begins_as_another_is_another(queue: Any, job: Any) -> None:
+    kind = queue.kind()
+    settle(queue, job, *({"kind": kind, "dedupe": dedupe} for dedupe in ("a", "a:", "a:b", "")))
+    assert len(waiting(queue, kind)) == 4
+
+
+def test_request_is_not_lost_when_its_twin_is_claimed_meanwhile(
+    queue: Any, connect: Callable[[], psycopg.Connection]
+) -> None:
+    """The claim may have begun first, or the request: either way a job runs that began after it."""
+    user, first, cluster = queue.user(), queue.kind(), queue.kind()
+    request = {"kind": cluster, "asset_id": None, "dedupe": "faces"}
+    queue.enqueue(first, user)
+    queue.enqueue(first, user)
+    settle(queue, queue.take(first), request)
+    item = {**settlement(queue.take(first)), "next": [request]}
+
+    claiming, asking = Queue(connect()), connect()
+    with ThreadPoolExecutor(1) as pool, claiming.db.transaction():
+        claimed = claiming.take(cluster)
+        answer = pool.submit(asking.execute, "select settle_jobs('w1', %s)", (Jsonb([item]),))
+        wait_until_locked(queue, asking)
+    answer.result(30)
+    assert [row["status"] for row in waiting(queue, cluster)] == ["processing", "pending"]
+    queue.settle(claimed)
+
+    queue.enqueue(first, user)
+    item = {**settlement(queue.take(first)), "next": [request]}
+    with asking.transaction():
+        asking.execute("select settle_jobs('w1', %s)", (Jsonb([item]),))
+        assert claiming.claim(cluster)["jobs"] == []
+    assert [row["status"] for row in waiting(queue, cluster)] == ["completed", "pending"]
+
+
+def wait_until_locked(queue: Any, connection: psycopg.Connection) -> None:
+    query = "select wait_event_type from pg_stat_activity where pid = %s"
+    until = time.monotonic() + 30
+    while queue.value(query, connection.info.backend_pid) != "Lock":
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_two_batches_that_ask_for_the_same_jobs_do_not_deadlock(
+    queue: Any, connect: Callable[[], psycopg.Connection]
+) -> None:
+    first, wanted, asked = queue.kind(), queue.kind(), queue.kind()
+    users = [queue.user() for _ in range(6)]
+
+    def batch(*, dedupe: bool) -> list[dict[str, Any]]:
+        """One job of each user, in the order of their random ids."""
+        jobs = []
+        for user in users:
+            queue.enqueue(first, user)
+            jobs.append(queue.take(first))
+        jobs.sort(key=lambda job: job["id"])
+        return [
+            {
+                **settlement(job),
+                "next": [
+                    {"kind": wanted, "asset_id": None, "dedupe": "faces"}
+                    if dedupe
+                    else {"kind": asked, "asset_id": None, "params": {"again": True}}
+                ],
+            }
+            for job in jobs
+        ]
+
+    errors: list[Exception] = []
+
+    def settle_all(connection: psycopg.Connection, items: list[dict[str, Any]]) -> None:
+        try:
+            connection.execute("select settle_jobs('w1', %s)", (Jsonb(items),))
+        except psycopg.Error as error:
+            errors.append(error)
+
+    connections = [connect(), connect()]
+    for dedupe in (True, False) * 4:
+        batches = [batch(dedupe=dedupe) for _ in connections]
+        threads = [
+            threading.Thread(target=settle_all, args=pair) for pair in zip(connections, batches, strict=True)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        queue.db.execute("delete from jobs where job_type = any (%s)", ([wanted, asked],))
+    assert errors == []
 
 
 def test_request_is_not_lost_when_its_follower_has_begun_too(queue: Any) -> None:

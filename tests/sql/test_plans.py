@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from psycopg.types.json import Jsonb
+
+from tests.sql.conftest import settlement
 
 pytestmark = pytest.mark.stack
 
@@ -99,7 +103,7 @@ def test_a_connection_from_before_the_backlog_reads_no_more(queue: Any, connect:
 
 @pytest.mark.usefixtures("statistics")
 @pytest.mark.parametrize(
-    "verb", ["extend", "settle", "release", "rescue", "cancel", "enqueue", "personal claim"]
+    "verb", ["extend", "settle", "ask", "release", "rescue", "cancel", "enqueue", "personal claim"]
 )
 def test_the_other_verbs_read_only_their_jobs(queue: Any, backlog: str, verb: str) -> None:
     stranger = queue.user()
@@ -111,6 +115,11 @@ def test_the_other_verbs_read_only_their_jobs(queue: Any, backlog: str, verb: st
                 assert queue.extend(jobs, worker=verb) == ["kept"] * 4
             case "settle":
                 assert queue.settle(jobs[0], worker=verb)["answer"] == "settled"
+            case "ask":
+                asked = {"kind": backlog, "asset_id": None, "dedupe": uuid.uuid4().hex}
+                items = [{**settlement(jobs[0]), "next": [asked, asked]}]
+                (answer,) = queue.value("select settle_jobs(%s, %s)", verb, Jsonb(items))
+                assert answer["answer"] == "settled"
             case "rescue":
                 time.sleep(1.1)
                 assert queue.value("select rescue_jobs(4)") == 4
@@ -129,6 +138,20 @@ def test_the_other_verbs_read_only_their_jobs(queue: Any, backlog: str, verb: st
 
     assert touched["seq_scans"] == 0
     assert touched["entries_read"] < 1_000
+
+
+@pytest.mark.usefixtures("backlog", "statistics")
+def test_missing_facts_are_looked_for_by_the_page_not_by_the_photo(queue: Any) -> None:
+    user, photos = queue.user(), 100
+    for _ in range(photos):
+        queue.asset(user, "photo")
+
+    touched = cost(
+        queue, lambda: queue.value("select enqueue_missing(%s, %s)", Jsonb({"faces": "one"}), user)
+    )
+
+    assert touched["seq_scans"] <= 5
+    assert touched["entries_read"] < 30 * photos
 
 
 def test_heartbeats_are_hot_updates(queue: Any) -> None:

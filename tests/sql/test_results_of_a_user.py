@@ -154,6 +154,22 @@ def test_children_are_not_written_alone(queue: Any, tables: tuple[str, str], set
     assert answer["error"] == f"rows of {photos} are written with those of {stories}"
 
 
+def test_rows_of_a_user_are_not_upserted_because_their_key_may_be_another_users(queue: Any) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation, match="keys_are_within_an_asset"):
+        queue.db.execute(
+            "insert into result_tables (table_name, mode, owner, columns, key_columns)"
+            " values ('t', 'upsert', 'user', '{asset_id,kind}', '{kind}')"
+        )
+
+
+def test_rows_that_keep_their_id_have_no_children(queue: Any) -> None:
+    with pytest.raises(psycopg.errors.ForeignKeyViolation, match="only_replaced_rows_have_children"):
+        queue.db.execute(
+            "insert into result_tables (table_name, mode, columns, parent, parent_column)"
+            " values ('t', 'replace', '{place}', 'asset_facts', 'fact_id')"
+        )
+
+
 def test_registration_that_would_let_a_job_write_ownership_is_refused(queue: Any) -> None:
     for columns in ("{user_id}", "{id}", "{asset_id}"):
         with pytest.raises(psycopg.errors.CheckViolation, match="ownership_is_not_written"):

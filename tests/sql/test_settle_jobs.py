@@ -137,6 +137,23 @@ def test_set_changes_and_fill_only_fills(queue: Any, job: Any) -> None:
     assert tuple(row.values()) == (640, 480, 0.0, 11.5, datetime(2020, 2, 29, 11, tzinfo=UTC))
 
 
+@pytest.mark.parametrize("value", [None, ["a"], "a"])
+def test_only_a_map_is_merged_into_a_map(queue: Any, job: Any, value: Any) -> None:
+    write = {"table": "assets", "merge": {"ai_model_versions": {"faces": "1"}}}
+    assert queue.settle(job, "retry", writes=[write])["answer"] == "settled"
+    job = claim_again(queue, job)
+
+    write["merge"]["ai_model_versions"] = value
+    answer = queue.settle(job, writes=[write])
+
+    assert (answer["answer"], answer["error"]) == (
+        "refused",
+        "merge: expected an object for ai_model_versions",
+    )
+    kept = queue.value("select ai_model_versions from assets where id = %s", job["asset_id"])
+    assert kept == {"faces": "1"}
+
+
 def test_the_same_epoch_again_is_answered_as_before_and_changes_nothing(queue: Any, job: Any) -> None:
     queue.settle(job, {"kind": "done", "result": {"n": 1}}, writes=[objects("cat")])
 
@@ -151,7 +168,7 @@ def test_the_same_epoch_again_is_answered_as_before_and_changes_nothing(queue: A
 def test_a_job_with_the_id_of_a_deleted_one_goes_on_after_its_epochs(queue: Any) -> None:
     kind, user, job_id = queue.kind(), queue.user(), str(uuid4())
     for epoch, end in enumerate((queue.settle, queue.expire, lambda _: queue.release(), queue.settle), 1):
-        insert_with_id(queue, "ai_processing_jobs", kind, user, job_id)
+        queue.insert("ai_processing_jobs", kind, user, job_id)
         job = queue.take(kind)
         assert job["epoch"] == epoch
         end(job)
@@ -167,21 +184,13 @@ def test_two_job_tables_may_hold_the_same_id(queue: Any) -> None:
     tables = ("ai_processing_jobs", "image_processing_jobs")
     kinds = [queue.kind(table) for table in tables]
     for table, kind in zip(tables, kinds, strict=True):
-        insert_with_id(queue, table, kind, user, job_id)
+        queue.insert(table, kind, user, job_id)
     first, second = queue.claim(kinds, 2)["jobs"]
 
     assert queue.settle(first)["answer"] == "settled"
     assert queue.settle(first)["answer"] == "repeated"
     assert queue.settle(second, "retry") == {**attempt(second), "answer": "settled", "status": "pending"}
     assert queue.settle(second, "retry") == {**attempt(second), "answer": "repeated", "status": "pending"}
-
-
-def insert_with_id(queue: Any, table: str, kind: str, user: str, job_id: str) -> None:
-    """As an older app may, with the service key."""
-    with queue.acting("service_role"):
-        queue.db.execute(
-            f"insert into public.{table} (id, user_id, job_type) values (%s, %s, %s)", (job_id, user, kind)
-        )
 
 
 def test_a_repeat_is_known_even_when_the_job_has_moved_on(queue: Any, job: Any) -> None:

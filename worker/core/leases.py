@@ -61,8 +61,13 @@ class Hold:
         self.reported = True
 
     def end(self, ending: Ending) -> None:
-        """Stop the job's work; once the outcome is being settled, only a lost lease does."""
-        if self._ending is not None or (self.settling and ending is not Ending.LOST):
+        """Stop the job's work; once the outcome is being settled, only a lost lease does.
+
+        The first reason counts, but for a lost lease: whatever was asked before, nothing may be settled then.
+        """
+        if self._ending is Ending.LOST:
+            return
+        if ending is not Ending.LOST and (self.settling or self._ending is not None):
             return
         self._ending = ending
         if self._current is not None:

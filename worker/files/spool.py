@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import io
 import os
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile, gettempdir, mkdtemp
 from typing import IO
@@ -19,35 +21,47 @@ PLAIN = {"Accept-Encoding": "identity"}
 """Headers of a request whose body a spool will take."""
 IN_MEMORY = 16 * 1024 * 1024
 """Bytes of one file kept in memory; this times the running jobs bounds what downloads hold."""
-_FOLDER = re.compile(r"kizu-spool-(?P<pid>\d+)-\w+")
+_PREFIX = "kizu-spool-"
+_FOLDER = re.compile(re.escape(_PREFIX) + r"[a-z0-9_]{8}")  # as mkdtemp names it
 
 
-def make_folder() -> Path:
-    """A new folder for one download that needs a name; only this user of the machine may look into it."""
-    return Path(mkdtemp(prefix=f"kizu-spool-{os.getpid()}-"))
+class Folder:
+    """A new folder for one download that needs a name; only this user of the machine may look into it.
+
+    It is locked while in use, which ends with the process however that ends. A process id in its name would
+    not tell: in containers that share a temporary folder every worker has the same.
+    """
+
+    def __init__(self) -> None:
+        while True:
+            self.path = Path(mkdtemp(prefix=_PREFIX))
+            with suppress(FileNotFoundError):  # another process took it for a leftover before it was locked
+                self._lock = os.open(self.path, os.O_RDONLY)
+                fcntl.flock(self._lock, fcntl.LOCK_EX)
+                if self.path.exists():
+                    return
+                os.close(self._lock)
+
+    def remove(self) -> None:
+        """Delete the folder with what is in it; again does nothing; blocks."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        lock, self._lock = self._lock, -1
+        if lock >= 0:
+            os.close(lock)
 
 
 def remove_leftovers() -> None:
     """Remove the folders of processes that were killed before they could; blocks."""
-    for folder in Path(gettempdir()).iterdir():
-        match = _FOLDER.fullmatch(folder.name)
-        if (
-            match
-            and folder.is_dir()
-            and folder.lstat().st_uid == os.getuid()
-            and not _runs(int(match["pid"]))
-        ):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    for path in Path(gettempdir()).iterdir():
+        if _FOLDER.fullmatch(path.name):
+            with suppress(OSError):  # locked, somebody else's, or gone
+                lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    if os.fstat(lock).st_uid == os.getuid():
+                        shutil.rmtree(path, ignore_errors=True)
+                finally:
+                    os.close(lock)
 
 
 class Spool:

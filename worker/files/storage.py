@@ -6,7 +6,6 @@ import asyncio
 import base64
 import binascii
 import hashlib
-import shutil
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from worker.files.guard import Resolver, resolve_by_system
 from worker.files.objects import StoredObjects
 from worker.files.outside import OutsideHosts
 from worker.files.sources import ExternalFile, InlineFile, Source, StoredObject, normal_hosts, read_source
-from worker.files.spool import Spool, make_folder
+from worker.files.spool import Folder, Spool
 from worker.project.connection import Connection
 
 log = structlog.get_logger(__name__)
@@ -103,14 +102,17 @@ class Files:
         The file is gone when the context ends, however it ends. `max_bytes` is for this file instead of the
         worker's limit.
         """
-        folder = make_folder()
+        folder = Folder()
         try:
-            path = folder / "file"
+            path = folder.path / "file"
             (await self._fetch(source, user_id, Spool(max_bytes or self._max_bytes, path=path))).close()
             yield path
         finally:
-            # The thread goes on when this task is cancelled once more, and removing gigabytes takes a while.
-            await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+            try:
+                await asyncio.to_thread(folder.remove)  # gigabytes take a while
+            except asyncio.CancelledError:
+                folder.remove()  # the thread may not have begun, and will not once the loop ends
+                raise
 
     async def _fetch(self, source: str, user_id: UUID, spool: Spool) -> IO[bytes]:
         try:

@@ -36,7 +36,8 @@ export async function* partsOf(
   while (true) {
     const after = await input.take(2);
     if (after.equals(Buffer.from("--"))) return;
-    const header = Buffer.concat([after, await input.headTo(BLANK_LINE)]).toString("utf8");
+    input.prepend(after); // A part without headers begins with the blank line.
+    const header = (await input.headTo(BLANK_LINE)).toString("utf8");
     const part = { ...described(header), body: input.until(delimiter) };
     yield part;
     for await (const _ of part.body) {
@@ -51,9 +52,19 @@ function described(header: string): Omit<Part, "body"> {
     new RegExp(`[;\\s]${name}="([^"]*)"`, "i").exec(` ${disposition}`)?.[1];
   return {
     name: field("name") ?? "",
-    fileName: field("filename") ?? null,
+    fileName: encoded(disposition) ?? field("filename") ?? null,
     contentType: /content-type:\s*([^\r\n]+)/i.exec(header)?.[1].trim() ?? null,
   };
+}
+
+/** The name as `filename*`, which wins over `filename` (RFC 6266). */
+function encoded(disposition: string): string | null {
+  const name = /[;\s]filename\*=utf-8'[^']*'([^;\s]+)/i.exec(` ${disposition}`)?.[1];
+  try {
+    return name === undefined ? null : decodeURIComponent(name);
+  } catch {
+    return null;
+  }
 }
 
 class Input {

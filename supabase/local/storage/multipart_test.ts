@@ -57,6 +57,28 @@ Deno.test("a part left unread does not shift the next", async () => {
   equal(names, ["cacheControl", "file", "metadata"]);
 });
 
+Deno.test("a part without headers is a part of its own", async () => {
+  const bare = Buffer.from(
+    '--bound\r\n\r\nbare\r\n--bound\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n--bound--\r\n',
+  );
+  for (const size of [1, 3, 1000]) {
+    equal(await read(inPieces(bare, size)), [["", null, null, "bare"], ["a", null, null, "b"]]);
+  }
+});
+
+Deno.test("a file may be named in another alphabet", async () => {
+  const named = (disposition: string) =>
+    read(inPieces(
+      Buffer.from(
+        `--bound\r\nContent-Disposition: form-data; name="f"; ${disposition}\r\n\r\nx\r\n--bound--\r\n`,
+      ),
+      16,
+    ));
+  same((await named("filename*=UTF-8''caf%C3%A9.jpg"))[0][1], "caf\u00e9.jpg");
+  same((await named("filename=\"a.jpg\"; filename*=utf-8'en'b.jpg"))[0][1], "b.jpg");
+  same((await named("filename=\"a.jpg\"; filename*=UTF-8''%zz"))[0][1], "a.jpg");
+});
+
 Deno.test("a form that breaks off is an error", async () => {
   for (const end of [3, 40, 120, 200]) {
     await rejects(read(inPieces(form().subarray(0, end), 16)), FormError);

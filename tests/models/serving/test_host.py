@@ -323,6 +323,16 @@ async def test_a_host_that_dies_fails_what_it_was_asked_and_nothing_else(
         assert models.pid != first
 
 
+async def test_nobody_is_troubled_who_asked_a_host_that_died_to_forget_or_to_count(tmp_path: Path) -> None:
+    async with opened(tmp_path) as models:
+        await models.run(PARROT, Parrot.say, "x")
+        os.kill(pid_of(models), signal.SIGSTOP)
+        asked = [asyncio.create_task(one) for one in (models.unload(PARROT), models.metrics())]
+        await asyncio.sleep(0.1)
+        os.kill(pid_of(models), signal.SIGKILL)
+        assert await asyncio.gather(*asked) == [None, {}]
+
+
 async def test_a_host_that_stands_still_is_killed_and_the_next_one_answers(tmp_path: Path) -> None:
     async with opened(tmp_path) as models:
         await models.run(PARROT, Parrot.say, "x")

@@ -1,5 +1,6 @@
 import asyncio
 import time
+from contextlib import suppress
 from uuid import uuid4
 
 import pytest
@@ -60,6 +61,24 @@ async def test_a_cancelled_job_is_stopped_at_the_next_heartbeat(bench: Bench) ->
     with bench.leases.hold(job, since=Moment.now()) as hold, pytest.raises(Ended) as ended:
         await hold.attempt(asyncio.sleep(5))
     assert ended.value.ending is Ending.CANCELLED
+
+
+async def test_lease_lost_after_a_cancel_is_lost_whatever_the_handler_makes_of_it(bench: Bench) -> None:
+    async def stubborn() -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(5)
+        await asyncio.sleep(5)
+
+    job = await bench.claim()
+    with bench.leases.hold(job, since=Moment.now()) as hold:
+        working = asyncio.create_task(hold.attempt(stubborn()))
+        await asyncio.sleep(0.01)
+        bench.leases.end_all(Ending.CANCELLED)
+        await asyncio.sleep(0.01)
+        bench.leases.end_all(Ending.LOST)
+        with pytest.raises(Ended) as ended:
+            await asyncio.wait_for(working, 3)
+    assert ended.value.ending is Ending.LOST
 
 
 async def test_a_heartbeat_blip_stops_nothing(bench: Bench) -> None:

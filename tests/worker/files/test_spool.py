@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 import tempfile
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from worker.core.errors import TooLarge
-from worker.files.spool import IN_MEMORY, Spool, make_folder, remove_leftovers
+from worker.files.spool import IN_MEMORY, Folder, Spool, remove_leftovers
 
 
 async def test_small_file_stays_in_memory() -> None:
@@ -74,19 +75,45 @@ async def test_spool_with_a_path_filled_again_keeps_nothing_of_the_first_try(tmp
     assert (tmp_path / "file").read_bytes() == b"abc"
 
 
-def test_leftovers_of_killed_processes_are_removed_and_those_of_living_ones_stay(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    dead, foreign = tmp_path / f"kizu-spool-{ended.pid}-abc", tmp_path / "kizu-spool-notes"
-    for folder in (dead, foreign):
-        folder.mkdir()
-        (folder / "file").write_bytes(b"x")
-    ours = make_folder()
+    return tmp_path
+
+
+def test_folder_is_private_and_gone_when_removed_even_twice(temporary: Path) -> None:
+    folder = Folder()
+    (folder.path / "file").write_bytes(b"x")
+    assert folder.path.stat().st_mode & 0o777 == 0o700
+    folder.remove()
+    folder.remove()
+    assert list(temporary.iterdir()) == []
+
+
+def test_leftovers_of_killed_processes_are_removed_and_what_is_in_use_stays(temporary: Path) -> None:
+    script = (
+        "import os; from worker.files.spool import Folder; print(Folder().path, flush=True); os.read(0, 1)"
+    )
+    others = [
+        subprocess.Popen(
+            [sys.executable, "-c", script],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TMPDIR": str(temporary)},
+        )
+        for _ in range(2)
+    ]
+    killed, alive = [Path(other.stdout.readline().strip()) for other in others if other.stdout]
+    (killed / "file").write_bytes(b"x")
+    others[0].kill()
+    others[0].communicate()
+    foreign = temporary / "kizu-spool-notes"
+    foreign.mkdir()
+    ours = Folder()
 
     remove_leftovers()
 
-    assert ours.stat().st_mode & 0o777 == 0o700
-    assert set(tmp_path.iterdir()) == {ours, foreign}
+    assert set(temporary.iterdir()) == {ours.path, foreign, alive}
+    others[1].communicate("x")
+    ours.remove()

@@ -7,10 +7,11 @@ import base64
 import contextlib
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -164,6 +165,25 @@ async def test_file_with_a_path_is_gone_when_its_job_fails_or_is_cancelled(spool
         handling.cancel()
         with pytest.raises(asyncio.CancelledError):
             await handling
+    assert is_empty(spools)
+
+
+async def test_file_with_a_path_is_gone_when_its_job_is_cancelled_while_it_is_removed(
+    spools: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the loop ends, and with it what was handed to a thread and had not begun."""
+
+    async def to_thread(work: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
+        if work.__qualname__ == "Folder.remove":
+            raise asyncio.CancelledError
+        return await original(work, *arguments, **more)
+
+    original = asyncio.to_thread
+    monkeypatch.setattr(asyncio, "to_thread", to_thread)
+    async with place(storage=give_picture) as here:
+        with pytest.raises(asyncio.CancelledError):
+            async with here.files.fetch_to_path(KEY, USER):
+                pass
     assert is_empty(spools)
 
 
