@@ -6,11 +6,15 @@ import asyncio
 import math
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from functools import partial
 from importlib.metadata import version
 from typing import Any, TypeAlias
+
+import structlog
 
 from models import catalog
 from models.errors import ModelError
@@ -21,14 +25,16 @@ from models.serving.remote import RemoteModels
 from worker import health, operations
 from worker.context import Context, files_for
 from worker.core.daemon import Daemon, poll_seconds
-from worker.core.errors import StartupError
+from worker.core.errors import HOST, StartupError
 from worker.core.handler import Handler
 from worker.core.job import Job
 from worker.core.lane import Lane
 from worker.core.leases import Hold, LeaseKeeper
+from worker.core.outages import Outages, Probe
 from worker.core.record import Record
 from worker.core.runner import Runner
-from worker.files.spool import remove_leftovers
+from worker.files.spool import has_room, remove_leftovers
+from worker.files.storage import Files
 from worker.handlers import discover
 from worker.operations.operation import Operation
 from worker.project.connection import Connection
@@ -36,6 +42,8 @@ from worker.project.queue import SupabaseQueue
 from worker.project.realtime import RealtimeSupervisor
 from worker.project.rows import SupabaseRows
 from worker.settings import Settings
+
+log = structlog.get_logger()
 
 Handlers: TypeAlias = Mapping[str, Handler[Any, Context]]
 """By kind and alias."""
@@ -57,6 +65,7 @@ async def run_worker(
     handlers = handlers or discover()
     async with AsyncExitStack() as stack:
         stack.enter_context(health.only_one(settings.worker_id, settings.url))
+        log.info("connecting", url=settings.url)
         connection = await stack.enter_async_context(Connection(settings, patience=math.inf))
         files = await stack.enter_async_context(files_for(connection, settings))
         await asyncio.to_thread(remove_leftovers)
@@ -80,10 +89,12 @@ async def run_worker(
                 progress=hold.report,
             )
 
-        daemon = compose(connection, settings, handlers, context, drain=drain)
+        daemon = compose(connection, settings, handlers, context, probes_of(files), drain=drain)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, daemon.stop)
+        if not sys.stdin.isatty():  # a terminal sends it when it is closed, which is to end the worker
+            loop.add_signal_handler(signal.SIGHUP, daemon.hurry)
         await stack.enter_async_context(health.answering(settings.worker_id, settings.url, daemon.status))
         return await daemon.serve()
 
@@ -93,25 +104,41 @@ def compose(
     settings: Settings,
     handlers: Handlers,
     make_context: Callable[[Job, Hold, Record], Context],
+    probe_of: Callable[[str], Probe | None],
     *,
     drain: bool,
 ) -> Daemon:
     """A daemon whose lanes claim from the project's queue and are rung by its Realtime."""
     queue = SupabaseQueue(connection.rpc, settings.worker_id, settings.lease_seconds)
     leases = LeaseKeeper(queue, settings.lease_seconds)
-    runner = Runner(queue, handlers, leases, make_context)
     lanes: list[Lane] = []
 
     def ring() -> None:
         for lane in lanes:
             lane.ring()
 
+    outages = Outages(probe_of, back=ring)
+    runner = Runner(queue, handlers, leases, make_context, outages=outages)
+
+    def can_run(kind: str) -> bool:
+        return outages.spare(handlers[kind].needs)
+
     tables = sorted({handler.table for handler in handlers.values()})
     wake = RealtimeSupervisor(connection, ring, tables, mode=settings.wake)
     poll = poll_seconds(wake, alone=settings.poll_interval, woken=settings.poll_interval_realtime)
     replay = settings.lease_seconds / 2
     lanes += [
-        Lane(name, slots, kinds, queue, runner.run, poll, until_empty=drain, replay_seconds=replay)
+        Lane(
+            name,
+            slots,
+            kinds,
+            queue,
+            runner.run,
+            poll,
+            until_empty=drain,
+            replay_seconds=replay,
+            can_run=can_run,
+        )
         for name, slots, kinds in lanes_of(settings, handlers)
     ]
     return Daemon(
@@ -119,10 +146,28 @@ def compose(
         lanes,
         leases,
         wake,
+        outages,
         grace_seconds=settings.grace_seconds,
         capabilities=capabilities(settings, handlers),
         requests=lambda: connection.requests,
     )
+
+
+def probes_of(files: Files) -> Callable[[str], Probe | None]:
+    """How each dependency of jobs is asked whether it is there."""
+
+    async def has_disk() -> bool:
+        return await asyncio.to_thread(has_room)
+
+    def probe_of(name: str) -> Probe | None:
+        match name:
+            case "storage":
+                return files.answers
+            case "disk":
+                return has_disk
+        return partial(files.host_answers, name.removeprefix(HOST)) if name.startswith(HOST) else None
+
+    return probe_of
 
 
 def operations_of(handlers: Iterable[Handler[Any, Context]]) -> list[Operation]:

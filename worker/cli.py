@@ -21,6 +21,7 @@ import click
 
 from worker import commands
 from worker.core.errors import JobError, StartupError
+from worker.output import say
 
 # httpx has a command line of its own, for which it imports rich and pygments where they are there; without
 # it, as where they are not, it goes on.
@@ -67,11 +68,11 @@ def main() -> None:
     try:
         kizu()
     except StartupError as error:
-        click.echo(f"kizu: {error.code}: {error}", err=True)
+        say(f"kizu: {error.code}: {error}", err=True)
         sys.exit(2)
     except (OSError, UnicodeDecodeError) as error:
-        click.echo(f"kizu: {type(error).__name__}: {error}", err=True)
+        say(f"kizu: {type(error).__name__}: {error}", err=True)
         sys.exit(1)
     except JobError as error:
-        click.echo(f"kizu: {error.code}: {error}", err=True)
+        say(f"kizu: {error.code}: {error}", err=True)
         sys.exit(1)

@@ -22,6 +22,9 @@ SECRETS = re.compile(
 )
 
 
+JOINERS = "\u200c\u200d"
+"""Without them Persian words and many emoji fall apart."""
+
 Style: TypeAlias = Literal["auto", "json", "console"]
 
 
@@ -70,7 +73,11 @@ def configure(level: str, style: Style) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             hide_secrets,
-            structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(),
+            *(
+                [show_escapes, structlog.dev.ConsoleRenderer()]
+                if console
+                else [structlog.processors.JSONRenderer()]
+            ),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: structlog.PrintLogger(cast(TextIO, _StandardError())),
@@ -96,6 +103,25 @@ def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
     """Replace keys, tokens, signed URLs and pictures in every field by an ellipsis."""
     for name, value in event.items():
         event[name] = _hidden(value)
+    return event
+
+
+def printable(value: object) -> str:
+    """The value as one line of text that a terminal only shows, control and direction marks as escapes."""
+    return "".join(
+        letter if letter.isprintable() or letter in JOINERS else letter.encode("unicode_escape").decode()
+        for letter in str(value)
+    )
+
+
+def show_escapes(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Make every text one that a terminal only shows; tracebacks stay in lines."""
+    for name, value in event.items():
+        lines = str(value).split("\n") if name == "exception" else [value]
+        if isinstance(value, str):
+            event[name] = "\n".join(map(printable, lines))
+        elif not isinstance(value, int | float | bool | None):
+            event[name] = printable(value)
     return event
 
 

@@ -1,4 +1,8 @@
-"""Answers for people, and for programs as one JSON value on standard output."""
+"""The one door to terminals: answers for people, and for programs as one JSON value on standard output.
+
+What users of the project wrote (names, kinds, errors) is shown to operators, so whatever could move a cursor,
+set a title or hide a line is shown as an escape.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +12,42 @@ from typing import Any
 
 import click
 
+from worker.log import printable
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON value instead of text.")
 
 
+class CommandFailed(click.ClickException):
+    """Ends a command with exit code 1 and one line."""
+
+    def format_message(self) -> str:
+        return printable(self.message)
+
+
+def say(value: object = "", *, err: bool = False) -> None:
+    """Print one line."""
+    click.echo(printable(value), err=err)
+
+
 def print_json(value: Any) -> None:
-    click.echo(json.dumps(value, default=str))
+    click.echo(json.dumps(value, default=str))  # which escapes all that is not ASCII
 
 
 def print_table(
     rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, title: str | None = None
 ) -> None:
-    """Print rows as a table; missing and null values stay blank. Nothing is cut off, for grep's sake."""
+    """Print rows as a table, after an empty line and its title if it has one; nulls stay blank.
+
+    Nothing is cut off, for grep's sake.
+    """
     lines = [
         columns,
-        *(["" if row.get(name) is None else str(row[name]) for name in columns] for row in rows),
+        *(["" if row.get(name) is None else printable(row[name]) for name in columns] for row in rows),
     ]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     if title:
-        click.echo(title)
+        say()
+        say(title)
     for number, line in enumerate(lines):
         text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         click.echo(click.style(text, bold=True) if number == 0 else text)

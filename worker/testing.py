@@ -164,9 +164,11 @@ class MemoryQueue:
                 row.error_code = code
                 row.status = "pending" if row.attempts < row.max_attempts else "failed"
                 row.run_at = self.table.clock() + delay
-            case Released():
+            case Released(delay_seconds=delay):
                 row.status = "pending"
                 row.attempts -= 1
+                if delay:
+                    row.run_at = self.table.clock() + delay
             case Cancelled():
                 row.status = "cancelled"
         row.settled_epoch = job.epoch

@@ -42,6 +42,7 @@ create table public.jobs (
   lease_expires_at    timestamptz,
   claim_id            uuid,
   worker_id           text,
+  claimed_by          uuid,                          -- the user that worker signed in as; null: it serves everybody
   progress            smallint not null default 0,
   current_step        text,
   error_code          text,

@@ -11,13 +11,17 @@ language plpgsql
 set search_path = ''
 as $index$
 begin
-  -- claim_jobs: the line of each user, and the line of each priority over all users.
+  -- claim_jobs: the line of each user, the line of each priority over all users, and those that run alone.
   execute format($ddl$
-    create index %2$I on public.%1$I (job_type, priority, user_id, run_at, id) where status = 'pending'
+    create index %2$I on public.%1$I (job_type, priority, user_id, run_at, id)
+     where status = 'pending' and crashes = 0
   $ddl$, p_name, p_name || '_line_of_a_user');
   execute format($ddl$
-    create index %2$I on public.%1$I (job_type, priority, run_at, id) where status = 'pending'
+    create index %2$I on public.%1$I (job_type, priority, run_at, id) where status = 'pending' and crashes = 0
   $ddl$, p_name, p_name || '_line_of_a_priority');
+  execute format($ddl$
+    create index %2$I on public.%1$I (job_type, run_at, id) where status = 'pending' and crashes > 0
+  $ddl$, p_name, p_name || '_suspects');
 
   -- claim_jobs: whose turn it is; rescue_jobs: what runs.
   execute format($ddl$

@@ -33,7 +33,10 @@ begin
     update public.jobs as job
        set status = ending.status,
            attempts = job.attempts - (ending.outcome is not distinct from 'released')::int,
-           crashes = job.crashes + (ending.outcome is not distinct from 'worker_lost')::int,
+           crashes = case ending.outcome
+                       when 'worker_lost' then job.crashes + 1
+                       else 0 -- an orderly answer: whatever killed its worker was another job
+                     end,
            run_at = coalesce(ending.run_at, job.run_at),
            lease_expires_at = null,
            claim_id = null,

@@ -1,8 +1,8 @@
 -- Giving work back: by a worker that ends, and for a worker that was lost.
 --
--- A released job costs nothing. A lease that ran out counts as a crash; the first is put down to the
--- machine and the job is due again at once, the third to the job, which then fails as `worker_lost`
--- so that it cannot kill workers for ever.
+-- A released job costs nothing. A lease that ran out counts as a crash. After the first the job is due again at
+-- once, but runs alone (claim_jobs), so that a second is nobody else's; any orderly end clears it. After the third
+-- in a row it fails as `worker_lost`, so that it cannot kill workers for ever.
 
 -- Puts back up to p_limit jobs of these kinds (null: any) whose lease has run out, and answers how many.
 create function kizu.rescue(p_kinds text[], p_scope uuid, p_limit int)
@@ -14,20 +14,48 @@ set enable_incremental_sort = off
 as $$
 declare
   c_crashes_allowed constant int := 2;
-  v_now  constant timestamptz := kizu.now();
-  v_lost kizu.ending[];
+  c_processing      constant text := 'processing';
+  v_now    constant timestamptz := kizu.now();
+  v_found  uuid[];
+  v_assets uuid[];
+  v_lost   kizu.ending[];
 begin
-  v_lost := array(
+  v_found := array(
     with
-    lost as materialized (
-      select tableoid as job_table, jobs.*
+    expired as materialized (
+      select id, lease_expires_at
         from public.jobs
        where status = 'processing'
          and lease_expires_at < v_now
          and (p_kinds is null or job_type = any (p_kinds))
          and (p_scope is null or user_id = p_scope)
-       order by job_type, user_id  -- only the index of running jobs gives this order
-       limit p_limit
+       order by job_type, user_id -- only the index of running jobs gives this order
+    )
+    select id from expired order by lease_expires_at limit p_limit
+  );
+  if v_found = '{}' then
+    return 0;
+  end if;
+
+  -- Assets before jobs, as settle_jobs locks them, since a job that fails shows on its asset.
+  v_assets := array(
+    select id
+      from public.assets
+     where id = any (array(select asset_id from public.jobs where id = any (v_found)))
+     order by id
+       for no key update skip locked
+  );
+  v_lost := array(
+    with
+    lost as materialized (
+      select tableoid as job_table, jobs.*
+        from public.jobs
+       where id = any (v_found)
+         and status = c_processing
+         and lease_expires_at < v_now
+         and (p_kinds is null or job_type = any (p_kinds))
+         and (p_scope is null or user_id = p_scope)
+         and (asset_id is null or asset_id = any (v_assets))
          for update skip locked
     )
     select row(job_table,
@@ -87,7 +115,7 @@ begin
         from public.jobs
        where worker_id = p_worker
          and claim_id is not null
-         and (v_scope is null or user_id = v_scope)
+         and claimed_by is not distinct from v_scope
        order by id
          for update
     )

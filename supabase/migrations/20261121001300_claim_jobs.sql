@@ -28,6 +28,7 @@ begin
       into v_priority, v_user
       from public.jobs
      where status = 'pending'
+       and crashes = 0
        and job_type = p_kind
        and (priority, user_id) > (p_priority, v_user)
      order by priority, user_id
@@ -103,6 +104,7 @@ begin
                  select tableoid, id, run_at, status
                    from public.jobs
                   where status = 'pending'
+                    and crashes = 0
                     and job_type = lines.kind
                     and priority = p_priority
                     and (user_id, run_at) >= (lines.user_id, '-infinity')
@@ -147,6 +149,7 @@ begin
     select tableoid::regclass, id
       from public.jobs
      where status = 'pending'
+       and crashes = 0
        and job_type = p_kind
        and priority = p_priority
        and run_at <= p_now
@@ -159,6 +162,7 @@ begin
     select tableoid::regclass, id
       from public.jobs
      where status = 'pending'
+       and crashes = 0
        and job_type = p_kind
        and priority = p_priority
        and (user_id, run_at) >= (p_user, '-infinity')
@@ -167,6 +171,84 @@ begin
      limit p_limit
        for update skip locked;
   end if;
+end;
+$$;
+
+-- Locks and answers a job of these kinds that waits to run alone, if one is due and free.
+create function kizu.pick_suspect(p_kinds text[], p_user uuid, p_now timestamptz)
+returns setof kizu.job_ref
+language plpgsql
+set search_path = ''
+as $$
+begin
+  -- Kind by kind, so that only the index of suspects gives the order.
+  return query
+  select suspect.job_table, suspect.id
+    from unnest(p_kinds) as kind
+   cross join lateral (
+           select tableoid::regclass as job_table, id
+             from public.jobs
+            where status = 'pending'
+              and crashes > 0
+              and job_type = kind
+              and run_at <= p_now
+              and (p_user is null or user_id = p_user)
+            order by run_at, id
+            limit 1
+              for update skip locked
+         ) as suspect
+   limit 1;
+end;
+$$;
+
+-- What a worker may claim, with regard to jobs that have lost a worker before, any of which may kill the next:
+-- `empty`, it holds nothing and takes such a job first, and alone; `alone`, it runs one and takes nothing;
+-- `free`, it takes others; `make_room`, it takes nothing so that it will be empty. The last is for where all
+-- workers are always busy: for a minute of every ten that such a job waits.
+create function kizu.company(p_worker text, p_kinds text[], p_user uuid, p_now timestamptz)
+returns text
+language plpgsql
+set search_path = ''
+as $$
+declare
+  c_wait  constant int := 60;
+  c_room  constant int := 60;
+  c_again constant int := 600;
+  v_suspect boolean;
+  v_waits   float8;
+begin
+  select bool_or(crashes > 0)
+    into v_suspect
+    from public.jobs
+   where worker_id = p_worker
+     and claim_id is not null
+     and claimed_by is not distinct from p_user; -- names are free: a user's worker may have this one's
+
+  if v_suspect is null then
+    return 'empty';
+  elsif v_suspect then
+    return 'alone';
+  end if;
+
+  select max(extract(epoch from p_now - suspect.since))
+    into v_waits
+    from unnest(p_kinds) as kind
+   cross join lateral (
+           select greatest(run_at, picked_up_at) as since
+             from public.jobs
+            where status = 'pending'
+              and crashes > 0
+              and job_type = kind
+              and run_at <= p_now
+              and (p_user is null or user_id = p_user)
+            order by run_at
+            limit 1
+         ) as suspect;
+
+  return case
+           when v_waits >= c_wait and (v_waits - c_wait)::int % c_again < c_room then 'make_room'
+           else 'free'
+         end;
 end;
 $$;
 
@@ -189,6 +271,7 @@ begin
         into v_priority
         from public.jobs
        where status = 'pending'
+         and crashes = 0
          and job_type = v_kind
          and priority > v_priority
        order by priority
@@ -200,6 +283,7 @@ begin
           into v_first
           from public.jobs
          where status = 'pending'
+           and crashes = 0
            and job_type = v_kind
            and priority = v_priority
          order by run_at
@@ -209,6 +293,7 @@ begin
           into v_first
           from public.jobs
          where status = 'pending'
+           and crashes = 0
            and job_type = v_kind
            and priority = v_priority
            and (user_id, run_at) >= (p_user, '-infinity')
@@ -218,6 +303,17 @@ begin
       end if;
       v_next := least(v_next, v_first);
     end loop;
+
+    select run_at
+      into v_first
+      from public.jobs
+     where status = 'pending'
+       and crashes > 0
+       and job_type = v_kind
+       and (p_user is null or user_id = p_user)
+     order by run_at
+     limit 1;
+    v_next := least(v_next, v_first);
   end loop;
   return v_next;
 end;
@@ -273,7 +369,8 @@ $$;
 -- Answers {"jobs": […], "next_due_seconds": n, "rescued": n}: the jobs this claim holds, how long until
 -- more is due (0: now, null: nothing pending), and how many were put back. The same p_claim_id again
 -- answers with the jobs it still holds and takes no others, so that a lost answer loses nothing.
--- A signed-in user gets only their own jobs.
+-- A signed-in user gets only their own jobs. A job that has lost a worker is answered alone, and only to a worker
+-- that holds no other.
 create function public.claim_jobs(
   p_worker        text,
   p_kinds         text[],
@@ -289,12 +386,16 @@ set enable_sort = off
 set enable_incremental_sort = off
 as $$
 declare
+  c_look_again constant interval := '2 seconds';
+  c_most_kinds constant int := 1000;
+  c_most_held  constant int := 500; -- by the workers of a user, of which claims of all others read every one
   v_scope    constant uuid := kizu.caller_scope();
   v_now      constant timestamptz := kizu.now();
   v_lease    constant interval := make_interval(secs => least(greatest(coalesce(p_lease_seconds, 60), 1), 3600));
-  v_kinds    constant text[] := array(select distinct kind from unnest(p_kinds) as kind);
+  v_kinds    constant text[] := array(select kind from public.job_kinds where kind = any (p_kinds));
   v_wanted   int := least(greatest(coalesce(p_limit, 0), 0), 100);
   v_rescued  int := 0;
+  v_company  text;
   v_priority smallint := -1;
   v_kind     text;
   v_chosen   kizu.job_ref[] := '{}';
@@ -303,15 +404,42 @@ declare
 begin
   if p_worker is null or p_worker = '' or p_kinds is null then
     raise sqlstate 'PT400' using message = 'bad_params', detail = 'p_worker and p_kinds are required';
+  elsif length(p_worker) > 200 or cardinality(p_kinds) > c_most_kinds then
+    raise sqlstate 'PT400'
+      using message = 'bad_params',
+            detail = format('expected a p_worker of at most 200 characters and at most %s kinds', c_most_kinds);
   end if;
 
   -- The same claim sent twice, the second time before the first has answered, waits here for the first.
   perform pg_advisory_xact_lock(hashtextextended(p_claim_id::text, 0));
+  -- And claims of one worker's lanes wait for each other: what runs alone is alone in the whole worker.
+  perform pg_advisory_xact_lock(hashtextextended(concat_ws(' ', 'claims of', v_scope, p_worker), 0));
 
   v_jobs := kizu.jobs_under_claim(p_worker, p_claim_id, v_scope);
 
   if v_jobs = '[]' then
     v_rescued := kizu.rescue(v_kinds, v_scope, 100);
+
+    if v_scope is not null then
+      v_wanted := least(v_wanted, c_most_held - (
+        select sum(running.jobs)
+          from unnest(v_kinds) as kind
+         cross join lateral (
+                 select count(*) as jobs
+                   from public.jobs
+                  where status = 'processing'
+                    and job_type = kind
+                    and user_id = v_scope
+               ) as running
+      ));
+    end if;
+    v_company := kizu.company(p_worker, v_kinds, v_scope, v_now);
+    if v_company = 'empty' and v_wanted > 0 then
+      v_chosen := array(select pick from kizu.pick_suspect(v_kinds, v_scope, v_now) as pick);
+    end if;
+    if v_company in ('alone', 'make_room') or v_chosen <> '{}' or v_wanted < 0 then
+      v_wanted := 0;
+    end if;
 
     while v_wanted > cardinality(v_chosen) loop
       select min(next.priority)
@@ -321,6 +449,7 @@ begin
                select priority
                  from public.jobs
                 where status = 'pending'
+                  and crashes = 0
                   and job_type = kind
                   and priority > v_priority
                 order by priority
@@ -356,6 +485,7 @@ begin
              lease_expires_at = v_now + v_lease,
              claim_id = p_claim_id,
              worker_id = p_worker,
+             claimed_by = v_scope,
              picked_up_at = v_now,
              progress = 0,
              current_step = null,
@@ -371,6 +501,9 @@ begin
   end if;
 
   v_next_due := kizu.next_due(v_kinds, v_scope);
+  if v_wanted = 0 then
+    v_next_due := greatest(v_next_due, v_now + c_look_again);
+  end if;
 
   return jsonb_build_object(
     'jobs',             v_jobs,
@@ -386,6 +519,8 @@ $$;
 select kizu.keep_internal('kizu.waiting_users(text, smallint, int)');
 select kizu.keep_internal('kizu.pick_by_turn(text[], smallint, int, timestamptz)');
 select kizu.keep_internal('kizu.pick_in_line(text, smallint, uuid, int, timestamptz, kizu.job_ref[])');
+select kizu.keep_internal('kizu.pick_suspect(text[], uuid, timestamptz)');
+select kizu.keep_internal('kizu.company(text, text[], uuid, timestamptz)');
 select kizu.keep_internal('kizu.next_due(text[], uuid)');
 select kizu.keep_internal('kizu.jobs_under_claim(text, uuid, uuid)');
 

@@ -11,12 +11,19 @@ security definer
 set search_path = ''
 as $$
 declare
-  c_processing constant text := 'processing';
+  c_processing   constant text := 'processing';
+  c_longest_step constant int := 200;
+  c_most_jobs    constant int := 1000;
   v_scope    constant uuid := kizu.caller_scope();
   v_until    constant timestamptz :=
     kizu.now() + make_interval(secs => least(greatest(coalesce(p_lease_seconds, 60), 1), 3600));
   v_verdicts jsonb;
 begin
+  if jsonb_typeof(p_jobs) is distinct from 'array' or jsonb_array_length(p_jobs) > c_most_jobs then
+    raise sqlstate 'PT400'
+      using message = 'bad_params', detail = format('jobs: expected a list of at most %s', c_most_jobs);
+  end if;
+
   with
   asked as materialized (
     select place,
@@ -25,7 +32,7 @@ begin
            (item ->> 'id')::uuid as id,
            (item ->> 'epoch')::bigint as epoch,
            least(greatest((item ->> 'progress')::numeric, 0), 100)::smallint as progress,
-           item ->> 'step' as step
+           left(item ->> 'step', c_longest_step) as step
       from jsonb_array_elements(p_jobs) with ordinality as t (item, place)
   ),
   held as materialized (

@@ -234,12 +234,16 @@ set search_path = ''
 as $$
 declare
   c_processing    constant text := 'processing';
-  c_longest_delay constant int := 7 * 24 * 60 * 60;
+  c_longest_delay   constant int := 7 * 24 * 60 * 60;
+  c_longest_code    constant int := 100;
+  c_longest_message constant int := 2000;
   v_table   constant regclass := kizu.job_table(p_item ->> 'table');
   v_id      constant uuid := (p_item ->> 'id')::uuid;
   v_epoch   constant bigint := (p_item ->> 'epoch')::bigint;
   v_said    constant jsonb := coalesce(p_item -> 'outcome', '{}');
   v_attempt constant jsonb := kizu.attempt(p_item);
+  v_delay   constant float8 :=
+    least(greatest(coalesce((v_said ->> 'delay_seconds')::float8, 0), 0), c_longest_delay);
   v_job     public.jobs;
   v_outcome text := v_said ->> 'kind';
   v_code    text;
@@ -285,8 +289,8 @@ begin
     v_outcome := 'failed';
   end if;
   if v_said ->> 'kind' in ('retry', 'failed') then
-    v_code    := coalesce(v_said ->> 'code', 'error');
-    v_message := left(v_said ->> 'message', 2000);
+    v_code    := left(coalesce(v_said ->> 'code', 'error'), c_longest_code);
+    v_message := left(v_said ->> 'message', c_longest_message);
   end if;
   v_status := kizu.status_after(v_outcome);
 
@@ -300,9 +304,8 @@ begin
            v_code,
            v_message,
            case
-             when v_outcome = 'retry'
-             then p_now + make_interval(secs => least(greatest(
-                    coalesce((v_said ->> 'delay_seconds')::float8, 0), 0), c_longest_delay))
+             when v_outcome = 'retry' or (v_outcome = 'released' and v_delay > 0)
+             then p_now + make_interval(secs => v_delay)
            end,
            v_said -> 'result',
            p_item -> 'run'
@@ -379,7 +382,7 @@ $$;
 --   outcome  {"kind": "done", "result": {…}}
 --            {"kind": "retry", "code", "message", "delay_seconds"}   out of attempts: failed
 --            {"kind": "failed", "code", "message"}
---            {"kind": "released"}                                    costs no attempt
+--            {"kind": "released", "delay_seconds"}                   costs no attempt, without a delay no place
 --            {"kind": "cancelled"}
 --   writes   [{"table", "scope": {…}, "rows": [{…, "children": {table: [{…}]}}]}
 --             | {"table", "set": {…}, "fill": {…}, "merge": {…}}]
@@ -396,12 +399,18 @@ security definer
 set search_path = ''
 as $$
 declare
+  c_most    constant int := 1000;
   v_scope   constant uuid := kizu.caller_scope();
   v_now     constant timestamptz := kizu.now();
   v_item    jsonb;
   v_answer  jsonb;
   v_answers jsonb := '[]';
 begin
+  if jsonb_typeof(p_settlements) is distinct from 'array' or jsonb_array_length(p_settlements) > c_most then
+    raise sqlstate 'PT400'
+      using message = 'bad_params', detail = format('settlements: expected a list of at most %s', c_most);
+  end if;
+
   perform kizu.lock_assets(p_worker, p_settlements);
   perform kizu.lock_asked(p_settlements);
 

@@ -154,15 +154,20 @@ begin
 
   -- The twin may end between our insert and our look at it; then the insert succeeds the second time.
   loop
-    execute format(
-      'insert into %s (user_id, asset_id, job_type, params, priority, max_attempts, run_at, dedupe_key)'
-      ' values ($1, $2, $3, $4, $5, $6, $7, $8)'
-      ' on conflict (dedupe_key) where status in (''pending'', ''processing'') do nothing'
-      ' returning id',
-      kizu.job_table(v_kind.table_name)
-    )
-    into v_id
-    using v_user, p_request.asset_id, v_kind.kind, v_params, v_priority, v_kind.max_attempts, v_run_at, v_key;
+    begin
+      execute format(
+        'insert into %s (user_id, asset_id, job_type, params, priority, max_attempts, run_at, dedupe_key)'
+        ' values ($1, $2, $3, $4, $5, $6, $7, $8)'
+        ' on conflict (dedupe_key) where status in (''pending'', ''processing'') do nothing'
+        ' returning id',
+        kizu.job_table(v_kind.table_name)
+      )
+      into v_id
+      using v_user, p_request.asset_id, v_kind.kind, v_params, v_priority, v_kind.max_attempts, v_run_at, v_key;
+    exception
+      when foreign_key_violation then -- it was there a moment ago
+        raise sqlstate 'PT404' using message = 'not_found', detail = 'there is no such asset, or user';
+    end;
 
     if v_id is not null then
       return jsonb_build_object('id', v_id, 'status', 'enqueued');

@@ -59,7 +59,8 @@ $$;
 -- Cancelled jobs are put back only when named in ids. A job whose twin is pending or running again, or
 -- that is not the newest of its twins, stays where it is.
 --
--- Attempts and crashes start again; history and epoch stay. Answers {"dry_run", "ids", "count"}.
+-- Attempts and crashes start again; history and epoch stay. Answers {"dry_run", "ids", "count"}: those that were put
+-- back, or would be.
 create function public.retry_jobs(p_filter jsonb, p_dry_run boolean default true)
 returns jsonb
 language plpgsql
@@ -67,6 +68,7 @@ security definer
 set search_path = ''
 as $$
 declare
+  c_most    constant int := 1000;
   v_scope   constant uuid := kizu.caller_scope();
   v_now     constant timestamptz := kizu.now();
   v_ids     uuid[];
@@ -76,13 +78,28 @@ declare
   v_limit   int;
   v_unknown text;
   v_chosen  kizu.job_ref[];
+  v_job     kizu.job_ref;
+  v_back    uuid[] := '{}';
 begin
+  if jsonb_typeof(p_filter) is distinct from 'object' then
+    raise sqlstate 'PT400' using message = 'bad_params', detail = 'filter: expected an object';
+  end if;
   select min(key)
     into v_unknown
     from jsonb_object_keys(p_filter) as key
    where key not in ('ids', 'kinds', 'codes', 'user_id', 'limit');
   if v_unknown is not null then
     raise sqlstate 'PT400' using message = 'bad_params', detail = format('filter: there is no %L', v_unknown);
+  end if;
+
+  select min(key)
+    into v_unknown
+    from jsonb_each(p_filter) as given
+   where key in ('ids', 'kinds', 'codes')
+     and case jsonb_typeof(value) when 'array' then jsonb_array_length(value) > c_most else true end;
+  if v_unknown is not null then
+    raise sqlstate 'PT400'
+      using message = 'bad_params', detail = format('filter: %s: expected a list of at most %s', v_unknown, c_most);
   end if;
 
   if p_filter ? 'ids' then
@@ -125,42 +142,38 @@ begin
      limit v_limit
   );
 
-  if not p_dry_run then
-    with
-    locked as materialized (
-      select job.tableoid, job.id
-        from unnest(v_chosen) as chosen
-        join public.jobs as job
-          on job.tableoid = chosen.job_table
-         and job.id = chosen.id
-         and job.id = any (array(select id from unnest(v_chosen)))
-       where job.status in ('failed', 'cancelled')
-       order by job.id
-         for update of job
-    )
-    update public.jobs as job
-       set status = 'pending',
-           attempts = 0,
-           crashes = 0,
-           run_at = v_now,
-           progress = 0,
-           current_step = null,
-           error_code = null,
-           error_message = null,
-           result = null,
-           cancel_requested_at = null,
-           completed_at = null
-      from locked
-     where job.tableoid = locked.tableoid
-       and job.id = locked.id
-       and job.id = any (array(select id from locked));
+  if p_dry_run then
+    v_back := array(select id from unnest(v_chosen));
+  else
+    for v_job in select * from unnest(v_chosen) order by id
+    loop
+      begin
+        update public.jobs
+           set status = 'pending',
+               attempts = 0,
+               crashes = 0,
+               run_at = v_now,
+               progress = 0,
+               current_step = null,
+               error_code = null,
+               error_message = null,
+               result = null,
+               cancel_requested_at = null,
+               completed_at = null
+         where tableoid = v_job.job_table
+           and id = v_job.id
+           and status in ('failed', 'cancelled');
+        if found then
+          v_back := v_back || v_job.id;
+        end if;
+      exception
+        when unique_violation then
+          null; -- its twin was enqueued meanwhile
+      end;
+    end loop;
   end if;
 
-  return jsonb_build_object(
-    'dry_run', p_dry_run,
-    'ids',     to_jsonb(array(select id from unnest(v_chosen))),
-    'count',   cardinality(v_chosen)
-  );
+  return jsonb_build_object('dry_run', p_dry_run, 'ids', to_jsonb(v_back), 'count', cardinality(v_back));
 end;
 $$;
 

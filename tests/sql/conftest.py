@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -182,6 +183,15 @@ def settlement(
         "writes": list(writes),
         "run": run or {},
     }
+
+
+def wait_until_locked(queue: Queue, connection: psycopg.Connection) -> None:
+    """Wait until what `connection` does waits for somebody else's transaction."""
+    query = "select wait_event_type from pg_stat_activity where pid = %s"
+    until = time.monotonic() + 30
+    while queue.value(query, connection.info.backend_pid) != "Lock":
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 @pytest.fixture

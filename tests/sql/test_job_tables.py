@@ -13,8 +13,11 @@ pytestmark = pytest.mark.stack
 TABLES = ["ai_processing_jobs", "image_processing_jobs", "video_transcoding_jobs"]
 INDEXES = {
     "pkey": "(id)",
-    "line_of_a_user": "(job_type, priority, user_id, run_at, id) WHERE (status = 'pending'::text)",
-    "line_of_a_priority": "(job_type, priority, run_at, id) WHERE (status = 'pending'::text)",
+    "line_of_a_user": "(job_type, priority, user_id, run_at, id)"
+    " WHERE ((status = 'pending'::text) AND (crashes = 0))",
+    "line_of_a_priority": "(job_type, priority, run_at, id)"
+    " WHERE ((status = 'pending'::text) AND (crashes = 0))",
+    "suspects": "(job_type, run_at, id) WHERE ((status = 'pending'::text) AND (crashes > 0))",
     "running": "(job_type, user_id) WHERE (status = 'processing'::text)",
     "last_served": "(job_type, user_id, picked_up_at) WHERE (picked_up_at IS NOT NULL)",
     "held_by_a_worker": "(worker_id, claim_id) WHERE (claim_id IS NOT NULL)",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.sql.conftest import Queue, settlement
+from tests.sql.conftest import Queue, settlement, wait_until_locked
 
 pytestmark = pytest.mark.stack
 
@@ -173,14 +172,6 @@ def test_request_is_not_lost_when_its_twin_is_claimed_meanwhile(
         asking.execute("select settle_jobs('w1', %s)", (Jsonb([item]),))
         assert claiming.claim(cluster)["jobs"] == []
     assert [row["status"] for row in waiting(queue, cluster)] == ["completed", "pending"]
-
-
-def wait_until_locked(queue: Any, connection: psycopg.Connection) -> None:
-    query = "select wait_event_type from pg_stat_activity where pid = %s"
-    until = time.monotonic() + 30
-    while queue.value(query, connection.info.backend_pid) != "Lock":
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def test_two_batches_that_ask_for_the_same_jobs_do_not_deadlock(

@@ -112,7 +112,7 @@ def test_the_other_verbs_read_only_their_jobs(queue: Any, backlog: str, verb: st
         jobs = queue.claim(backlog, 4, worker=verb, lease=1)["jobs"]
         match verb:
             case "extend":
-                assert queue.extend(jobs, worker=verb) == ["kept"] * 4
+                assert queue.extend(jobs, worker=verb) == ["kept"] * len(jobs)
             case "settle":
                 assert queue.settle(jobs[0], worker=verb)["answer"] == "settled"
             case "ask":
@@ -122,7 +122,7 @@ def test_the_other_verbs_read_only_their_jobs(queue: Any, backlog: str, verb: st
                 assert answer["answer"] == "settled"
             case "rescue":
                 time.sleep(1.1)
-                assert queue.value("select rescue_jobs(4)") == 4
+                assert queue.value("select rescue_jobs(4)") == len(jobs)
             case "cancel":
                 assert queue.value("select cancel_job(%s)", jobs[0]["id"]) == "cancelling"
             case "enqueue":

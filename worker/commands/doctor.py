@@ -18,7 +18,7 @@ from worker.context import files_for
 from worker.core.errors import JobError, StartupError
 from worker.files.sources import ASSETS_BUCKET
 from worker.handlers import discover
-from worker.output import as_json, print_json
+from worker.output import as_json, print_json, say
 from worker.project.connection import Connection
 from worker.project.queue import SupabaseQueue
 from worker.project.realtime import RealtimeSupervisor
@@ -51,7 +51,7 @@ def doctor(as_json: bool) -> None:
         async for check in examine():
             checks.append(check)
             if not as_json:
-                click.echo(f"{MARKS[check.state]} {check.subject}: {check.text}")
+                say(f"{MARKS[check.state]} {check.subject}: {check.text}")
         return checks
 
     checks = asyncio.run(run())

@@ -8,7 +8,7 @@ import sys
 import click
 
 from worker import health as checks
-from worker.output import as_json, print_json
+from worker.output import as_json, print_json, say
 from worker.target import read_target
 
 
@@ -23,10 +23,10 @@ def health(worker_id: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"worker_id": name, "healthy": status is not None, **(status or {})})
     elif status is None:
-        click.echo(f"worker {name} does not answer on this machine", err=True)
+        say(f"worker {name} does not answer on this machine", err=True)
     else:
         lanes = ", ".join(f"{lane} {use['running']}/{use['slots']}" for lane, use in status["lanes"].items())
-        click.echo(f"worker {name} is up: {lanes}; realtime {'on' if status['realtime'] else 'off'}")
+        say(f"worker {name} is up: {lanes}; realtime {'on' if status['realtime'] else 'off'}")
     sys.exit(status is None)
 
 

@@ -12,7 +12,7 @@ from rich.progress import Progress
 from worker.context import files_for
 from worker.core.errors import NotFound
 from worker.library.ingest import IMAGES, find_files, ingest
-from worker.output import as_json, print_json
+from worker.output import as_json, print_json, say
 from worker.project.connection import Connection
 from worker.target import read_target
 
@@ -33,7 +33,7 @@ def ingest_command(paths: tuple[Path, ...], as_json: bool) -> None:
         print_json({"files": len(files), **counts})
     else:
         said = ", ".join(f"{count} {what}" for what, count in counts.items())
-        click.echo(f"{len(files)} pictures: {said}")
+        say(f"{len(files)} pictures: {said}")
 
 
 async def ingest_files(files: list[Path], *, quiet: bool) -> Counter[str]:

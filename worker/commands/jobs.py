@@ -11,7 +11,7 @@ from uuid import UUID
 
 import click
 
-from worker.output import as_json, print_json, print_table
+from worker.output import CommandFailed, as_json, print_json, print_table, say
 from worker.project.connection import Connection
 from worker.target import read_target
 
@@ -84,20 +84,20 @@ def show(job_id: UUID, as_json: bool) -> None:
 
     job = with_connection(act)
     if job is None:
-        raise click.ClickException(f"not_found: there is no job {job_id}, or it is not yours")
+        raise CommandFailed(f"not_found: there is no job {job_id}, or it is not yours")
     if as_json:
         print_json(job)
         return
     for name, value in job.items():
         if value not in (None, [], {}) and name not in ("events", "runs"):
-            click.echo(f"{name}: {json.dumps(value) if isinstance(value, dict | list) else value}")
+            say(f"{name}: {json.dumps(value) if isinstance(value, dict | list) else value}")
     if job["events"]:
-        print_table(job["events"], ["at", "status", "step", "error_code", "worker_id"], title="\nevents")
+        print_table(job["events"], ["at", "status", "step", "error_code", "worker_id"], title="events")
     if job["runs"]:
         print_table(
             job["runs"],
             ["finished_at", "attempt", "outcome", "error_code", "worker_id", "timings"],
-            title="\nruns",
+            title="runs",
         )
 
 
@@ -149,10 +149,8 @@ def retry(
         print_json(answer)
         return
     for job_id in answer["ids"]:
-        click.echo(job_id)
-    click.echo(
-        f"{answer['count']} jobs put back" if yes else f"{answer['count']} jobs would be put back; add --yes"
-    )
+        say(job_id)
+    say(f"{answer['count']} jobs put back" if yes else f"{answer['count']} jobs would be put back; add --yes")
 
 
 @jobs.command()
@@ -208,9 +206,9 @@ def missing(names: tuple[str, ...], force: bool, yes: bool, as_json: bool) -> No
         answer = asyncio.run(act())
         not_here = {} if settings.model_downloads else without_weights(chosen, settings)
     except ModelError as error:
-        raise click.ClickException(f"{error.code}: {error}") from None
+        raise CommandFailed(f"{error.code}: {error}") from None
     for name, model_version in not_here.items():
-        click.echo(
+        say(
             f"{name}: {model_version} is not on this machine (kizu models pull {model_version});"
             " a worker that lacks it, too, says weights_missing",
             err=True,
@@ -219,9 +217,9 @@ def missing(names: tuple[str, ...], force: bool, yes: bool, as_json: bool) -> No
         print_json(answer)
         return
     for name, model_version in answer["versions"].items():
-        click.echo(f"{name}: {model_version}")
+        say(f"{name}: {model_version}")
     done = f"{answer['enqueued']} jobs enqueued" if yes else "add --yes to enqueue their jobs"
-    click.echo(f"{answer['missing']} of {answer['looked_at']} photos lack something; {done}")
+    say(f"{answer['missing']} of {answer['looked_at']} photos lack something; {done}")
 
 
 COMMAND = jobs

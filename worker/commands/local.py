@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from worker.core.errors import StartupError
-from worker.output import as_json, print_json
+from worker.output import as_json, print_json, say
 from worker.settings import read_settings
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def token(role: str, days: int) -> None:
     stack = _stack()
     from worker.local.stack import mint_token
 
-    click.echo(mint_token(stack.up(), role=role, ttl=days * 86400))
+    say(mint_token(stack.up(), role=role, ttl=days * 86400))
 
 
 def _stack() -> LocalStack:
@@ -90,7 +90,7 @@ def _print(fields: dict[str, Any], as_json: bool) -> None:
         print_json(fields)
         return
     for name, value in fields.items():
-        click.echo(f"{name}: {value}")
+        say(f"{name}: {value}")
 
 
 COMMAND = local

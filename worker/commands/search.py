@@ -12,7 +12,7 @@ from models.errors import ModelError
 from models.serving.remote import RemoteModels
 from worker.core.errors import NotFound
 from worker.library.search import search
-from worker.output import as_json, print_json, print_table
+from worker.output import CommandFailed, as_json, print_json, print_table
 from worker.project.connection import Connection
 from worker.settings import Settings
 from worker.target import read_target
@@ -49,7 +49,7 @@ async def find(settings: Settings, query: str, limit: int) -> dict[str, Any]:
         async with Connection(settings) as connection:
             model_version, matches = await search(connection, models, query, limit)
     except (ModelError, NotFound) as error:
-        raise click.ClickException(f"{error.code}: {error}") from None
+        raise CommandFailed(f"{error.code}: {error}") from None
     finally:
         await models.close()
     return {"text": query, "model_version": model_version, "found": [asdict(match) for match in matches]}

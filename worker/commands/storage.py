@@ -9,7 +9,7 @@ import click
 from worker.context import files_for
 from worker.files.sources import ASSETS_BUCKET
 from worker.files.sweep import orphans
-from worker.output import as_json, print_json
+from worker.output import as_json, print_json, say
 from worker.project.connection import Connection
 from worker.settings import Settings
 from worker.target import read_target
@@ -42,9 +42,9 @@ def sweep(dry_run: bool, older_than: float | None, as_json: bool) -> None:
     if as_json:
         print_json({"dry_run": dry_run, "orphans": found, "removed": removed})
     elif dry_run:
-        click.echo(f"{found} files would be removed")
+        say(f"{found} files would be removed")
     else:
-        click.echo(f"{removed} of {found} files removed")
+        say(f"{removed} of {found} files removed")
 
 
 async def _sweep(
@@ -57,7 +57,7 @@ async def _sweep(
             found += len(keys)
             if tell:
                 for key in keys:
-                    click.echo(key)
+                    say(key)
             if not dry_run:
                 removed += await files.delete(ASSETS_BUCKET, keys)
     return found, removed

@@ -12,6 +12,7 @@ import structlog
 from worker.core.errors import StartupError
 from worker.core.lane import Lane
 from worker.core.leases import Ending, LeaseKeeper
+from worker.core.outages import Outages
 from worker.core.queue import Queue
 
 log = structlog.get_logger()
@@ -44,6 +45,7 @@ class Daemon:
         lanes: Sequence[Lane],
         leases: LeaseKeeper,
         wake: Wake,
+        outages: Outages,
         *,
         grace_seconds: float,
         capabilities: Mapping[str, Any],
@@ -53,6 +55,7 @@ class Daemon:
         self._lanes = lanes
         self._leases = leases
         self._wake = wake
+        self._outages = outages
         self._grace_seconds = grace_seconds
         self._capabilities = capabilities
         self._requests = requests
@@ -63,12 +66,18 @@ class Daemon:
         """Finish the running jobs within the grace period; a second call releases them at once."""
         (self._hurry if self._stop.is_set() else self._stop).set()
 
+    def hurry(self) -> None:
+        """End the lanes' pauses after failed claims, because a person asked."""
+        for lane in self._lanes:
+            lane.hurry()
+
     def status(self) -> dict[str, Any]:
         """The daemon's state for the health check and the `workers` table."""
         return {
             "stopping": self._stop.is_set(),
             "realtime": self._wake.healthy,
             "lanes": {lane.name: {"running": lane.running, "slots": lane.slots} for lane in self._lanes},
+            "down": {name: round(seconds, 1) for name, seconds in self._outages.down.items()},
             "claimed": sum(lane.claimed for lane in self._lanes),
             "requests": self._requests(),
         }
@@ -97,6 +106,7 @@ class Daemon:
             return left
         finally:
             await _cancel([stopped, emptied, *lanes, *background])
+            await self._outages.close()
             await self._announce(stopped=True)
             log.info("worker stopped")
 

@@ -3,8 +3,8 @@
     JobError
     ├── permanent: NotFound, ForbiddenUrl, TooLarge, NotAnImage, Unreadable, UnsupportedFormat, BadParams,
     │              UnknownJobType, UnknownModel, BadWeights, PackageMissing, LicenceRefused, ResultRefused
-    └── transient: TimedOut, OutOfMemory, WeightsMissing, ModelFailed, StorageUnavailable,
-                   DatabaseUnavailable, LeaseLost, InternalError
+    └── transient: TimedOut, OutOfMemory, DiskFull, WeightsMissing, ModelFailed, StorageUnavailable,
+                   SourceRefused, DatabaseUnavailable, LeaseLost, InternalError
 
 The codes are a contract with apps: they stand in `error_code`, in logs, and in the tables of `ERRORS.md`.
 """
@@ -13,12 +13,17 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+HOST = "host "
+"""Begins the name of an outside host as a dependency, `host NAME:PORT`."""
+
 
 class JobError(Exception):
     """A job could not be done."""
 
     code: ClassVar[str] = "internal_error"
     retryable: ClassVar[bool] = False
+    dependency: str | None = None
+    """What the job needed and did not get; `core.outages` finds out whether it fails for every job."""
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or (type(self).__doc__ or "").strip())
@@ -124,10 +129,40 @@ class TimedOut(JobError):
     retryable = True
 
 
+class StorageTimedOut(TimedOut):
+    """A file did not go to or come from Storage in time."""
+
+    dependency = "storage"
+
+
+class DiskFull(JobError):
+    """The worker's disk, or its quota, has no room for the file."""
+
+    code = "disk_full"
+    retryable = True
+    dependency = "disk"
+
+
 class StorageUnavailable(JobError):
     """Storage, or the server a file was to come from, did not answer as it should."""
 
     code = "storage_unavailable"
+    retryable = True
+    dependency = "storage"
+
+
+class SourceUnavailable(StorageUnavailable):
+    """The server that a file was to come from did not answer as it should."""
+
+    def __init__(self, message: str, host: str) -> None:
+        super().__init__(message)
+        self.dependency = f"{HOST}{host}"
+
+
+class SourceRefused(JobError):
+    """The server that a file was to come from does not give it to this worker."""
+
+    code = "source_refused"
     retryable = True
 
 
@@ -136,6 +171,16 @@ class DatabaseUnavailable(JobError):
 
     code = "database_unavailable"
     retryable = True
+
+
+class ProjectUnreachable(DatabaseUnavailable):
+    """Something else than the project answered."""
+
+    def __init__(self, call: str, said: str) -> None:
+        super().__init__(
+            f"{call} was answered with {said}, which the project did not say: either something on the way"
+            " answers in its place for now, or SUPABASE_URL is not the address of a Supabase project"
+        )
 
 
 class ResultRefused(JobError):

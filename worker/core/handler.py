@@ -40,6 +40,8 @@ class Handler(Generic[P, C]):
     """Whether each job of this kind is about one asset."""
     facts: tuple[str, ...] = ()
     """Facts about an asset that jobs of this kind find out, as the table `facts` lists them."""
+    needs: frozenset[str] = frozenset({"storage", "disk"})
+    """Dependencies without which no job of this kind can be done; while one is down, none is claimed."""
     timeout_seconds: float = 600.0
 
     async def perform(self, job: Job, context: C) -> Done:

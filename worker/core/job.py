@@ -130,7 +130,14 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
-    """The job is given back because the worker is stopping, which costs no attempt."""
+    """The job is given back, because the worker stops or for want of something, which costs no attempt.
+
+    It keeps its place in line, unless it is not to be claimed for `delay_seconds`.
+    """
+
+    delay_seconds: float = 0.0
+    reason: str | None = None
+    """For the log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,8 @@ OUTAGE_CAP_SECONDS = 30.0
 """Longest pause between claims while the database cannot be reached."""
 DRAIN_SECONDS = 60.0
 """A draining lane waits for what is due within this: for every retry of a job with five attempts (32 s at
-most, see `core.retry`) and for jobs of a dead worker, but not for what somebody put off until tomorrow."""
+most, see `core.retry`) and for jobs of a dead worker, but not for what somebody put off until tomorrow. It
+waits as long for an outage to end."""
 REFUSALS = 10
 """Claims refused in a row before the worker gives up, after some three minutes: a server that is restarting
 may refuse a good token or not know its own functions for a moment, but a revoked account stays refused."""
@@ -58,8 +59,12 @@ class Lane:
         *,
         until_empty: bool = False,
         replay_seconds: float = 20.0,
+        can_run: Callable[[str], bool] = lambda kind: True,
     ) -> None:
-        """A claim without an answer is repeated under its id for `replay_seconds`, well within a lease."""
+        """A claim without an answer is repeated under its id for `replay_seconds`, well within a lease.
+
+        Kinds that `can_run` denies are not claimed; whoever changes its answer rings.
+        """
         self.name = name
         self.slots = slots
         self.kinds = tuple(kinds)
@@ -69,6 +74,7 @@ class Lane:
         self._poll_seconds = poll_seconds
         self._until_empty = until_empty
         self._replay_seconds = replay_seconds
+        self._can_run = can_run
         self._bell = Doorbell()
         self._running: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -81,6 +87,10 @@ class Lane:
         self._took = 0.0
         """Seconds from the claim of the job that ended last to its end."""
         self._failures = 0
+        self._resume_at = 0.0
+        """Monotonic time until which a failed claim is rested from; only a stop or a person ends that."""
+        self._withheld_since: float | None = None
+        """Since when some of the kinds cannot be run."""
         self._claim_id: UUID | None = None
         """Kept while a claim has had no answer: asking again returns what it may have taken."""
         self._claim_since = Moment.now()
@@ -94,6 +104,11 @@ class Lane:
         self._look = True
         self._bell.ring()
 
+    def hurry(self) -> None:
+        """End a pause after a failed claim, because a person asked."""
+        self._resume_at = 0.0
+        self.ring()
+
     def stop(self) -> None:
         """Claim nothing more, so that `serve` returns while running jobs go on."""
         self._stopping = True
@@ -103,6 +118,9 @@ class Lane:
         """Fill the slots until stopped, or until nothing runs and nothing is due soon if that was asked."""
         while not self._stopping:
             self._bell.clear()
+            if (rest := self._resume_at - time.monotonic()) > 0:
+                await self._bell.wait(rest)
+                continue
             self._look = self._look or time.monotonic() >= self._look_by
             if self._look and self.running < self.slots:
                 pause = await self._fill()
@@ -124,9 +142,13 @@ class Lane:
             if self._stopping:
                 return self._poll_seconds()
         free = self.slots - self.running
+        kinds = [kind for kind in self.kinds if self._can_run(kind)]
+        self._withheld_since = (
+            (self._withheld_since or time.monotonic()) if len(kinds) < len(self.kinds) else None
+        )
         self._look = False
         try:
-            claim = await self._claim(free)
+            claim = await self._claim(kinds, free) if kinds else Claim()
         except Exception as error:  # whatever a server answers, the worker outlives it
             self._failures += 1
             if isinstance(error, StartupError) and self._failures >= REFUSALS:
@@ -135,16 +157,22 @@ class Lane:
                 self._claim_id = None
             self._look = True
             pause = random.uniform(0.5, 1.0) * min(OUTAGE_CAP_SECONDS, 2.0 ** min(self._failures, 10))
+            self._resume_at = time.monotonic() + pause
             log.warning("claim failed", lane=self.name, reason=str(error), pause=round(pause, 1))
             return pause
         self._failures = 0
         self._backlog = len(claim.jobs) >= free or claim.next_due_seconds == 0
         self._look = self._look or self._backlog
         if self._until_empty and not self._running and not _is_soon(claim.next_due_seconds):
-            return None
+            if self._withheld_since is None:
+                return None
+            if time.monotonic() - self._withheld_since > DRAIN_SECONDS:
+                log.warning("lane left undrained", lane=self.name)
+                return None
+        longest = min(self._poll_seconds(), DRAIN_SECONDS)
         if claim.next_due_seconds is None:
-            return self._poll_seconds()
-        return min(self._poll_seconds(), max(claim.next_due_seconds, GATHER_SECONDS))
+            return longest
+        return min(longest, max(claim.next_due_seconds, GATHER_SECONDS))
 
     async def _gather(self) -> None:
         """Wait until half of the slots are free, while the others have work to go on with."""
@@ -157,11 +185,11 @@ class Lane:
             self._bell.clear()
             await self._bell.wait(left)
 
-    async def _claim(self, free: int) -> Claim:
+    async def _claim(self, kinds: Sequence[str], free: int) -> Claim:
         now = Moment.now()
         if self._claim_id is None or self._claim_since.until(now) > self._replay_seconds:
             self._claim_id, self._claim_since = uuid4(), now
-        claim = await self._queue.claim(self.kinds, free, self._claim_id)
+        claim = await self._queue.claim(kinds, free, self._claim_id)
         self._claim_id = None
         self.claimed += len(claim.jobs)
         for job in claim.jobs:
@@ -171,14 +199,14 @@ class Lane:
     def _start(self, job: Job, since: Moment) -> None:
         task = asyncio.ensure_future(self._run(job, since=since))
         self._running.add(task)
-        task.add_done_callback(lambda task: self._finished(task, since))
+        task.add_done_callback(lambda task: self._finished(task, since, ran_alone=job.crashes > 0))
 
-    def _finished(self, task: asyncio.Task[None], since: Moment) -> None:
+    def _finished(self, task: asyncio.Task[None], since: Moment, *, ran_alone: bool) -> None:
         self._running.discard(task)
         self._took = time.monotonic() - since.monotonic
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("runner raised", lane=self.name, exc_info=error)
-        if self._until_empty:
+        if self._until_empty or ran_alone:
             self._look = True
         self._bell.ring()
 

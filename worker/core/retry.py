@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 
-from worker.core.errors import InternalError, JobError, OutOfMemory, TimedOut
+from worker.core.errors import DiskFull, InternalError, JobError, OutOfMemory, TimedOut
 from worker.core.job import Failed, Job, Retry
 
 LONGEST_MESSAGE = 500
@@ -20,6 +21,8 @@ def as_job_error(error: BaseException) -> JobError:
             return TimedOut()
         case MemoryError():
             return OutOfMemory()
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            return DiskFull()
         case _:
             return InternalError(f"{type(error).__name__}: the worker's log has the traceback")
 

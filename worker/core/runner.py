@@ -15,12 +15,16 @@ from worker.core.errors import JobError, ResultRefused, UnknownJobType
 from worker.core.handler import Handler
 from worker.core.job import Cancelled, Done, Failed, Job, Outcome, Released, Retry, Run
 from worker.core.leases import Ended, Ending, Hold, LeaseKeeper
+from worker.core.outages import Outages
 from worker.core.queue import Queue, SettleAnswer, Settled
 from worker.core.record import Record
-from worker.core.retry import RetryPolicy
+from worker.core.retry import RetryPolicy, as_job_error
 
 C = TypeVar("C")
 log = structlog.get_logger()
+
+OUTAGE_SECONDS = 60.0
+"""About how long a job is left alone whose host is down, which lanes cannot see before they claim."""
 
 
 class Runner(Generic[C]):
@@ -33,6 +37,7 @@ class Runner(Generic[C]):
         leases: LeaseKeeper,
         make_context: Callable[[Job, Hold, Record], C],
         *,
+        outages: Outages | None = None,
         policy: RetryPolicy | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -40,6 +45,7 @@ class Runner(Generic[C]):
         self._handlers = handlers
         self._leases = leases
         self._make_context = make_context
+        self._outages = outages or Outages()
         self._policy = policy or RetryPolicy()
         self._jitter = jitter
 
@@ -78,9 +84,19 @@ class Runner(Generic[C]):
                 case Ending.STOPPING:
                     return Released()
         except Exception as error:
-            if not isinstance(error, JobError | TimeoutError):
+            named = as_job_error(error)
+            if await self._outages.caused(named):
+                return self._given_back(job, named)
+            if not isinstance(error, JobError) and named.code == "internal_error":
                 log.exception("handler raised")
-            return self._policy.outcome_of(error, job, jitter=self._jitter())
+            return self._policy.outcome_of(named, job, jitter=self._jitter())
+
+    def _given_back(self, job: Job, error: JobError) -> Released:
+        """At once where the lane waits for what was missing, else not before the others had their turn."""
+        handler = self._handlers.get(job.kind)
+        is_waited_for = handler is not None and error.dependency in handler.needs
+        delay = 0.0 if is_waited_for else OUTAGE_SECONDS * (0.5 + self._jitter())
+        return Released(delay_seconds=delay, reason=str(error))
 
     async def _perform(self, job: Job, hold: Hold, record: Record) -> Done:
         if (handler := self._handlers.get(job.kind)) is None:
@@ -121,7 +137,8 @@ def _tell(outcome: Outcome, settled: Settled, record: Record) -> None:
             )
         case Failed(code=code, message=message):
             log.warning("job failed", error_code=code, reason=message, **fields)
-        case Released():
-            log.info("job released", **fields)
+        case Released(reason=reason, delay_seconds=delay):
+            why = {"reason": reason, "delay": round(delay, 1)} if reason else {}
+            log.info("job released", **why, **fields)
         case Cancelled():
             log.info("job cancelled", **fields)

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from worker import operations
 from worker.demo.contact_sheet import write_contact_sheet
 from worker.files.storage import Files
 from worker.local.stack import StackInfo
+from worker.log import printable
 from worker.project.connection import Connection
 from worker.project.tables import Store
 
@@ -79,9 +81,10 @@ def print_summary(summary: Summary, info: StackInfo, seconds: float) -> None:
     table.add_row("jobs completed", str(summary.jobs["completed"]))
     table.add_row("jobs failed", str(summary.jobs["failed"]))
     for code, count in sorted(summary.errors.items()):
-        table.add_row(f"  {code}", str(count))
+        table.add_row(f"  {escape(printable(code))}", str(count))
     for name, entry in summary.operations.items():
-        missing = f", {entry['missing']} missing: {entry['why']}" if entry["missing"] else ""
+        why = escape(printable(entry["why"]))
+        missing = f", {entry['missing']} missing: {why}" if entry["missing"] else ""
         table.add_row(f"  {name}", f"{entry['done']} photos{missing}")
     table.add_row("files", str(info.home / "storage"))
     table.add_row("contact sheet", str(summary.contact_sheet))

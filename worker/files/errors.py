@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Final
 
 from worker.core.errors import JobError, NotFound, StorageUnavailable, TooLarge
+from worker.files.sources import ASSETS_BUCKET
+
+NO_OBJECT: Final = frozenset({"not_found", "NoSuchKey", "InvalidKey"})
+NO_BUCKET: Final = frozenset({"Bucket not found", "NoSuchBucket"})
+TOO_LARGE: Final = frozenset({"Payload too large", "EntityTooLarge"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +21,11 @@ class StorageRefusal:
     status: int
     error: str = ""
     message: str = ""
+    is_its_own: bool = False
+    """Whether Storage itself said it: by a `statusCode` in the body, or by one of its codes.
+
+    Proxies and gateways on the way send neither. Source: `renderableError` in supabase/storage.
+    """
 
     @classmethod
     def read(cls, http_status: int, body: bytes) -> StorageRefusal:
@@ -25,10 +36,13 @@ class StorageRefusal:
         if not isinstance(fields, dict):
             return cls(status=http_status)
         inner = str(fields.get("statusCode", ""))
+        has_status = inner.isascii() and inner.isdigit()
+        error = str(fields.get("error") or fields.get("code") or "")
         return cls(
-            status=int(inner) if inner.isascii() and inner.isdigit() else http_status,
-            error=str(fields.get("error") or fields.get("code") or ""),
+            status=int(inner) if has_status else http_status,
+            error=error,
             message=str(fields.get("message") or ""),
+            is_its_own=has_status or error in NO_OBJECT | NO_BUCKET | TOO_LARGE,
         )
 
     @property
@@ -38,18 +52,24 @@ class StorageRefusal:
         return self.status in (400, 401, 403) and any(word in said for word in ("jwt", '"exp"', "token"))
 
     def __str__(self) -> str:
-        return " ".join(filter(None, (str(self.status), self.error, self.message)))
+        who = "Storage" if self.is_its_own else "something in front of Storage"
+        return " ".join(filter(None, (who, "answered", str(self.status), self.error, self.message)))
 
 
-def download_error(refusal: StorageRefusal) -> JobError:
-    """The exception to raise when an object could not be read."""
-    if refusal.status in (404, 410) or refusal.error in ("not_found", "NoSuchKey", "InvalidKey"):
+def download_error(refusal: StorageRefusal, bucket: str) -> JobError:
+    """The exception to raise when an object of `bucket` could not be read.
+
+    Only Storage itself knows that there is no such file. That the bucket of all photos is missing says
+    nothing about one of them.
+    """
+    gone = NO_OBJECT if bucket == ASSETS_BUCKET else NO_OBJECT | NO_BUCKET
+    if refusal.is_its_own and refusal.error in gone:
         return NotFound("The file is not in Storage")
-    return StorageUnavailable(f"Storage answered {refusal}")
+    return StorageUnavailable(str(refusal))
 
 
 def upload_error(refusal: StorageRefusal) -> JobError:
     """The exception to raise when an object could not be written."""
-    if refusal.status == 413:
+    if refusal.is_its_own and (refusal.status == 413 or refusal.error in TOO_LARGE):
         return TooLarge("The result is larger than Storage accepts")
-    return StorageUnavailable(f"Storage answered {refusal}")
+    return StorageUnavailable(str(refusal))

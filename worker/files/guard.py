@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TypeAlias
 
-from worker.core.errors import ForbiddenUrl, StorageUnavailable
+from worker.core.errors import ForbiddenUrl, SourceUnavailable
 
 Resolver: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 """Host and port in, addresses as text out; raises OSError if there are none."""
@@ -32,16 +32,16 @@ async def public_addresses(host: str, port: int, *, resolve: Resolver) -> Sequen
 
     Raises:
         ForbiddenUrl: one of them is private, loopback, link-local, multicast or reserved.
-        StorageUnavailable: the name has no address right now.
+        SourceUnavailable: the name has no address right now.
     """
     try:
         addresses = await resolve(host, port)
     except UnicodeError:
         raise ForbiddenUrl("The URL's host is not a valid name") from None
     except OSError as error:
-        raise StorageUnavailable("The URL's host name was not found") from error
+        raise SourceUnavailable("The URL's host name was not found", f"{host}:{port}") from error
     if not addresses:
-        raise StorageUnavailable("The URL's host name has no address")
+        raise SourceUnavailable("The URL's host name has no address", f"{host}:{port}")
     if not all(is_public(address) for address in addresses):
         raise ForbiddenUrl("The URL's host is on a private network")
     return addresses

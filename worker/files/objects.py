@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from urllib.parse import quote
+from uuid import UUID, uuid4
 
 import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from worker.core.errors import AuthFailed, DatabaseUnavailable, StorageUnavailable
+from worker.core.errors import AuthFailed, DatabaseUnavailable, NotFound, StorageUnavailable
 from worker.files.errors import StorageRefusal, download_error, upload_error
-from worker.files.sources import StoredObject
+from worker.files.sources import ASSETS_BUCKET, StoredObject
 from worker.files.spool import PLAIN, Spool
 from worker.project.connection import Connection
 
@@ -19,6 +21,9 @@ MAX_TRIES = 3
 """Calls per object before giving up; the job's own retry comes on top, much later."""
 DELETED_AT_ONCE = 100
 """Files per call; Storage takes at most 1,000."""
+ANSWER_SECONDS = 10.0
+"""Within which Storage answers a question that costs it nothing, unless it is down."""
+NOBODY = UUID(int=0)
 ERROR_BODY = 64 * 1024
 """Bytes read of an answer that is not the file."""
 JSON = {"Content-Type": "application/json"}
@@ -48,7 +53,20 @@ class StoredObjects:
                 if refusal and refusal.is_about_the_token and await self._renewed(token):
                     refusal = await self._download_once(path, spool)
                 if refusal:
-                    raise download_error(refusal)
+                    raise download_error(refusal, source.bucket)
+
+    async def answers(self) -> bool:
+        """Whether Storage itself answers: only it knows that it has no file of a name made up just now."""
+        path = f"/storage/v1/object/authenticated/{ASSETS_BUCKET}/{NOBODY}/{uuid4()}"
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                token = self._connection.token
+                refusal = await self._refusal_of(path)
+                if refusal and refusal.is_about_the_token and await self._renewed(token):
+                    refusal = await self._refusal_of(path)
+        except (TimeoutError, httpx.TransportError, StorageUnavailable):
+            return False
+        return refusal is not None and isinstance(download_error(refusal, ASSETS_BUCKET), NotFound)
 
     async def upload(self, bucket: str, key: str, data: bytes, content_type: str) -> None:
         """Store `data` in one request, in place of what was there.
@@ -80,10 +98,18 @@ class StoredObjects:
             async with self._connection.stream("GET", path, headers=PLAIN) as response:
                 if response.status_code != httpx.codes.OK:
                     return StorageRefusal.read(response.status_code, await _start_of(response))
+                if _is_a_page(response) and not await self.answers():
+                    raise StorageUnavailable("A web page came in place of the file")
                 await spool.fill(response)
         except httpx.TransportError as error:
             raise StorageUnavailable(f"Storage gave no answer: {type(error).__name__}") from error
         return None
+
+    async def _refusal_of(self, path: str) -> StorageRefusal | None:
+        async with self._connection.stream("GET", path, headers=PLAIN) as response:
+            if response.status_code == httpx.codes.OK:
+                return None
+            return StorageRefusal.read(response.status_code, await _start_of(response))
 
     async def _send(self, method: str, path: str, headers: dict[str, str], body: bytes) -> httpx.Response:
         token = self._connection.token
@@ -114,6 +140,12 @@ class StoredObjects:
 
 def _is_about_the_token(answer: httpx.Response | StorageRefusal) -> bool:
     return isinstance(answer, StorageRefusal) and answer.is_about_the_token
+
+
+def _is_a_page(response: httpx.Response) -> bool:
+    """Whether a proxy or a captive portal may have answered, whose page would pass for a broken picture."""
+    kind: str = response.headers.get("content-type", "")
+    return kind.lower().startswith("text/html")
 
 
 async def _start_of(response: httpx.Response) -> bytes:

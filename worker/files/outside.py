@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
 import httpx
 
-from worker.core.errors import ForbiddenUrl, NotFound, StorageUnavailable
+from worker.core.errors import ForbiddenUrl, NotFound, SourceRefused, SourceUnavailable, StorageUnavailable
 from worker.files.guard import Resolver, public_addresses
 from worker.files.sources import ExternalFile
 from worker.files.spool import PLAIN, Spool
@@ -13,6 +16,11 @@ MAX_ADDRESSES = 4
 """Addresses of one host that are tried before giving up."""
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 """For one step; the caller bounds the whole."""
+ANSWER_SECONDS = 10.0
+GONE = frozenset({404, 410})
+LATER = frozenset({408, 425, 429})
+"""Asking again later may help (RFC 9110, 8470, 6585). Other refusals may be of a proxy or a firewall on the
+way, or of a signed address that has run out: they are tried again, too, but as the job's own failure."""
 
 
 class OutsideHosts:
@@ -52,26 +60,48 @@ class OutsideHosts:
                 failure = error
                 continue
             except httpx.TransportError as error:
-                raise StorageUnavailable(f"The server gave no answer: {type(error).__name__}") from error
+                raise _unavailable(source, f"The server gave no answer: {type(error).__name__}") from error
             try:
-                return await _take(response, source.url, spool)
+                return await _take(response, source, spool)
             except httpx.TransportError as error:
-                raise StorageUnavailable(f"The server broke off: {type(error).__name__}") from error
+                raise _unavailable(source, f"The server broke off: {type(error).__name__}") from error
             finally:
                 await response.aclose()
-        raise StorageUnavailable("The server could not be reached") from failure
+        raise _unavailable(source, "The server could not be reached") from failure
+
+    async def answers(self, host: str, port: int) -> bool:
+        """Whether somebody takes a connection at one of the addresses of `host`."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                addresses = await public_addresses(host, port, resolve=self._resolve)
+                for address in addresses[:MAX_ADDRESSES]:
+                    with suppress(OSError):
+                        _, writer = await asyncio.open_connection(address, port)
+                        writer.close()
+                        return True
+        except (TimeoutError, StorageUnavailable):
+            return False
+        except ForbiddenUrl:
+            return True  # which is no outage
+        return False
 
 
-async def _take(response: httpx.Response, url: httpx.URL, spool: Spool) -> str | None:
+def _unavailable(source: ExternalFile, message: str) -> SourceUnavailable:
+    return SourceUnavailable(message, f"{source.host}:{source.port}")
+
+
+async def _take(response: httpx.Response, source: ExternalFile, spool: Spool) -> str | None:
     status = response.status_code
     if status == httpx.codes.OK:
         await spool.fill(response)
         return None
     if response.has_redirect_location:
         try:
-            return str(url.join(response.headers["location"]))
+            return str(source.url.join(response.headers["location"]))
         except httpx.InvalidURL:
             raise ForbiddenUrl("The server redirects to something that is no URL") from None
-    if 400 <= status < 500 and status not in (408, 425, 429):
-        raise NotFound(f"The server has no such file for this worker: it answered {status}")
-    raise StorageUnavailable(f"The server answered {status}")
+    if status in GONE:
+        raise NotFound(f"The server has no such file: it answered {status}")
+    if 400 <= status < 500 and status not in LATER:
+        raise SourceRefused(f"The server does not give the file to this worker: it answered {status}")
+    raise _unavailable(source, f"The server answered {status}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import io
 import os
@@ -23,6 +24,16 @@ IN_MEMORY = 16 * 1024 * 1024
 """Bytes of one file kept in memory; this times the running jobs bounds what downloads hold."""
 _PREFIX = "kizu-spool-"
 _FOLDER = re.compile(re.escape(_PREFIX) + r"[a-z0-9_]{8}")  # as mkdtemp names it
+
+
+def has_room() -> bool:
+    """Whether the temporary folder takes as much as a download writes at once; blocks."""
+    try:
+        with TemporaryFile(buffering=0) as file:
+            file.write(bytes(IN_MEMORY))
+    except OSError as error:
+        return error.errno not in (errno.ENOSPC, errno.EDQUOT)
+    return True
 
 
 class Folder:

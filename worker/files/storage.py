@@ -20,6 +20,8 @@ import structlog
 from worker.core.errors import (
     BadParams,
     ForbiddenUrl,
+    SourceRefused,
+    StorageTimedOut,
     StorageUnavailable,
     TimedOut,
     TooLarge,
@@ -115,12 +117,14 @@ class Files:
                 raise
 
     async def _fetch(self, source: str, user_id: UUID, spool: Spool) -> IO[bytes]:
+        asked = self._read(source, user_id)
         try:
             async with asyncio.timeout(self._fetch_timeout):
-                await self._fill(spool, self._read(source, user_id), user_id)
+                await self._fill(spool, asked, user_id)
                 return await spool.take()
         except TimeoutError:
-            raise TimedOut(f"The file did not arrive within {self._fetch_timeout:g} s") from None
+            late = StorageTimedOut if isinstance(asked, StoredObject) else TimedOut
+            raise late(f"The file did not arrive within {self._fetch_timeout:g} s") from None
         finally:
             spool.close()
 
@@ -137,7 +141,7 @@ class Files:
             async with asyncio.timeout(self._fetch_timeout):
                 await self._objects.upload(bucket, key, data, content_type)
         except TimeoutError:
-            raise TimedOut(f"The file was not stored within {self._fetch_timeout:g} s") from None
+            raise StorageTimedOut(f"The file was not stored within {self._fetch_timeout:g} s") from None
         return StoredFile(bucket=bucket, key=key, bytes=len(data), mime_type=content_type, sha256=digest)
 
     async def remove(self, bucket: str, keys: Sequence[str]) -> None:
@@ -154,6 +158,15 @@ class Files:
             StorageUnavailable: refused, or no answer; some may be gone.
         """
         return await self._objects.delete(bucket, keys)
+
+    async def answers(self) -> bool:
+        """Whether Storage itself answers just now."""
+        return await self._objects.answers()
+
+    async def host_answers(self, host: str) -> bool:
+        """Whether somebody takes a connection on an outside host, given as `name:port`."""
+        name, _, port = host.rpartition(":")
+        return await self._outside.answers(name, int(port))
 
     def _read(self, text: str, user_id: UUID) -> Source:
         return read_source(text, user_id=user_id, own_urls=self._own_urls, allowed_hosts=self._allowed_hosts)
@@ -172,7 +185,7 @@ class Files:
                     source = self._read(redirect, user_id)
                     if isinstance(source, InlineFile):
                         raise ForbiddenUrl("The server redirects to a data URL")
-        raise StorageUnavailable(f"The server redirects more than {MAX_REDIRECTS} times")
+        raise SourceRefused(f"The server redirects more than {MAX_REDIRECTS} times")
 
 
 async def _decode(source: InlineFile, spool: Spool) -> None:

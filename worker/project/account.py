@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from dataclasses import dataclass
@@ -13,16 +14,11 @@ from pydantic import ValidationError
 from supabase_auth import AsyncGoTrueClient
 from supabase_auth.errors import AuthApiError, AuthError, AuthRetryableError, AuthUnknownError
 from supabase_auth.types import AuthResponse, Session
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    stop_before_delay,
-    wait_random_exponential,
-)
+from tenacity import AsyncRetrying, retry_if_exception, stop_before_delay, wait_random_exponential
 
-from worker.core.errors import AuthFailed, DatabaseUnavailable
+from worker.core.errors import AuthFailed, DatabaseUnavailable, ProjectUnreachable
 from worker.project.caller import Caller, caller_of_token
+from worker.project.waiting import Waiting, may_pass
 
 log = structlog.get_logger(__name__)
 
@@ -89,10 +85,10 @@ class Account:
             DatabaseUnavailable: no answer in time.
         """
         async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(DatabaseUnavailable),
+            retry=retry_if_exception(lambda error: may_pass(error, patient=math.isinf(within))),
             wait=wait_random_exponential(multiplier=0.5, max=LONGEST_BACKOFF),
             stop=stop_before_delay(within),
-            before_sleep=_log_waiting,
+            before_sleep=Waiting("sign-in", within).tell,
             reraise=True,
         ):
             with attempt:
@@ -157,10 +153,6 @@ class Account:
         return _session_of(answer)
 
 
-def _log_waiting(attempt: RetryCallState) -> None:
-    log.warning("sign-in retried", attempt=attempt.attempt_number)
-
-
 def _session_of(answer: AuthResponse) -> Session:
     if answer.session is None:
         raise AuthFailed("Supabase Auth opened no session: is the e-mail address confirmed?")
@@ -172,9 +164,7 @@ def _translated(error: AuthError | ValidationError) -> AuthFailed | DatabaseUnav
     if isinstance(cause := error.__cause__, HTTPStatusError):
         status = cause.response.status_code
         if status < 500 and status not in MODERATE and isinstance(error, AuthUnknownError):
-            return AuthFailed(
-                f"SUPABASE_URL has no Auth interface: it answered {status}, and not as Auth does"
-            )
+            return ProjectUnreachable("sign-in", f"HTTP {status}")
     match error:
         case AuthRetryableError() | AuthUnknownError() | ValidationError():
             return DatabaseUnavailable("Supabase Auth did not answer as it should")

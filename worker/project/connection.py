@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cached_property
@@ -145,7 +146,7 @@ class Connection:
             NotFound, BadParams, UnknownJobType: the function said so.
             InternalError: any other refusal, or params that are not JSON.
         """
-        return await call(self, function, params or {}, within=within)
+        return await call(self, function, params or {}, within=within, patient=math.isinf(self._patience))
 
     async def request(
         self,

@@ -152,8 +152,8 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
             return {"kind": "retry", "code": code, "message": message, "delay_seconds": delay}
         case Failed(code=code, message=message):
             return {"kind": "failed", "code": code, "message": message}
-        case Released():
-            return {"kind": "released"}
+        case Released(delay_seconds=delay):
+            return {"kind": "released", "delay_seconds": delay}
         case Cancelled():
             return {"kind": "cancelled"}
 

@@ -10,11 +10,12 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import httpx
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
+from tenacity import AsyncRetrying, retry_if_exception, stop_before_delay, wait_random_exponential
 
 from worker.core.errors import DatabaseUnavailable, InternalError
 from worker.project.json import storable
 from worker.project.rpc_errors import Refusal, error_of
+from worker.project.waiting import Waiting, may_pass
 
 JSON = {"Content-Type": "application/json"}
 
@@ -32,16 +33,22 @@ class Sender(Protocol):
     ) -> httpx.Response: ...
 
 
-async def call(sender: Sender, function: str, params: Mapping[str, Any], *, within: float) -> Any:
-    """The function's JSON, as `Connection.rpc` describes."""
+async def call(
+    sender: Sender, function: str, params: Mapping[str, Any], *, within: float, patient: bool = True
+) -> Any:
+    """The function's JSON, as `Connection.rpc` describes.
+
+    Who is not `patient` is told at once when something else than the project answers.
+    """
     body = _to_json(params, function)
     failure = DatabaseUnavailable(f"{function} was not answered within {within:g} s")
     try:
         async with asyncio.timeout(within):
             async for attempt in AsyncRetrying(
-                retry=retry_if_exception_type(DatabaseUnavailable),
+                retry=retry_if_exception(lambda error: may_pass(error, patient=patient)),
                 wait=wait_random_exponential(multiplier=0.1, max=10.0),
                 stop=stop_before_delay(within),
+                before_sleep=Waiting(function, within).tell,
                 reraise=True,
             ):
                 with attempt:

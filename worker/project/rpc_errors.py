@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from worker.core.errors import (
     LeaseLost,
     NotFound,
     PermissionDenied,
+    ProjectUnreachable,
     SchemaMissing,
     StartupError,
     UnknownJobType,
@@ -29,6 +31,9 @@ TRANSIENT_CODES = frozenset(
 )
 TRANSIENT_CLASSES = ("08", "53", "57P")
 """SQLSTATE classes: connection lost, out of resources, server shutting down or starting."""
+
+_ITS_OWN = re.compile(r"PGRST\w+|[0-9A-Z]{5}")
+"""PostgREST's own codes, and SQLSTATEs, which it passes on."""
 
 MISSING_CODES = frozenset({"PGRST106", "PGRST202", "PGRST203", "PGRST205", "42883", "42P01", "3F000"})
 TOKEN_CODES = frozenset({"PGRST300", "PGRST301", "PGRST302", "PGRST303"})
@@ -73,8 +78,14 @@ class Refusal:
         )
 
     @property
+    def is_its_own(self) -> bool:
+        """Whether PostgREST or the database said it, and not a proxy on the way."""
+        return _ITS_OWN.fullmatch(self.code) is not None
+
+    @property
     def is_about_the_token(self) -> bool:
-        return self.status == 401 or self.code in TOKEN_CODES
+        # The project's gateway looks at keys before PostgREST does, and says no without a code, in JSON.
+        return self.code in TOKEN_CODES or (self.status == 401 and (self.is_its_own or self.message != ""))
 
 
 def error_of(refusal: Refusal, *, function: str) -> JobError | StartupError:
@@ -88,10 +99,8 @@ def error_of(refusal: Refusal, *, function: str) -> JobError | StartupError:
         return DatabaseUnavailable(f"{function} was answered with {said}")
     if known := STABLE.get(refusal.message):
         return known(refusal.details or None)
+    if not refusal.is_its_own:
+        return ProjectUnreachable(function, said)
     if refusal.status == 403 or refusal.code == "42501":
         return PermissionDenied(f"The worker's role may not call {function}: {said}")
-    if 300 <= refusal.status < 400:
-        return StartupError(f"SUPABASE_URL answers with a redirect ({refusal.status}): use the final address")
-    if refusal.status == 404 and not refusal.code:
-        return StartupError("SUPABASE_URL has no REST interface: expected the address of a Supabase project")
     return InternalError(f"{function} was refused: {said}")

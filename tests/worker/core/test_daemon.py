@@ -14,6 +14,7 @@ from worker.core.handler import Handler
 from worker.core.job import Done
 from worker.core.lane import Lane
 from worker.core.leases import Hold, LeaseKeeper
+from worker.core.outages import Outages
 from worker.core.queue import Claim
 from worker.core.runner import Runner
 from worker.testing import MemoryQueue, MemoryTable
@@ -55,6 +56,7 @@ class Bench:
             self.lanes,
             leases,
             Silence(),
+            Outages(),
             grace_seconds=grace,
             capabilities={"kinds": sorted(handlers)},
             requests=lambda: 7,

@@ -204,6 +204,39 @@ async def test_an_outage_is_outlived(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(bench.ran.values()) == 1
 
 
+@pytest.mark.parametrize("noise", ["rings", "jobs that end"])
+async def test_nothing_but_time_ends_a_pause(noise: str) -> None:
+    bench = Bench(slots=8, seconds=0.02, until_empty=False)
+    for _ in range(4):
+        bench.table.add(KIND)
+    serving = asyncio.create_task(bench.lane.serve())
+    await asyncio.sleep(0.01)
+    bench.queue.down = True
+    bench.lane.ring()
+    for _ in range(30):
+        await asyncio.sleep(0.005)
+        if noise == "rings":
+            bench.lane.ring()
+    assert bench.queue.calls.count("claim") <= 3, "perhaps two that were good, and one that failed"
+
+    bench.queue.down = False
+    bench.table.add(KIND)
+    bench.lane.hurry()  # a person
+    await asyncio.sleep(0.1)
+    assert sum(bench.ran.values()) == 5
+    bench.lane.stop()
+    await asyncio.wait_for(serving, 1)
+
+
+async def test_a_stop_ends_a_pause() -> None:
+    bench = Bench(until_empty=False)
+    bench.queue.down = True
+    serving = asyncio.create_task(bench.lane.serve())
+    await asyncio.sleep(0.02)
+    bench.lane.stop()
+    await asyncio.wait_for(serving, 1)
+
+
 async def test_a_refusal_is_ridden_out_for_a_while_and_then_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.core.lane.random.uniform", lambda low, high: 0.0001)
     bench = Bench()

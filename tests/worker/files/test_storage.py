@@ -23,6 +23,8 @@ from worker.core.errors import (
     ForbiddenUrl,
     JobError,
     NotFound,
+    SourceRefused,
+    SourceUnavailable,
     StorageUnavailable,
     TimedOut,
     TooLarge,
@@ -236,13 +238,22 @@ async def test_another_users_file_is_not_even_asked_for() -> None:
     [
         (400, {"statusCode": "404", "error": "not_found", "message": "Object not found"}, NotFound),
         (404, {"code": "NoSuchKey", "message": "gone"}, NotFound),
-        (400, {"statusCode": "404", "error": "Bucket not found", "message": "Bucket not found"}, NotFound),
+        (
+            400,
+            {"statusCode": "404", "error": "Bucket not found", "message": "Bucket not found"},
+            StorageUnavailable,
+        ),
         (400, {"statusCode": "400", "error": "InvalidKey", "message": "Invalid key"}, NotFound),
         (400, {"statusCode": "403", "error": "Unauthorized", "message": "policy"}, StorageUnavailable),
         (400, {"statusCode": "429", "error": "SlowDown", "message": "slow down"}, StorageUnavailable),
         (544, {"statusCode": "544", "error": "DatabaseTimeout", "message": "timeout"}, StorageUnavailable),
         (502, "<html>Bad gateway</html>", StorageUnavailable),
         (307, "", StorageUnavailable),
+        (404, "<html>Not found</html>", StorageUnavailable),
+        (404, {"message": "no Route matched with those values"}, StorageUnavailable),
+        (404, {"code": 404, "error": "Not Found"}, StorageUnavailable),
+        (403, "<html>blocked by your organisation</html>", StorageUnavailable),
+        (410, "", StorageUnavailable),
     ],
 )
 async def test_storages_refusals_are_told_apart_by_their_body(
@@ -256,6 +267,68 @@ async def test_storages_refusals_are_told_apart_by_their_body(
             await here.files.fetch(KEY, USER)
         assert type(refusal.value) is error
         assert len(here.storage.requests) == (1 if error is NotFound else 3)
+
+
+async def test_page_in_place_of_a_file_is_no_broken_picture() -> None:
+    async def portal(request: Request, reply: Reply) -> None:
+        await reply.send(200, "<html>please sign in</html>", Content_Type="text/html")
+
+    async with place(storage=portal) as here:
+        assert not await here.files.answers()
+        with pytest.raises(StorageUnavailable, match="web page"):
+            await here.files.fetch(KEY, USER)
+
+
+async def test_page_that_a_user_stored_is_a_file_like_others() -> None:
+    async def give_page(request: Request, reply: Reply) -> None:
+        if KEY in request.path:
+            await reply.send(200, "<html>", Content_Type="text/html; charset=utf-8")
+        else:
+            await nothing_here(request, reply)
+
+    async with place(storage=give_page) as here:
+        assert await here.fetched(KEY) == b"<html>"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "answers"),
+    [
+        (400, {"statusCode": "404", "error": "not_found", "message": "Object not found"}, True),
+        (404, {"code": "NoSuchKey", "message": "gone"}, True),
+        (400, {"statusCode": "404", "error": "Bucket not found", "message": "Bucket not found"}, False),
+        (400, {"statusCode": "500", "error": "Internal", "message": "database"}, False),
+        (404, "<html>", False),
+        (503, "", False),
+        (200, "anything", False),
+    ],
+)
+async def test_storage_answers_when_it_knows_that_there_is_no_such_file(
+    status: int, body: object, answers: bool
+) -> None:
+    async def answer(request: Request, reply: Reply) -> None:
+        await (reply.send(status, body) if isinstance(body, str) else reply.json(status, body))
+
+    async with place(storage=answer) as here:
+        assert await here.files.answers() is answers
+        assert len(here.storage.requests) == 1
+
+
+async def test_storage_that_is_not_there_does_not_answer() -> None:
+    async def hang_up(request: Request, reply: Reply) -> None:
+        reply.hang_up()
+
+    async with place(storage=hang_up) as here:
+        assert not await here.files.answers()
+
+
+async def test_outside_host_answers_while_it_takes_connections() -> None:
+    async with serving(nothing_here) as gone:
+        pass
+    async with place() as here:
+        here.names.answers |= {"up.example": [["127.0.0.1"]], "away.example": [[]]}
+        # This machine's own addresses are none that a job may reach, which is no outage.
+        assert await here.files.host_answers(f"up.example:{gone.port}")
+        assert not await here.files.host_answers("away.example:443")
 
 
 async def test_passing_fault_of_storage_is_tried_again_from_the_start() -> None:
@@ -425,7 +498,7 @@ async def test_redirect_is_checked_like_the_first_address(location: str) -> None
 
     async with place(host=redirect) as here:
         own_path = location.startswith(str(OTHER))
-        with pytest.raises(StorageUnavailable if own_path else ForbiddenUrl):
+        with pytest.raises(SourceRefused if own_path else ForbiddenUrl):
             # A bare path belongs to the host that redirects, and is no key of ours; it goes in circles.
             await here.files.fetch(here.url("/a"), USER)
         assert here.storage.requests == []
@@ -445,7 +518,7 @@ async def test_five_redirects_are_followed_and_a_sixth_is_not() -> None:
     async with place(host=redirecting("/1", "/2", "/3", "/4", "/5")) as here:
         assert await here.fetched(here.url("/0")) == PICTURE
     async with place(host=redirecting("/1", "/2", "/3", "/4", "/5", "/6")) as here:
-        with pytest.raises(StorageUnavailable, match="redirects"):
+        with pytest.raises(SourceRefused, match="redirects"):
             await here.files.fetch(here.url("/0"), USER)
         assert len(here.host.requests) == 6
 
@@ -453,17 +526,19 @@ async def test_five_redirects_are_followed_and_a_sixth_is_not() -> None:
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        (400, NotFound),
-        (401, NotFound),
-        (403, NotFound),
         (404, NotFound),
         (410, NotFound),
-        (408, StorageUnavailable),
-        (429, StorageUnavailable),
-        (500, StorageUnavailable),
-        (503, StorageUnavailable),
-        (204, StorageUnavailable),
-        (304, StorageUnavailable),
+        (400, SourceRefused),
+        (401, SourceRefused),
+        (403, SourceRefused),
+        (451, SourceRefused),
+        (408, SourceUnavailable),
+        (425, SourceUnavailable),
+        (429, SourceUnavailable),
+        (500, SourceUnavailable),
+        (503, SourceUnavailable),
+        (204, SourceUnavailable),
+        (304, SourceUnavailable),
     ],
 )
 async def test_outside_refusals_are_final_or_not(status: int, error: type[JobError]) -> None:
@@ -538,7 +613,7 @@ async def test_upload_whose_answer_is_lost_is_sent_again() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "error"),
     [
-        (413, {"message": "Payload too large"}, TooLarge),
+        (413, {"message": "Payload too large"}, StorageUnavailable),  # a proxy's: its limit is not Storage's
         (400, {"statusCode": "413", "error": "Payload too large", "message": "exceeded"}, TooLarge),
         (
             400,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import math
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from worker.core.errors import (
     InternalError,
     NotFound,
     PermissionDenied,
+    ProjectUnreachable,
     SchemaMissing,
     StartupError,
 )
@@ -224,14 +226,37 @@ async def test_account_without_a_fitting_role_is_final() -> None:
             pass
 
 
-async def test_address_that_is_no_project_is_final() -> None:
+@pytest.mark.parametrize("status", [301, 403, 404])
+@pytest.mark.parametrize("account", [True, False])
+async def test_command_hears_at_once_that_something_else_answers(status: int, account: bool) -> None:
     async def shop(request: Request, reply: Reply) -> None:
-        await reply.send(404, "<html>buy shoes</html>")
+        await reply.send(status, "<html>buy shoes</html>")
 
     async with serving(shop) as server:
-        with pytest.raises(AuthFailed, match="SUPABASE_URL"):
-            async with Connection(settings(server, **ACCOUNT)):
-                pass
+        with pytest.raises(ProjectUnreachable, match="SUPABASE_URL"):
+            async with Connection(settings(server, **(ACCOUNT if account else SERVICE))) as connection:
+                await connection.rpc("f")
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("account", [True, False])
+async def test_worker_waits_while_something_else_answers(account: bool) -> None:
+    project = Project(answers=[refusing(403, "", "")] * 3)
+    refused = 0
+
+    async def answer(request: Request, reply: Reply) -> None:
+        nonlocal refused
+        if account and refused < 3:
+            refused += 1
+            await reply.send(403, "<html>blocked</html>")
+        else:
+            await project(request, reply)
+
+    async with (
+        serving(answer) as server,
+        Connection(settings(server, **(ACCOUNT if account else SERVICE)), patience=math.inf) as connection,
+    ):
+        await connection.rpc("f")
 
 
 async def test_server_that_is_down_at_the_start_is_waited_for() -> None:
@@ -423,7 +448,6 @@ def refusing(status: int, code: str, message: str) -> Callable[[Request, Reply],
         (refusing(403, "42501", "permission denied"), PermissionDenied),
         (refusing(404, "PT404", "not_found"), NotFound),
         (refusing(400, "P0001", "no"), InternalError),
-        (refusing(301, "", ""), StartupError),
     ],
 )
 async def test_refusal_is_final(answer: Callable[[Request, Reply], Any], error: type[Exception]) -> None:

@@ -13,8 +13,8 @@ from worker.core.errors import (
     InternalError,
     NotFound,
     PermissionDenied,
+    ProjectUnreachable,
     SchemaMissing,
-    StartupError,
     UnknownJobType,
 )
 from worker.project.rpc_errors import Refusal, error_of
@@ -44,12 +44,16 @@ TABLE = [
     (401, "42501", "permission denied (as anon)", AuthFailed),
     (401, "", "Invalid API key", AuthFailed),
     (403, "42501", "permission denied", PermissionDenied),
-    (403, "", "forbidden", PermissionDenied),
+    (403, "", "forbidden", ProjectUnreachable),
+    (413, "", "Payload Too Large", ProjectUnreachable),
+    (403, "1020", "a firewall's", ProjectUnreachable),
     (404, "PGRST202", "no function", SchemaMissing),
     (404, "42883", "no function", SchemaMissing),
     (404, "PGRST205", "no table", SchemaMissing),
-    (404, "", "", StartupError),
-    (301, "", "", StartupError),
+    (404, "", "", ProjectUnreachable),
+    (401, "", "", ProjectUnreachable),
+    (407, "", "", ProjectUnreachable),
+    (301, "", "", ProjectUnreachable),
     (404, "PT404", "not_found", NotFound),
     (400, "PT400", "bad_params", BadParams),
     (400, "PT400", "unknown_job_type", UnknownJobType),
@@ -66,9 +70,10 @@ def test_answer_means(status: int, code: str, message: str, error: type[Exceptio
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'"text"', b"\xff"])
-def test_bodies_that_are_not_postgrests_are_judged_by_status(body: bytes) -> None:
+def test_bodies_that_are_not_postgrests_are_no_refusals(body: bytes) -> None:
     assert type(error_of(Refusal.read(503, body), function="f")) is DatabaseUnavailable
-    assert type(error_of(Refusal.read(401, body), function="f")) is AuthFailed
+    for status in (301, 401, 403, 404, 413):
+        assert type(error_of(Refusal.read(status, body), function="f")) is ProjectUnreachable
 
 
 def test_missing_function_says_how_to_get_it() -> None:

@@ -18,7 +18,7 @@ from models.serving.remote import RemoteModels
 from models.tasks import Task
 from models.weights.store import Weights
 from worker.commands.models.entry import Entry, choose, describe, print_entries
-from worker.output import as_json
+from worker.output import as_json, say
 from worker.settings import Settings, read_settings
 
 
@@ -67,7 +67,7 @@ async def _tried(entry: Entry, remote: RemoteModels) -> Entry:
             await remote.unload(task)
     identity = answer.model
     seconds = time.perf_counter() - started
-    click.echo(
+    say(
         f"{identity.version}: loaded and tried in {seconds:.1f} s,"
         f" {identity.backend} {identity.precision} on {identity.device}",
         err=True,

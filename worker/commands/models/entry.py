@@ -13,7 +13,7 @@ from models.errors import LicenceRefused, ModelError, UnknownModel
 from models.selection import check_licence, check_packages, select
 from models.spec import AnySpec, Variant
 from models.weights.store import Weights
-from worker.output import print_json
+from worker.output import print_json, say
 from worker.settings import Settings
 
 
@@ -155,10 +155,10 @@ def print_entries(entries: list[Entry], as_json: bool) -> None:
         for entry in entries:
             size = f", {entry.bytes / 1e6:.1f} MB" if entry.bytes else ""
             said = "come with its package" if entry.weights == "package" else entry.weights
-            click.echo(f"{entry.version}: weights {said}{size}")
+            say(f"{entry.version}: weights {said}{size}")
             if entry.graphs:
-                click.echo(f"  graphs in {entry.graphs}")
+                say(f"  graphs in {entry.graphs}")
             if entry.problem:
-                click.echo(f"  {entry.problem}", err=True)
+                say(f"  {entry.problem}", err=True)
     if any(entry.problem and entry.weights != "skipped" for entry in entries):
         raise SystemExit(1)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from worker.commands.models.entry import Entry, all_entries, problems_of
-from worker.output import as_json, print_json, print_table
+from worker.output import as_json, print_json, print_table, say
 from worker.settings import Settings, read_settings
 
 LOOK_SECONDS = 120
@@ -32,8 +32,8 @@ def list_models(as_json: bool) -> None:
         return
     print_table((_row(entry) for entry in entries), COLUMNS)
     for problem in problems_of(entries):
-        click.echo(f"! {problem}")
-    click.echo(
+        say(f"! {problem}")
+    say(
         f"device {machine['device'] or machine['problem']}, {machine['cores']} cores;"
         f" installed {', '.join(machine['backends']) or 'nothing to run models with'};"
         f" ONNX Runtime on {', '.join(machine['providers']) or 'nothing'}"

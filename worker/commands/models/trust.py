@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from models.weights.store import Weights
-from worker.output import as_json, print_json
+from worker.output import as_json, print_json, say
 from worker.settings import read_settings
 
 
@@ -28,4 +28,4 @@ def trust(file: Path, as_json: bool) -> None:
     if as_json:
         print_json({"file": str(file), "sha256": digest})
     else:
-        click.echo(f"{file} is trusted as long as its SHA-256 is {digest}")
+        say(f"{file} is trusted as long as its SHA-256 is {digest}")
