@@ -25,7 +25,7 @@ from models.serving.remote import RemoteModels
 from worker import health, operations
 from worker.context import Context, files_for
 from worker.core.daemon import Daemon, poll_seconds
-from worker.core.errors import HOST, StartupError
+from worker.core.errors import HOST, JobError, StartupError
 from worker.core.handler import Handler
 from worker.core.job import Job
 from worker.core.lane import Lane
@@ -64,11 +64,12 @@ async def run_worker(
     memory.use_one_arena()
     handlers = handlers or discover()
     async with AsyncExitStack() as stack:
-        stack.enter_context(health.only_one(settings.worker_id, settings.url))
+        life = stack.enter_context(health.only_one(settings.worker_id, settings.url))
         log.info("connecting", url=settings.url)
         connection = await stack.enter_async_context(Connection(settings, patience=math.inf))
         files = await stack.enter_async_context(files_for(connection, settings))
         await asyncio.to_thread(remove_leftovers)
+        await lose_claims(connection, settings.worker_id, life)
         models = models or RemoteModels(settings)
         stack.push_async_callback(models.close)
         pixels = ThreadPoolExecutor(settings.decode_threads, "pixels")
@@ -89,7 +90,7 @@ async def run_worker(
                 progress=hold.report,
             )
 
-        daemon = compose(connection, settings, handlers, context, probes_of(files), drain=drain)
+        daemon = compose(connection, settings, handlers, context, probes_of(files), life, drain=drain)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, daemon.stop)
@@ -105,6 +106,7 @@ def compose(
     handlers: Handlers,
     make_context: Callable[[Job, Hold, Record], Context],
     probe_of: Callable[[str], Probe | None],
+    life: health.Life,
     *,
     drain: bool,
 ) -> Daemon:
@@ -138,6 +140,7 @@ def compose(
             until_empty=drain,
             replay_seconds=replay,
             can_run=can_run,
+            new_claim_id=life.claim_id,
         )
         for name, slots, kinds in lanes_of(settings, handlers)
     ]
@@ -151,6 +154,22 @@ def compose(
         capabilities=capabilities(settings, handlers),
         requests=lambda: connection.requests,
     )
+
+
+async def lose_claims(connection: Connection, worker_id: str, life: health.Life) -> None:
+    """Say that what the worker held in the life before, which was cut short, is nobody's now.
+
+    Else it would come back only when its lease is over. Claims of a living worker are never meant, on
+    whatever machine, because each life knows its own.
+    """
+    if life.before is not None:
+        try:
+            lost = await connection.rpc(
+                "lose_claims", {"p_worker": worker_id, "p_claim_id": str(life.before)}
+            )
+            log.warning("worker was cut short before", jobs=lost)
+        except JobError as error:
+            log.warning("lost jobs not reported", reason=str(error))
 
 
 def probes_of(files: Files) -> Callable[[str], Probe | None]:

@@ -9,9 +9,10 @@ import json
 import os
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+from uuid import UUID, uuid4
 
 import structlog
 
@@ -32,11 +33,25 @@ def socket_path(worker_id: str, project: str) -> Path:
     return Path(tempfile.gettempdir()) / f"kizu-{os.getuid()}" / f"{name}.sock"
 
 
+class Life:
+    """One worker process's time under its name, by which its claims are known from those of others."""
+
+    def __init__(self, before: UUID | None = None) -> None:
+        self._id = uuid4()
+        self.before = before
+        """A claim of the life before this one, on this machine, if that did not end in good order."""
+
+    def claim_id(self) -> UUID:
+        """A new claim's id: its first half is the same for all claims of this life."""
+        return UUID(bytes=self._id.bytes[:8] + os.urandom(8))
+
+
 @contextmanager
-def only_one(worker_id: str, project: str) -> Iterator[None]:
+def only_one(worker_id: str, project: str) -> Iterator[Life]:
     """Keep the name for this process while inside.
 
-    The file stays; the lock on it ends with whoever holds it, even by kill -9.
+    The file stays; the lock on it ends with whoever holds it, even by kill -9. It holds a claim's id of
+    whoever has not ended in good order.
 
     Raises:
         StartupError: a worker of that name works for that project on this machine already.
@@ -44,10 +59,10 @@ def only_one(worker_id: str, project: str) -> Iterator[None]:
     path = socket_path(worker_id, project).with_suffix(".lock")
     try:
         _make_folder(path.parent)
-        file = path.open("w")
+        file = path.open("a+")
     except OSError as error:
         log.warning("worker lock unavailable", reason=str(error))
-        yield
+        yield Life()
         return
     with file:
         try:
@@ -56,7 +71,25 @@ def only_one(worker_id: str, project: str) -> Iterator[None]:
             raise StartupError(
                 f"a worker named {worker_id} runs on this machine already: give this one another WORKER_ID"
             ) from None
-        yield
+        life = Life(_read_claim(file))
+        _write(file, str(life.claim_id()))
+        yield life
+        _write(file, "")
+
+
+def _read_claim(file: TextIO) -> UUID | None:
+    file.seek(0)
+    try:
+        return UUID(file.read(100))
+    except ValueError:
+        return None
+
+
+def _write(file: TextIO, text: str) -> None:
+    with suppress(OSError):  # a full disk: then jobs come back when their lease is over
+        file.truncate(0)
+        file.write(text)
+        file.flush()
 
 
 @asynccontextmanager

@@ -85,6 +85,20 @@ def test_a_killed_workers_job_is_finished_by_another(library: Library, start_wor
     assert doubled == []
 
 
+def test_worker_that_was_killed_goes_on_where_it_was_when_it_is_back(
+    library: Library, start_worker: Start
+) -> None:
+    """And not in an hour, when the leases of its first life would be over."""
+    assets = [library.add(jpeg(4000, 3000)) for _ in range(8)]
+    settings = {"LEASE_SECONDS": "3600", "LANES": "image=4"}
+    victim = start_worker("--worker-id", "back-again", **settings)
+    wait_for(lambda: any(library.job(asset_id)["status"] == "processing" for asset_id in assets), "a claim")
+    victim.kill()
+    victim.wait()
+    start_worker("--worker-id", "back-again", **settings)
+    wait_for(lambda: {library.job(one)["status"] for one in assets} == {"completed"}, "its second life")
+
+
 def test_a_wrong_key_is_said_in_one_line(start_worker: Start, tmp_path: Any) -> None:
     process = start_worker(SUPABASE_SECRET_KEY="sb_secret_wrong")
     assert process.wait(timeout=30) == 2

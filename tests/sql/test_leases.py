@@ -126,6 +126,31 @@ def test_releasing_ends_what_should_be_cancelled(queue: Any, job: Any) -> None:
     assert queue.row(job)["status"] == "cancelled"
 
 
+def test_worker_that_was_cut_short_says_so_and_its_jobs_are_due_at_once(queue: Any) -> None:
+    kind, user = queue.kind(), queue.user()
+    queue.enqueue_many(kind, user, 4)
+    life, another = "11111111-2222-4333-", "11111111-2222-4334-"
+    ours = [
+        queue.claim(kind, claim_id=f"{life}{end}")["jobs"][0]
+        for end in ("0000-000000000000", "ffff-ffffffffffff")
+    ]
+    (elsewhere,) = queue.claim(kind, claim_id=f"{another}0000-000000000000")["jobs"]
+    (other_name,) = queue.claim(kind, worker="w2", claim_id=f"{life}8000-000000000000")["jobs"]
+    lose = "select lose_claims('w1', %s)"
+
+    with queue.acting("authenticated", user):
+        assert queue.value(lose, f"{life}9999-123456789012") == 0, "claimed by a worker for everybody"
+    assert queue.value(lose, f"{life}9999-123456789012") == 2
+
+    queue.value("select rescue_jobs()")
+    assert [queue.row(job)["status"] for job in (*ours, elsewhere, other_name)] == [
+        "pending",
+        "pending",
+        "processing",
+        "processing",
+    ]
+
+
 def test_a_lost_workers_job_is_due_again_at_once(queue: Any, job: Any) -> None:
     queue.expire(job)
 

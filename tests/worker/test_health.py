@@ -46,7 +46,8 @@ import asyncio, os, signal, sys
 from worker.health import answering, only_one
 
 async def serve():
-    with only_one(*sys.argv[1:]):
+    with only_one(*sys.argv[1:]) as life:
+        print(life.claim_id(), flush=True)
         async with answering(*sys.argv[1:], dict):
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -56,9 +57,15 @@ asyncio.run(serve())
 
 async def test_a_killed_worker_leaves_nothing_that_stops_its_successor() -> None:
     name = f"test-{uuid4()}"
-    await asyncio.to_thread(subprocess.run, [sys.executable, "-c", KILLED, name, PROJECT], check=False)
+    command = [sys.executable, "-c", KILLED, name, PROJECT]
+    killed = await asyncio.to_thread(subprocess.run, command, check=False, capture_output=True, text=True)
     assert socket_path(name, PROJECT).exists()
     assert await ask(name, PROJECT) is None
-    with only_one(name, PROJECT):
+    with only_one(name, PROJECT) as life:
+        assert str(life.before)[:18] == killed.stdout[:18]
+        assert life.claim_id() != life.claim_id()
+        assert str(life.claim_id())[:18] == str(life.claim_id())[:18] != killed.stdout[:18]
         async with answering(name, PROJECT, dict):
             assert await ask(name, PROJECT) == {}
+    with only_one(name, PROJECT) as life:
+        assert life.before is None, "the last one ended in good order"

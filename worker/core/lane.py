@@ -60,6 +60,7 @@ class Lane:
         until_empty: bool = False,
         replay_seconds: float = 20.0,
         can_run: Callable[[str], bool] = lambda kind: True,
+        new_claim_id: Callable[[], UUID] = uuid4,
     ) -> None:
         """A claim without an answer is repeated under its id for `replay_seconds`, well within a lease.
 
@@ -75,6 +76,7 @@ class Lane:
         self._until_empty = until_empty
         self._replay_seconds = replay_seconds
         self._can_run = can_run
+        self._new_claim_id = new_claim_id
         self._bell = Doorbell()
         self._running: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -188,7 +190,7 @@ class Lane:
     async def _claim(self, kinds: Sequence[str], free: int) -> Claim:
         now = Moment.now()
         if self._claim_id is None or self._claim_since.until(now) > self._replay_seconds:
-            self._claim_id, self._claim_since = uuid4(), now
+            self._claim_id, self._claim_since = self._new_claim_id(), now
         claim = await self._queue.claim(kinds, free, self._claim_id)
         self._claim_id = None
         self.claimed += len(claim.jobs)
