@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -11,6 +12,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 DAY: Final = 86_400.0
 YEAR: Final = 365 * DAY
+LANGUAGE: Final = re.compile(r"[a-z]{2,3}(_[a-z]+)?")
+"""As EasyOCR writes them: ISO 639, with the script where a language has two."""
 
 
 class ModelSettings(BaseSettings):
@@ -109,6 +112,13 @@ class ModelSettings(BaseSettings):
     @classmethod
     def _at_home(cls, folder: Path) -> Path:
         return folder.expanduser()
+
+    @field_validator("ocr_languages")
+    @classmethod
+    def _check_languages(cls, codes: tuple[str, ...]) -> tuple[str, ...]:
+        if not codes or not all(LANGUAGE.fullmatch(code) for code in codes):
+            raise ValueError("expected codes of languages, as in en,de,ch_sim")
+        return codes
 
     @field_validator("model_licences", "ocr_languages", mode="before")
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,6 +25,9 @@ from models.settings import DAY, ModelSettings
 from worker.core.errors import StartupError
 
 MEBIBYTE = 1024 * 1024
+CLOSE = 0.8
+"""Share of letters that two names have in common (`difflib`) from which one may be meant by the other."""
+FOR_SCRIPTS = {"KIZU_TESTDATA", "KIZU_SKIP_INSTALL"}
 
 
 class Settings(ModelSettings):
@@ -170,6 +174,27 @@ class Settings(ModelSettings):
     def public_url(self) -> str:
         """The address written into rows that apps read, without a trailing slash."""
         return str(self.supabase_public_url).rstrip("/") if self.supabase_public_url else self.url
+
+
+def unknown_settings() -> dict[str, str | None]:
+    """Variables that are probably meant for us and are none of ours, each with the one that may be meant.
+
+    Looked for in the environment and in `.env`: a name much like one of ours, or with our prefix.
+    """
+    from dotenv import dotenv_values  # needed where a worker starts, not by a quick command
+
+    fields = Settings.model_fields
+    known = {name.upper() for name in fields}
+    for field in fields.values():
+        if isinstance(field.validation_alias, AliasChoices):
+            known |= {str(choice).upper() for choice in field.validation_alias.choices}
+    given = {name.upper() for name in (*os.environ, *dotenv_values(".env"))} - known
+    close = {name: get_close_matches(name, known, n=1, cutoff=CLOSE) for name in sorted(given)}
+    return {
+        name: next(iter(alike), None)
+        for name, alike in close.items()
+        if alike or (name.startswith("KIZU_") and name not in FOR_SCRIPTS)
+    }
 
 
 def read_settings(**overrides: Any) -> Settings:

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from worker.core.errors import StartupError
-from worker.settings import Settings, read_settings
+from worker.settings import Settings, read_settings, unknown_settings
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +41,8 @@ def test_lanes_are_read_from_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         ("LEASE_SECONDS", "0", "LEASE_SECONDS: .*greater"),
         ("SUPABASE_URL", "localhost", "SUPABASE_URL: .*URL"),
         ("WORKER_ID", "../etc", "WORKER_ID: .*pattern"),
+        ("OCR_LANGUAGES", "english", "OCR_LANGUAGES: .*codes of languages"),
+        ("OCR_LANGUAGES", ",", "OCR_LANGUAGES: .*codes of languages"),
         ("KIZU_EMAIL", "a@b.c", "belong together"),
     ],
 )
@@ -74,3 +76,20 @@ def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_an_address_nothing_starts() -> None:
     with pytest.raises(StartupError, match="SUPABASE_URL is not set"):
         _ = read_settings().url
+
+
+def test_variable_that_nobody_reads_is_named_with_the_one_that_may_be_meant(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    for name in ("LANE", "POLL_INTERVALL", "KIZU_COLOUR", "HOME", "LANG", "LC_ALL", "KIZU_TESTDATA", "LANES"):
+        monkeypatch.setenv(name, "1")
+    (tmp_path / ".env").write_text("WROKER_ID=a\nSUPABASE_ANON_KEY=b\nDATABASE_URL=c\n")
+    found = unknown_settings()
+    ours = {name: found[name] for name in ("LANE", "POLL_INTERVALL", "WROKER_ID", "KIZU_COLOUR")}
+    assert ours == {
+        "LANE": "LANES",
+        "POLL_INTERVALL": "POLL_INTERVAL",
+        "WROKER_ID": "WORKER_ID",
+        "KIZU_COLOUR": None,
+    }
+    assert not {"HOME", "LANG", "LC_ALL", "KIZU_TESTDATA", "LANES", "SUPABASE_ANON_KEY"} & set(found)

@@ -22,7 +22,7 @@ from worker.output import as_json, print_json, say
 from worker.project.connection import Connection
 from worker.project.queue import SupabaseQueue
 from worker.project.realtime import RealtimeSupervisor
-from worker.settings import Settings
+from worker.settings import Settings, unknown_settings
 from worker.target import read_target
 
 REALTIME_SECONDS = 15.0
@@ -69,6 +69,9 @@ async def examine() -> AsyncIterator[Check]:
         yield Check("settings", "failed", str(error))
         return
     yield Check("settings", "ok", f"project {settings.url}, worker {settings.worker_id}")
+    for name, meant in unknown_settings().items():
+        perhaps = f"; perhaps {meant} is meant" if meant else ""
+        yield Check("settings", "warning", f"nothing reads {name}{perhaps}")
     for check in _machine(settings):
         yield check
     yield _models(settings)

@@ -8,10 +8,11 @@ import sys
 from typing import NoReturn
 
 import click
+import structlog
 
 from worker import log
 from worker.app import run_worker
-from worker.settings import Settings
+from worker.settings import Settings, unknown_settings
 from worker.target import read_target
 
 
@@ -29,6 +30,8 @@ def serve(worker_id: str | None, lanes: str | None, drain: bool, debug: bool) ->
     given = {"worker_id": worker_id, "lanes": lanes, "log_level": "debug" if debug else None}
     settings = read_target(**{name: value for name, value in given.items() if value is not None})
     log.configure(settings.log_level, settings.log_format)
+    for name, meant in unknown_settings().items():
+        structlog.get_logger().warning("setting unknown", name=name, perhaps=meant)
     asyncio.run(work_and_leave(settings, drain=drain))
 
 
