@@ -107,6 +107,13 @@ begin
       execute function kizu.forget_job_events()
   $ddl$, p_name);
   execute format($ddl$
+    create trigger turns_are_remembered
+      after delete on public.%I
+      referencing old table as gone
+      for each statement
+      execute function kizu.remember_turns()
+  $ddl$, p_name);
+  execute format($ddl$
     create trigger workers_are_woken
       after insert on public.%I
       referencing new table as added

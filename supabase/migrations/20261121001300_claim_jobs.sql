@@ -1,12 +1,12 @@
 -- Taking work: fair between users, first things first, and never twice.
 --
--- Fairness: within one priority the user with the fewest running jobs of that kind goes first, then the
--- user who was served least recently, then chance. So 20,000 waiting jobs of one user do not delay
--- another user's single job, not even on a worker with one slot, and somebody's long video does not
--- hold back their photos.
+-- Below level 100 somebody is waiting for an answer: those jobs go by level, whosever they are. From there on users
+-- take turns: the one with the fewest running jobs of the kinds asked for goes first, then the one who was served
+-- least recently, then chance; a level orders the jobs of one user. So neither 20,000 waiting jobs of somebody nor
+-- their level delay another user's single job, not even on a worker with one slot.
 --
 -- The cost does not grow with the backlog: users are walked by a loose index scan (one index descent
--- each, at most 64 for a kind, from a random user on), and each brings only the head of their line.
+-- each, at most 64 for a kind and level, from a random user on), and each brings only the head of their line.
 
 -- Up to p_limit users who have pending jobs of one kind and priority, from a random one on, around the circle.
 create function kizu.waiting_users(p_kind text, p_priority smallint, p_limit int)
@@ -50,9 +50,35 @@ begin
 end;
 $$;
 
--- Locks and answers up to p_limit due jobs of one priority, by turn. May answer fewer than are due: when
--- others hold the candidates at this very moment, or when the 64 users it looked at have nothing due.
-create function kizu.pick_by_turn(p_kinds text[], p_priority smallint, p_limit int, p_now timestamptz)
+-- The levels from p_first to p_last at which jobs of a kind are pending.
+create function kizu.levels(p_kind text, p_first int, p_last int)
+returns setof smallint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_priority smallint := p_first - 1;
+begin
+  loop
+    select priority
+      into v_priority
+      from public.jobs
+     where status = 'pending'
+       and crashes = 0
+       and job_type = p_kind
+       and priority > v_priority
+     order by priority
+     limit 1;
+    exit when v_priority is null or v_priority > p_last;
+    return next v_priority;
+  end loop;
+end;
+$$;
+
+-- Locks and answers up to p_limit due jobs of the levels from p_first to p_last, by turn. May answer fewer than are
+-- due: when others hold the candidates at this very moment, or when the 64 users it looked at have nothing due.
+-- What a user's own workers run does not count against them.
+create function kizu.pick_by_turn(p_kinds text[], p_first int, p_last int, p_limit int, p_now timestamptz)
 returns setof kizu.job_ref
 language plpgsql
 set search_path = ''
@@ -61,28 +87,42 @@ begin
   return query
   with
   lines as materialized (
-    select kind,
-           waiting.user_id,
-           running.jobs as running,
-           (
-             select picked_up_at
-               from public.jobs
-              where job_type = kind
-                and user_id = waiting.user_id
-                and picked_up_at is not null
-              order by picked_up_at desc
-              limit 1
-           ) as served_at,
-           random() as dice
+    select kind, level, waiting.user_id
       from unnest(p_kinds) as kind
-     cross join lateral kizu.waiting_users(kind, p_priority, 64) as waiting (user_id)
+     cross join lateral kizu.levels(kind, p_first, p_last) as level
+     cross join lateral kizu.waiting_users(kind, level, 64) as waiting (user_id)
+  ),
+  users as materialized (
+    select waiting.user_id,
+           had.running,
+           had.served_at,
+           random() as dice
+      from (select distinct user_id from lines) as waiting
      cross join lateral (
-             select count(*) as jobs
-               from public.jobs
-              where status = 'processing'
-                and job_type = kind
-                and user_id = waiting.user_id
-           ) as running
+             select sum(running.jobs) as running,
+                    max(greatest(served.picked_up_at, turn.served_at)) as served_at
+               from unnest(p_kinds) as kind
+              cross join lateral (
+                      select count(*) as jobs
+                        from public.jobs
+                       where status = 'processing'
+                         and job_type = kind
+                         and user_id = waiting.user_id
+                         and claimed_by is null
+                    ) as running
+               left join lateral (
+                      select picked_up_at
+                        from public.jobs
+                       where job_type = kind
+                         and user_id = waiting.user_id
+                         and picked_up_at is not null
+                       order by picked_up_at desc
+                       limit 1
+                    ) as served on true
+               left join kizu.turns as turn
+                 on turn.user_id = waiting.user_id
+                and turn.job_type = kind
+           ) as had
      order by running, served_at nulls first, dice
      limit 4 * p_limit
   ),
@@ -90,28 +130,25 @@ begin
     select head.job_table,
            head.id,
            head.status,
-           lines.running + head.place as rank,
-           lines.served_at,
-           lines.dice
-      from lines
+           users.running + row_number() over (
+             partition by users.user_id order by lines.level, head.run_at, head.id
+           ) as rank,
+           users.served_at,
+           users.dice
+      from users
+      join lines on lines.user_id = users.user_id
      cross join lateral (
-             select job.tableoid as job_table,
-                    job.id,
-                    job.status,
-                    row_number() over (order by job.run_at, job.id) as place
-               from (
-                 -- Compared as pairs, so that only the index by user gives this order.
-                 select tableoid, id, run_at, status
-                   from public.jobs
-                  where status = 'pending'
-                    and crashes = 0
-                    and job_type = lines.kind
-                    and priority = p_priority
-                    and (user_id, run_at) >= (lines.user_id, '-infinity')
-                    and (user_id, run_at) <= (lines.user_id, p_now)
-                  order by user_id, run_at, id
-                  limit p_limit
-               ) as job
+             -- Compared as pairs, so that only the index by user gives this order.
+             select tableoid as job_table, id, run_at, status
+               from public.jobs
+              where status = 'pending'
+                and crashes = 0
+                and job_type = lines.kind
+                and priority = lines.level
+                and (user_id, run_at) >= (lines.user_id, '-infinity')
+                and (user_id, run_at) <= (lines.user_id, p_now)
+              order by user_id, run_at, id
+              limit p_limit
            ) as head
      order by rank, served_at nulls first, dice
      limit 4 * p_limit
@@ -363,8 +400,8 @@ begin
 end;
 $$;
 
--- Takes up to p_limit (at most 100) due jobs of p_kinds for p_lease_seconds (1 to 3600), best priority
--- first, after putting back a bounded number of jobs whose workers were lost.
+-- Takes up to p_limit (at most 100) due jobs of p_kinds for p_lease_seconds (1 to 3600), by level or by turn as said
+-- above, after putting back a bounded number of jobs whose workers were lost.
 --
 -- Answers {"jobs": […], "next_due_seconds": n, "rescued": n}: the jobs this claim holds, how long until
 -- more is due (0: now, null: nothing pending), and how many were put back. The same p_claim_id again
@@ -386,6 +423,8 @@ set enable_sort = off
 set enable_incremental_sort = off
 as $$
 declare
+  c_turns      constant int := 100;  -- from this level on users take turns
+  c_last       constant int := 1000;
   c_look_again constant interval := '2 seconds';
   c_most_kinds constant int := 1000;
   c_most_held  constant int := 500; -- by the workers of a user, of which claims of all others read every one
@@ -396,6 +435,7 @@ declare
   v_wanted   int := least(greatest(coalesce(p_limit, 0), 0), 100);
   v_rescued  int := 0;
   v_company  text;
+  v_turned   boolean := false;
   v_priority smallint := -1;
   v_kind     text;
   v_chosen   kizu.job_ref[] := '{}';
@@ -457,9 +497,16 @@ begin
              ) as next;
       exit when v_priority is null;
 
-      if v_scope is null then
+      if v_scope is null and v_priority < c_turns then
         v_chosen := v_chosen || array(
-          select pick from kizu.pick_by_turn(v_kinds, v_priority, v_wanted - cardinality(v_chosen), v_now) as pick
+          select pick
+            from kizu.pick_by_turn(v_kinds, v_priority, v_priority, v_wanted - cardinality(v_chosen), v_now) as pick
+        );
+      elsif v_scope is null and not v_turned then
+        v_turned := true;
+        v_chosen := v_chosen || array(
+          select pick
+            from kizu.pick_by_turn(v_kinds, c_turns, c_last, v_wanted - cardinality(v_chosen), v_now) as pick
         );
       end if;
 
@@ -517,7 +564,8 @@ end;
 $$;
 
 select kizu.keep_internal('kizu.waiting_users(text, smallint, int)');
-select kizu.keep_internal('kizu.pick_by_turn(text[], smallint, int, timestamptz)');
+select kizu.keep_internal('kizu.levels(text, int, int)');
+select kizu.keep_internal('kizu.pick_by_turn(text[], int, int, int, timestamptz)');
 select kizu.keep_internal('kizu.pick_in_line(text, smallint, uuid, int, timestamptz, kizu.job_ref[])');
 select kizu.keep_internal('kizu.pick_suspect(text[], uuid, timestamptz)');
 select kizu.keep_internal('kizu.company(text, text[], uuid, timestamptz)');
