@@ -25,8 +25,9 @@ class CommandFailed(click.ClickException):
 
 
 def say(value: object = "", *, err: bool = False) -> None:
-    """Print one line."""
-    click.echo(printable(value), err=err)
+    """Print a line, or the lines of an error; what may not break lines is made `printable` by the caller."""
+    for line in str(value).split("\n"):
+        click.echo(printable(line), err=err)
 
 
 def print_json(value: Any) -> None:
@@ -47,7 +48,7 @@ def print_table(
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     if title:
         say()
-        say(title)
+        say(printable(title))
     for number, line in enumerate(lines):
         text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         click.echo(click.style(text, bold=True) if number == 0 else text)

@@ -164,8 +164,8 @@ class MemoryQueue:
                 row.error_code = code
                 row.status = "pending" if row.attempts < row.max_attempts else "failed"
                 row.run_at = self.table.clock() + delay
-            case Released(delay_seconds=delay):
-                row.status = "pending"
+            case Released(delay_seconds=delay, code=code):
+                row.status, row.error_code = "pending", code
                 row.attempts -= 1
                 if delay:
                     row.run_at = self.table.clock() + delay

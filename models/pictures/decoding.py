@@ -94,16 +94,16 @@ def _decode_jpeg(data: bytes, max_pixels: int, orientation: int | None, scale: S
     metadata = _metadata(image)
     factor = scale(width, height)
     try:
-        _load_scaled(image, factor)
+        extent = _load_scaled(image, factor)
     except OSError:
         # What a progressive file has lost is not rows but detail everywhere.
         if "progressive" in image.info or _rows_missing(data) > _MAX_MISSING_ROWS:
             raise
         image = JpegImageFile(io.BytesIO(data + _END_OF_IMAGE))
-        _load_scaled(image, factor)
+        extent = _load_scaled(image, factor)
     return Decoded(
         pixels=flatten(image),
-        extent=(width / factor, height / factor),
+        extent=extent,
         size=(width, height),
         orientation=orientation or read_camera(metadata).orientation or AS_STORED,
         profile=_profile(image),
@@ -111,11 +111,20 @@ def _decode_jpeg(data: bytes, max_pixels: int, orientation: int | None, scale: S
     )
 
 
-def _load_scaled(image: JpegImageFile, factor: int) -> None:
-    """Decode at 1/factor of the size, which spares most of the work (all but the entropy decoding)."""
+def _load_scaled(image: JpegImageFile, factor: int) -> tuple[float, float]:
+    """Decode at 1/factor of the size, which spares most of the work (all but the entropy decoding).
+
+    Answers how much of the loaded pixels the picture takes. A picture that is slimmer than the factor is
+    decoded at a smaller one, or whole.
+    """
+    extent: tuple[float, float] = image.size
     if factor > 1:
-        image.draft(None, (max(1, image.width // factor), max(1, image.height // factor)))
+        drafted = image.draft(None, (max(1, image.width // factor), max(1, image.height // factor)))
+        if drafted is not None:
+            _, (_, _, width, height) = drafted
+            extent = (width, height)
     image.load()
+    return extent
 
 
 def _rows_missing(data: bytes) -> float:

@@ -38,6 +38,7 @@ create table public.jobs (
   attempts            int not null default 0,
   max_attempts        int not null default 5,
   crashes             int not null default 0,        -- leases that ended without a word
+  suspect             boolean not null default false,-- it may have killed a worker that serves everybody
   lease_epoch         bigint not null default 0,     -- the fencing token: rises with every claim, never falls
   lease_expires_at    timestamptz,
   claim_id            uuid,

@@ -14,13 +14,13 @@ begin
   -- claim_jobs: the line of each user, the line of each priority over all users, and those that run alone.
   execute format($ddl$
     create index %2$I on public.%1$I (job_type, priority, user_id, run_at, id)
-     where status = 'pending' and crashes = 0
+     where status = 'pending' and not suspect
   $ddl$, p_name, p_name || '_line_of_a_user');
   execute format($ddl$
-    create index %2$I on public.%1$I (job_type, priority, run_at, id) where status = 'pending' and crashes = 0
+    create index %2$I on public.%1$I (job_type, priority, run_at, id) where status = 'pending' and not suspect
   $ddl$, p_name, p_name || '_line_of_a_priority');
   execute format($ddl$
-    create index %2$I on public.%1$I (job_type, run_at, id) where status = 'pending' and crashes > 0
+    create index %2$I on public.%1$I (job_type, priority, run_at, id) where status = 'pending' and suspect
   $ddl$, p_name, p_name || '_suspects');
 
   -- claim_jobs: whose turn it is; rescue_jobs: what runs.

@@ -37,6 +37,8 @@ begin
                        when 'worker_lost' then job.crashes + 1
                        else 0 -- an orderly answer: whatever killed its worker was another job
                      end,
+           -- What its user's own worker made of it must not slow the workers of all.
+           suspect = ending.outcome is not distinct from 'worker_lost' and job.claimed_by is null,
            run_at = coalesce(ending.run_at, job.run_at),
            lease_expires_at = null,
            claim_id = null,
@@ -45,7 +47,7 @@ begin
            error_code = ending.code,
            error_message = ending.message,
            errors = case
-                      when ending.code is null then job.errors
+                      when ending.code is null or ending.outcome = 'released' then job.errors
                       else kizu.with_error(job.errors, jsonb_build_object(
                              'at',      p_now,
                              'attempt', job.attempts,

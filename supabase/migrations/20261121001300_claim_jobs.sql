@@ -28,7 +28,7 @@ begin
       into v_priority, v_user
       from public.jobs
      where status = 'pending'
-       and crashes = 0
+       and not suspect
        and job_type = p_kind
        and (priority, user_id) > (p_priority, v_user)
      order by priority, user_id
@@ -64,7 +64,7 @@ begin
       into v_priority
       from public.jobs
      where status = 'pending'
-       and crashes = 0
+       and not suspect
        and job_type = p_kind
        and priority > v_priority
      order by priority
@@ -142,7 +142,7 @@ begin
              select tableoid as job_table, id, run_at, status
                from public.jobs
               where status = 'pending'
-                and crashes = 0
+                and not suspect
                 and job_type = lines.kind
                 and priority = lines.level
                 and (user_id, run_at) >= (lines.user_id, '-infinity')
@@ -186,7 +186,7 @@ begin
     select tableoid::regclass, id
       from public.jobs
      where status = 'pending'
-       and crashes = 0
+       and not suspect
        and job_type = p_kind
        and priority = p_priority
        and run_at <= p_now
@@ -199,11 +199,12 @@ begin
     select tableoid::regclass, id
       from public.jobs
      where status = 'pending'
-       and crashes = 0
+       and not suspect
        and job_type = p_kind
        and priority = p_priority
        and (user_id, run_at) >= (p_user, '-infinity')
        and (user_id, run_at) <= (p_user, p_now)
+       and crashes = 0 -- others by pick_suspect
      order by user_id, run_at, id
      limit p_limit
        for update skip locked;
@@ -211,37 +212,97 @@ begin
 end;
 $$;
 
--- Locks and answers a job of these kinds that waits to run alone, if one is due and free.
+-- Locks and answers a job of these kinds that waits to run alone, if one is due and free; for a user's own worker
+-- one of theirs that has lost a worker, which is to be found at the head of their line.
 create function kizu.pick_suspect(p_kinds text[], p_user uuid, p_now timestamptz)
 returns setof kizu.job_ref
 language plpgsql
 set search_path = ''
 as $$
+declare
+  c_head    constant int := 100;
+  c_pending constant text := 'pending';
 begin
-  -- Kind by kind, so that only the index of suspects gives the order.
-  return query
-  select suspect.job_table, suspect.id
-    from unnest(p_kinds) as kind
-   cross join lateral (
-           select tableoid::regclass as job_table, id
-             from public.jobs
-            where status = 'pending'
-              and crashes > 0
-              and job_type = kind
-              and run_at <= p_now
-              and (p_user is null or user_id = p_user)
-            order by run_at, id
-            limit 1
-              for update skip locked
-         ) as suspect
-   limit 1;
+  -- Kind by kind and level by level, so that only an index gives the order.
+  if p_user is null then
+    return query
+    select suspect.job_table, suspect.id
+      from unnest(p_kinds) as kind
+     cross join lateral (
+             select tableoid::regclass as job_table, id
+               from public.jobs
+              where status = 'pending'
+                and suspect
+                and job_type = kind
+                and run_at <= p_now
+              order by priority, run_at, id
+              limit 1
+                for update skip locked
+           ) as suspect
+     limit 1;
+  else
+    return query
+    select job.tableoid::regclass, job.id
+      from public.jobs as job
+     where job.id = any (array(
+             select head.id
+               from unnest(p_kinds) as kind
+              cross join lateral kizu.levels(kind, 0, 1000) as level
+              cross join lateral (
+                      select id, crashes
+                        from public.jobs
+                       where status = 'pending'
+                         and not suspect
+                         and job_type = kind
+                         and priority = level
+                         and (user_id, run_at) >= (p_user, '-infinity')
+                         and (user_id, run_at) <= (p_user, p_now)
+                       order by user_id, run_at, id
+                       limit c_head
+                    ) as head
+              where head.crashes > 0
+              limit 1
+           ))
+       and job.status = c_pending
+       and job.crashes > 0
+       for update of job skip locked;
+  end if;
+end;
+$$;
+
+-- Whether a job of these kinds is due at a level up to p_last.
+create function kizu.somebody_waits(p_kinds text[], p_last int, p_now timestamptz)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+begin
+  return exists (
+    select
+      from unnest(p_kinds) as kind
+     cross join lateral kizu.levels(kind, 0, p_last) as level
+     cross join lateral (
+             select run_at
+               from public.jobs
+              where status = 'pending'
+                and not suspect
+                and job_type = kind
+                and priority = level
+              order by run_at
+              limit 1
+           ) as first
+     where first.run_at <= p_now
+  );
 end;
 $$;
 
 -- What a worker may claim, with regard to jobs that have lost a worker before, any of which may kill the next:
 -- `empty`, it holds nothing and takes such a job first, and alone; `alone`, it runs one and takes nothing;
 -- `free`, it takes others; `make_room`, it takes nothing so that it will be empty. The last is for where all
--- workers are always busy: for a minute of every ten that such a job waits.
+-- workers are always busy: once such a job has waited for a minute, and for ten minutes of every hour.
+--
+-- Whatever lease has run out is no company any more. A worker has room for all kinds that it announced, since it is
+-- to be empty in all its lanes.
 create function kizu.company(p_worker text, p_kinds text[], p_user uuid, p_now timestamptz)
 returns text
 language plpgsql
@@ -249,38 +310,48 @@ set search_path = ''
 as $$
 declare
   c_wait  constant int := 60;
-  c_room  constant int := 60;
-  c_again constant int := 600;
-  v_suspect boolean;
-  v_waits   float8;
+  c_room  constant int := 600;
+  c_again constant int := 3600;
+  v_held  boolean;
+  v_kinds text[];
+  v_waits float8;
 begin
-  select bool_or(crashes > 0)
-    into v_suspect
+  select bool_or(case when p_user is null then suspect else crashes > 0 end)
+    into v_held
     from public.jobs
    where worker_id = p_worker
      and claim_id is not null
+     and lease_expires_at >= p_now
      and claimed_by is not distinct from p_user; -- names are free: a user's worker may have this one's
 
-  if v_suspect is null then
+  if v_held is null then
     return 'empty';
-  elsif v_suspect then
+  elsif v_held then
     return 'alone';
+  elsif p_user is not null then
+    return 'free';
   end if;
 
+  select array(select jsonb_object_keys(info -> 'kinds'))
+    into v_kinds
+    from public.workers
+   where worker_id = p_worker
+     and owner is null
+     and jsonb_typeof(info -> 'kinds') = 'object';
   select max(extract(epoch from p_now - suspect.since))
     into v_waits
-    from unnest(p_kinds) as kind
+    from public.job_kinds as known
    cross join lateral (
            select greatest(run_at, picked_up_at) as since
              from public.jobs
             where status = 'pending'
-              and crashes > 0
-              and job_type = kind
+              and suspect
+              and job_type = known.kind
               and run_at <= p_now
-              and (p_user is null or user_id = p_user)
-            order by run_at
+            order by priority, run_at
             limit 1
-         ) as suspect;
+         ) as suspect
+   where known.kind = any (p_kinds || v_kinds);
 
   return case
            when v_waits >= c_wait and (v_waits - c_wait)::int % c_again < c_room then 'make_room'
@@ -289,8 +360,9 @@ begin
 end;
 $$;
 
--- When the next pending job of these kinds is due, overdue ones included; null when none is pending.
-create function kizu.next_due(p_kinds text[], p_user uuid)
+-- When the next pending job of these kinds is due, overdue ones included, but those that wait to run alone not
+-- before p_suspects; null when none is pending.
+create function kizu.next_due(p_kinds text[], p_user uuid, p_suspects timestamptz)
 returns timestamptz
 language plpgsql
 set search_path = ''
@@ -308,7 +380,7 @@ begin
         into v_priority
         from public.jobs
        where status = 'pending'
-         and crashes = 0
+         and not suspect
          and job_type = v_kind
          and priority > v_priority
        order by priority
@@ -320,7 +392,7 @@ begin
           into v_first
           from public.jobs
          where status = 'pending'
-           and crashes = 0
+           and not suspect
            and job_type = v_kind
            and priority = v_priority
          order by run_at
@@ -330,27 +402,28 @@ begin
           into v_first
           from public.jobs
          where status = 'pending'
-           and crashes = 0
+           and not suspect
            and job_type = v_kind
            and priority = v_priority
            and (user_id, run_at) >= (p_user, '-infinity')
            and (user_id, run_at) <= (p_user, 'infinity')
+           and crashes = 0
          order by user_id, run_at
          limit 1;
       end if;
       v_next := least(v_next, v_first);
     end loop;
 
+    continue when p_user is not null;
     select run_at
       into v_first
       from public.jobs
      where status = 'pending'
-       and crashes > 0
+       and suspect
        and job_type = v_kind
-       and (p_user is null or user_id = p_user)
-     order by run_at
+     order by priority, run_at
      limit 1;
-    v_next := least(v_next, v_first);
+    v_next := least(v_next, greatest(v_first, case when v_first is not null then p_suspects end));
   end loop;
   return v_next;
 end;
@@ -463,21 +536,22 @@ begin
     if v_scope is not null then
       v_wanted := least(v_wanted, c_most_held - (
         select sum(running.jobs)
-          from unnest(v_kinds) as kind
+          from public.job_kinds
          cross join lateral (
                  select count(*) as jobs
                    from public.jobs
                   where status = 'processing'
-                    and job_type = kind
+                    and job_type = job_kinds.kind
                     and user_id = v_scope
                ) as running
       ));
     end if;
     v_company := kizu.company(p_worker, v_kinds, v_scope, v_now);
-    if v_company = 'empty' and v_wanted > 0 then
+    -- Not before somebody who is waiting for an answer, who has to wait for no more than one of them.
+    if v_company = 'empty' and v_wanted > 0 and not kizu.somebody_waits(v_kinds, c_turns - 1, v_now) then
       v_chosen := array(select pick from kizu.pick_suspect(v_kinds, v_scope, v_now) as pick);
     end if;
-    if v_company in ('alone', 'make_room') or v_chosen <> '{}' or v_wanted < 0 then
+    if v_company in ('alone', 'make_room') or v_chosen <> '{}' then
       v_wanted := 0;
     end if;
 
@@ -489,7 +563,7 @@ begin
                select priority
                  from public.jobs
                 where status = 'pending'
-                  and crashes = 0
+                  and not suspect
                   and job_type = kind
                   and priority > v_priority
                 order by priority
@@ -547,8 +621,8 @@ begin
     end if;
   end if;
 
-  v_next_due := kizu.next_due(v_kinds, v_scope);
-  if v_wanted = 0 then
+  v_next_due := kizu.next_due(v_kinds, v_scope, v_now + c_look_again);
+  if v_wanted <= 0 and v_next_due is not null then
     v_next_due := greatest(v_next_due, v_now + c_look_again);
   end if;
 
@@ -568,8 +642,9 @@ select kizu.keep_internal('kizu.levels(text, int, int)');
 select kizu.keep_internal('kizu.pick_by_turn(text[], int, int, int, timestamptz)');
 select kizu.keep_internal('kizu.pick_in_line(text, smallint, uuid, int, timestamptz, kizu.job_ref[])');
 select kizu.keep_internal('kizu.pick_suspect(text[], uuid, timestamptz)');
+select kizu.keep_internal('kizu.somebody_waits(text[], int, timestamptz)');
 select kizu.keep_internal('kizu.company(text, text[], uuid, timestamptz)');
-select kizu.keep_internal('kizu.next_due(text[], uuid)');
+select kizu.keep_internal('kizu.next_due(text[], uuid, timestamptz)');
 select kizu.keep_internal('kizu.jobs_under_claim(text, uuid, uuid)');
 
 select kizu.pin_plans('public.claim_jobs(text, text[], int, int, uuid)');

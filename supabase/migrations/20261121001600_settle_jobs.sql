@@ -288,7 +288,7 @@ begin
   elsif v_outcome = 'retry' and v_job.attempts >= v_job.max_attempts then
     v_outcome := 'failed';
   end if;
-  if v_said ->> 'kind' in ('retry', 'failed') then
+  if v_said ->> 'kind' in ('retry', 'failed') or (v_outcome = 'released' and v_said ? 'code') then
     v_code    := left(coalesce(v_said ->> 'code', 'error'), c_longest_code);
     v_message := left(v_said ->> 'message', c_longest_message);
   end if;
@@ -325,7 +325,7 @@ $$;
 -- Locks the assets of the jobs about to be settled, in id order and before any job. Two batches that
 -- touch the same assets then wait for each other instead of deadlocking, and so does the removal of an
 -- asset, which takes its jobs with it.
-create function kizu.lock_assets(p_worker text, p_settlements jsonb)
+create function kizu.lock_assets(p_worker text, p_scope uuid, p_settlements jsonb)
 returns void
 language plpgsql
 set search_path = ''
@@ -345,6 +345,7 @@ begin
                and job.lease_epoch = (item ->> 'epoch')::bigint
              where job.status = c_processing
                and job.worker_id = p_worker
+               and (p_scope is null or job.user_id = p_scope)
           ))
     order by asset.id
       for no key update;
@@ -354,23 +355,29 @@ $$;
 -- Locks what the settlements ask for, before any job and in one order for all callers: batches that ask for the
 -- same jobs in different orders wait for each other instead of deadlocking, and kizu.enqueue sees every `dedupe`
 -- that was asked for before.
-create function kizu.lock_asked(p_settlements jsonb)
+create function kizu.lock_asked(p_worker text, p_scope uuid, p_settlements jsonb)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
+  c_processing constant text := 'processing';
   v_ids constant uuid[] := array(select (item ->> 'id')::uuid from jsonb_array_elements(p_settlements) as item);
 begin
   perform pg_advisory_xact_lock(key)
-     from (select distinct hashtextextended(concat_ws(':', ask ->> 'kind', job.user_id, ask ->> 'dedupe'), 0) as key
+     from (select distinct hashtextextended(concat_ws(':', 'asked', job_kinds.kind, job.user_id), 0) as key
              from jsonb_array_elements(p_settlements) as item
              join public.jobs as job
                on job.id = (item ->> 'id')::uuid
               and job.id = any (v_ids)
+              and job.lease_epoch = (item ->> 'epoch')::bigint
             cross join jsonb_array_elements(
                     case jsonb_typeof(item -> 'next') when 'array' then item -> 'next' else '[]' end
                   ) as ask
+             join public.job_kinds on job_kinds.kind = ask ->> 'kind'
+            where job.status = c_processing
+              and job.worker_id = p_worker
+              and (p_scope is null or job.user_id = p_scope)
             order by key) as keys;
 end;
 $$;
@@ -382,7 +389,8 @@ $$;
 --   outcome  {"kind": "done", "result": {…}}
 --            {"kind": "retry", "code", "message", "delay_seconds"}   out of attempts: failed
 --            {"kind": "failed", "code", "message"}
---            {"kind": "released", "delay_seconds"}                   costs no attempt, without a delay no place
+--            {"kind": "released", "code", "message", "delay_seconds"}
+--                 costs no attempt and, without a delay, no place; the code says what was missing
 --            {"kind": "cancelled"}
 --   writes   [{"table", "scope": {…}, "rows": [{…, "children": {table: [{…}]}}]}
 --             | {"table", "set": {…}, "fill": {…}, "merge": {…}}]
@@ -411,8 +419,8 @@ begin
       using message = 'bad_params', detail = format('settlements: expected a list of at most %s', c_most);
   end if;
 
-  perform kizu.lock_assets(p_worker, p_settlements);
-  perform kizu.lock_asked(p_settlements);
+  perform kizu.lock_assets(p_worker, v_scope, p_settlements);
+  perform kizu.lock_asked(p_worker, v_scope, p_settlements);
 
   for v_item in
     select item
@@ -448,7 +456,7 @@ select kizu.keep_internal('kizu.replace_rows(public.result_tables, jsonb, uuid, 
 select kizu.keep_internal('kizu.update_asset(public.result_tables, jsonb, uuid, uuid)');
 select kizu.keep_internal('kizu.apply_write(jsonb, uuid, uuid, uuid)');
 select kizu.keep_internal('kizu.settle(text, uuid, jsonb, timestamptz)');
-select kizu.keep_internal('kizu.lock_assets(text, jsonb)');
-select kizu.keep_internal('kizu.lock_asked(jsonb)');
+select kizu.keep_internal('kizu.lock_assets(text, uuid, jsonb)');
+select kizu.keep_internal('kizu.lock_asked(text, uuid, jsonb)');
 
 select kizu.let_call('public.settle_jobs(text, jsonb)', 'authenticated', 'kizu_worker', 'service_role');

@@ -13,7 +13,8 @@ begin
   return case
            when p_code in ('not_an_image', 'unreadable') then 'file'
            when p_code in ('weights_missing', 'bad_weights', 'package_missing', 'licence_refused',
-                           'unknown_model', 'storage_unavailable', 'database_unavailable', 'timeout')
+                           'unknown_model', 'storage_unavailable', 'source_refused', 'database_unavailable',
+                           'disk_full', 'timeout')
            then 'world'
            else 'asset'
          end;
@@ -47,7 +48,7 @@ $$;
 -- for the same versions has failed for a reason that lies in the asset. Jobs go behind everything that somebody
 -- just uploaded.
 --
--- Answers {"looked_at", "missing", "enqueued", "next"}; `next` is the p_after of the next page, null at
+-- Answers {"looked_at", "missing", "enqueued", "facts": {fact: photos that lack it}, "next"}; `next` is the p_after of the next page, null at
 -- the end. p_dry_run enqueues nothing.
 create function public.enqueue_missing(
   p_versions jsonb,
@@ -75,6 +76,8 @@ declare
   v_lacking  uuid[] := '{}';
   v_of_kind  uuid[];
   v_enqueued bigint := 0;
+  v_counted  jsonb;
+  v_facts    jsonb := '{}';
 begin
   if jsonb_typeof(p_versions) is distinct from 'object' or p_versions = '{}' then
     raise sqlstate 'PT400'
@@ -150,6 +153,7 @@ begin
         lacking as materialized (
           select lacks.asset_id,
                  lacks.user_id,
+                 lacks.versions,
                  params.of_job as params,
                  kizu.dedupe_key(($1).kind, lacks.asset_id, jsonb_build_object('versions', lacks.versions))
                    as dedupe_key
@@ -180,20 +184,28 @@ begin
               on conflict (dedupe_key) where status in ('pending', 'processing') do nothing
        returning id
         )
-        select array(select asset_id from lacking), (select count(*) from enqueued)
+        select array(select asset_id from lacking),
+               (select count(*) from enqueued),
+               (select jsonb_object_agg(fact, photos)
+                  from (select fact, count(*) as photos
+                          from lacking
+                         cross join lateral jsonb_object_keys(versions) as fact
+                         group by fact) as counted)
       $sql$,
       kizu.job_table(v_kind.table_name)
     )
-    into v_of_kind, v_here
+    into v_of_kind, v_here, v_counted
     using v_kind, v_page, p_versions, p_force, c_behind, p_dry_run;
     v_lacking  := v_lacking || v_of_kind;
     v_enqueued := v_enqueued + v_here;
+    v_facts    := v_facts || coalesce(v_counted, '{}');
   end loop;
 
   return jsonb_build_object(
     'looked_at', cardinality(v_page),
     'missing',   (select count(distinct id) from unnest(v_lacking) as id),
     'enqueued',  v_enqueued,
+    'facts',     v_facts,
     'next',      case when cardinality(v_page) = v_limit then v_page[v_limit] end
   );
 end;

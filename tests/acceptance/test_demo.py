@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from tests.acceptance.library import jpeg
-from worker.demo.summary import operations_of
 from worker.local.stack import LocalStack
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
@@ -121,19 +120,3 @@ def test_models_that_have_come_meanwhile_look_at_what_is_there(
         assert {tuple(entry.values()) for entry in found["operations"].values()} == {(2, 0, None)}
         assert found["errors"] == {"not_an_image": 2}
         assert found["jobs"] == {"completed": 6, "failed": 2}
-
-
-def test_of_several_jobs_about_a_photo_the_last_one_counts() -> None:
-    def job(ended: str, **result: dict[str, Any]) -> dict[str, Any]:
-        return {"asset_id": "a", "completed_at": ended, "result": {"asset_id": "a", **result}}
-
-    lacking = {"success": False, "error": "weights_missing"}
-    jobs = [
-        job("2026-11-21T10:00:00Z", faces={"success": True}, description={"success": True}),
-        job("2026-11-21T09:00:00Z", faces=lacking, ocr=lacking),
-    ]
-    assert operations_of(jobs) == {
-        "describe": {"done": 1, "missing": 0, "why": None},
-        "faces": {"done": 1, "missing": 0, "why": None},
-        "ocr": {"done": 0, "missing": 1, "why": "weights_missing"},
-    }

@@ -14,10 +14,10 @@ TABLES = ["ai_processing_jobs", "image_processing_jobs", "video_transcoding_jobs
 INDEXES = {
     "pkey": "(id)",
     "line_of_a_user": "(job_type, priority, user_id, run_at, id)"
-    " WHERE ((status = 'pending'::text) AND (crashes = 0))",
+    " WHERE ((status = 'pending'::text) AND (NOT suspect))",
     "line_of_a_priority": "(job_type, priority, run_at, id)"
-    " WHERE ((status = 'pending'::text) AND (crashes = 0))",
-    "suspects": "(job_type, run_at, id) WHERE ((status = 'pending'::text) AND (crashes > 0))",
+    " WHERE ((status = 'pending'::text) AND (NOT suspect))",
+    "suspects": "(job_type, priority, run_at, id) WHERE ((status = 'pending'::text) AND suspect)",
     "running": "(job_type, user_id) WHERE (status = 'processing'::text)",
     "last_served": "(job_type, user_id, picked_up_at) WHERE (picked_up_at IS NOT NULL)",
     "held_by_a_worker": "(worker_id, claim_id) WHERE (claim_id IS NOT NULL)",

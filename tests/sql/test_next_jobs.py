@@ -233,3 +233,23 @@ def test_request_is_not_lost_when_its_follower_has_begun_too(queue: Any) -> None
         assert ask() == ["processing"] * begun + ["pending"]
         assert ask() == ["processing"] * begun + ["pending"]
         queue.take(wanted)
+
+
+def test_list_without_end_takes_no_locks(queue: Any, job: Any) -> None:
+    kind = queue.kind()
+    answer = settle(queue, job, *({"kind": kind, "dedupe": str(number)} for number in range(30_000)))
+    assert (answer["answer"], answer["error"]) == ("refused", "next: expected a list of at most 100 jobs")
+
+
+def test_naming_another_users_job_holds_up_nobody(
+    queue: Any, job: Any, connect: Callable[[], psycopg.Connection]
+) -> None:
+    mallory, kind = queue.user(), queue.kind()
+    item = {**settlement(job), "next": [{"kind": kind, "dedupe": "a"}]}
+    foreign = Queue(connect())
+    with foreign.acting("authenticated", mallory):
+        (answer,) = foreign.value("select settle_jobs('w1', %s)", Jsonb([item]))
+        assert answer["answer"] == "lost"
+        queue.db.execute("set lock_timeout = '2s'")
+        assert settle(queue, job, {"kind": kind, "dedupe": "a"})["answer"] == "settled"
+    queue.db.execute("reset lock_timeout")

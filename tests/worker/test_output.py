@@ -42,7 +42,7 @@ def test_rows_lines_and_failures_come_out_harmless(capsys: pytest.CaptureFixture
     CommandFailed(NASTY).show()
     printed = capsys.readouterr()
     assert set(printed.out + printed.err) <= SAFE
-    assert len(printed.out.splitlines()) == 5, "a line, an empty one, the title, the heads and one row"
+    assert len(printed.out.splitlines()) == 6, "two lines, an empty one, the title, the heads and one row"
 
 
 @pytest.fixture

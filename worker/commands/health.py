@@ -26,7 +26,9 @@ def health(worker_id: str | None, as_json: bool) -> None:
         say(f"worker {name} does not answer on this machine", err=True)
     else:
         lanes = ", ".join(f"{lane} {use['running']}/{use['slots']}" for lane, use in status["lanes"].items())
-        say(f"worker {name} is up: {lanes}; realtime {'on' if status['realtime'] else 'off'}")
+        state = "is stopping" if status["stopping"] else "is up"
+        down = "".join(f"; {what} down for {seconds:.0f} s" for what, seconds in status["down"].items())
+        say(f"worker {name} {state}: {lanes}; realtime {'on' if status['realtime'] else 'off'}{down}")
     sys.exit(status is None)
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import click
 
+from worker.log import printable
 from worker.output import CommandFailed, as_json, print_json, print_table, say
 from worker.project.connection import Connection
 from worker.target import read_target
@@ -90,7 +91,7 @@ def show(job_id: UUID, as_json: bool) -> None:
         return
     for name, value in job.items():
         if value not in (None, [], {}) and name not in ("events", "runs"):
-            say(f"{name}: {json.dumps(value) if isinstance(value, dict | list) else value}")
+            say(printable(f"{name}: {json.dumps(value) if isinstance(value, dict | list) else value}"))
     if job["events"]:
         print_table(job["events"], ["at", "status", "step", "error_code", "worker_id"], title="events")
     if job["runs"]:
@@ -150,7 +151,11 @@ def retry(
         return
     for job_id in answer["ids"]:
         say(job_id)
-    say(f"{answer['count']} jobs put back" if yes else f"{answer['count']} jobs would be put back; add --yes")
+    many = f"{answer['count']} job{'' if answer['count'] == 1 else 's'}"
+    if not answer["count"]:
+        say("no failed job is meant by that; `kizu jobs stats` lists kinds and codes")
+    else:
+        say(f"{many} put back" if yes else f"{many} would be put back; add --yes")
 
 
 @jobs.command()
@@ -217,7 +222,7 @@ def missing(names: tuple[str, ...], force: bool, yes: bool, as_json: bool) -> No
         print_json(answer)
         return
     for name, model_version in answer["versions"].items():
-        say(f"{name}: {model_version}")
+        say(f"{name}: missing in {answer['facts'].get(name, 0)} photos, as {model_version} would tell it")
     done = f"{answer['enqueued']} jobs enqueued" if yes else "add --yes to enqueue their jobs"
     say(f"{answer['missing']} of {answer['looked_at']} photos lack something; {done}")
 

@@ -30,6 +30,7 @@ def up(as_json: bool) -> None:
 def down() -> None:
     """Stop it; the data stay."""
     _stack().down()
+    say("stopped")
 
 
 @local.command()

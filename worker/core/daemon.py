@@ -64,6 +64,9 @@ class Daemon:
 
     def stop(self) -> None:
         """Finish the running jobs within the grace period; a second call releases them at once."""
+        running = sum(lane.running for lane in self._lanes)
+        if not self._stop.is_set():
+            log.info("worker stopping", running=running, grace=self._grace_seconds)
         (self._hurry if self._stop.is_set() else self._stop).set()
 
     def hurry(self) -> None:

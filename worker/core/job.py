@@ -136,8 +136,9 @@ class Released:
     """
 
     delay_seconds: float = 0.0
-    reason: str | None = None
-    """For the log."""
+    code: str | None = None
+    """What was missing, as an error code."""
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

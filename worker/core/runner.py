@@ -18,13 +18,16 @@ from worker.core.leases import Ended, Ending, Hold, LeaseKeeper
 from worker.core.outages import Outages
 from worker.core.queue import Queue, SettleAnswer, Settled
 from worker.core.record import Record
-from worker.core.retry import RetryPolicy, as_job_error
+from worker.core.retry import LONGEST_MESSAGE, RetryPolicy, as_job_error
 
 C = TypeVar("C")
 log = structlog.get_logger()
 
-OUTAGE_SECONDS = 60.0
-"""About how long a job is left alone whose host is down, which lanes cannot see before they claim."""
+OUTAGE_SECONDS = 90.0
+"""Least time for which a job is left alone whose host is down, which lanes cannot see before they claim; more
+than a lane that drains waits for."""
+GIVE_UP_SECONDS = 900.0
+"""A host that has been down for longer counts as the job's own trouble, so that each job has an end."""
 
 
 class Runner(Generic[C]):
@@ -85,18 +88,25 @@ class Runner(Generic[C]):
                     return Released()
         except Exception as error:
             named = as_job_error(error)
-            if await self._outages.caused(named):
-                return self._given_back(job, named)
+            if await self._outages.caused(named) and (given_back := self._given_back(job, named)):
+                return given_back
             if not isinstance(error, JobError) and named.code == "internal_error":
                 log.exception("handler raised")
             return self._policy.outcome_of(named, job, jitter=self._jitter())
 
-    def _given_back(self, job: Job, error: JobError) -> Released:
-        """At once where the lane waits for what was missing, else not before the others had their turn."""
+    def _given_back(self, job: Job, error: JobError) -> Released | None:
+        """At once where the lane waits for what was missing, else later.
+
+        None once that has been away for so long that it may never be back, which no lane waits for.
+        """
         handler = self._handlers.get(job.kind)
-        is_waited_for = handler is not None and error.dependency in handler.needs
-        delay = 0.0 if is_waited_for else OUTAGE_SECONDS * (0.5 + self._jitter())
-        return Released(delay_seconds=delay, reason=str(error))
+        message = str(error)[:LONGEST_MESSAGE]
+        if handler is not None and error.dependency in handler.needs:
+            return Released(code=error.code, message=message)
+        if self._outages.down.get(error.dependency or "", 0.0) > GIVE_UP_SECONDS:
+            return None
+        delay = OUTAGE_SECONDS * (1.0 + self._jitter())
+        return Released(delay_seconds=delay, code=error.code, message=message)
 
     async def _perform(self, job: Job, hold: Hold, record: Record) -> Done:
         if (handler := self._handlers.get(job.kind)) is None:
@@ -137,8 +147,8 @@ def _tell(outcome: Outcome, settled: Settled, record: Record) -> None:
             )
         case Failed(code=code, message=message):
             log.warning("job failed", error_code=code, reason=message, **fields)
-        case Released(reason=reason, delay_seconds=delay):
-            why = {"reason": reason, "delay": round(delay, 1)} if reason else {}
+        case Released(code=code, message=message, delay_seconds=delay):
+            why = {"error_code": code, "reason": message, "delay": round(delay, 1)} if code else {}
             log.info("job released", **why, **fields)
         case Cancelled():
             log.info("job cancelled", **fields)

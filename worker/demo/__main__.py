@@ -20,7 +20,7 @@ from worker.demo.account import sign_up
 from worker.demo.samples import write_samples
 from worker.demo.summary import Summary, print_summary, summarize
 from worker.demo.working import work
-from worker.library.ingest import find_files, ingest
+from worker.library.ingest import IMAGES, find_files, ingest
 from worker.library.missing import enqueue_missing, versions_of, without_weights
 from worker.local.stack import LocalStack, StackInfo
 from worker.operations import discover
@@ -44,6 +44,8 @@ def main(folder: Path | None, no_open: bool, as_json: bool) -> None:
     if folder is None:
         folder = write_samples(home / "samples")
         console.print(f"no folder given, so these sample photos are used: {folder}")
+    elif not find_files([folder]):
+        raise click.UsageError(f"no picture is in {folder}: expected files ending in {', '.join(IMAGES)}")
     summary = asyncio.run(take_through(folder, info, console))
     seconds = round(time.monotonic() - began, 2)
     if as_json:
@@ -97,4 +99,4 @@ def _progress(console: Console) -> Progress:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="scripts/run")

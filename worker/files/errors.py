@@ -31,12 +31,12 @@ class StorageRefusal:
     def read(cls, http_status: int, body: bytes) -> StorageRefusal:
         try:
             fields = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             fields = None
         if not isinstance(fields, dict):
             return cls(status=http_status)
         inner = str(fields.get("statusCode", ""))
-        has_status = inner.isascii() and inner.isdigit()
+        has_status = len(inner) == 3 and inner.isascii() and inner.isdigit()
         error = str(fields.get("error") or fields.get("code") or "")
         return cls(
             status=int(inner) if has_status else http_status,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
@@ -78,7 +79,9 @@ class StoredObjects:
         headers = {"Content-Type": content_type, "x-upsert": "true", "Cache-Control": A_YEAR}
         async for attempt in _tries():
             with attempt:
-                await self._send("POST", f"/storage/v1/object/{_path(bucket, key)}", headers, data)
+                answer = await self._send("POST", f"/storage/v1/object/{_path(bucket, key)}", headers, data)
+                if not isinstance(_json(answer), dict):
+                    raise StorageUnavailable("Something else than Storage took the file")
 
     async def delete(self, bucket: str, keys: Sequence[str]) -> int:
         """Delete what is there of `keys` and is the caller's to delete; answers how many that were.
@@ -90,7 +93,10 @@ class StoredObjects:
         for start in range(0, len(keys), DELETED_AT_ONCE):
             body = json.dumps({"prefixes": list(keys[start : start + DELETED_AT_ONCE])}).encode()
             answer = await self._send("DELETE", f"/storage/v1/object/{quote(bucket)}", JSON, body)
-            gone += len(answer.json())
+            deleted = _json(answer)
+            if not isinstance(deleted, list):
+                raise StorageUnavailable("Something else than Storage was asked to delete")
+            gone += len(deleted)
         return gone
 
     async def _download_once(self, path: str, spool: Spool) -> StorageRefusal | None:
@@ -142,10 +148,18 @@ def _is_about_the_token(answer: httpx.Response | StorageRefusal) -> bool:
     return isinstance(answer, StorageRefusal) and answer.is_about_the_token
 
 
+def _json(response: httpx.Response) -> Any:
+    """What Storage answered; None if that is not JSON, and so not its answer."""
+    try:
+        return response.json()
+    except ValueError:
+        return None
+
+
 def _is_a_page(response: httpx.Response) -> bool:
     """Whether a proxy or a captive portal may have answered, whose page would pass for a broken picture."""
     kind: str = response.headers.get("content-type", "")
-    return kind.lower().startswith("text/html")
+    return kind.lower().startswith(("text/html", "application/xhtml"))
 
 
 async def _start_of(response: httpx.Response) -> bytes:

@@ -29,8 +29,9 @@ _FOLDER = re.compile(re.escape(_PREFIX) + r"[a-z0-9_]{8}")  # as mkdtemp names i
 def has_room() -> bool:
     """Whether the temporary folder takes as much as a download writes at once; blocks."""
     try:
-        with TemporaryFile(buffering=0) as file:
+        with TemporaryFile() as file:
             file.write(bytes(IN_MEMORY))
+            file.flush()  # a raw write would put down a part and say nothing
     except OSError as error:
         return error.errno not in (errno.ENOSPC, errno.EDQUOT)
     return True

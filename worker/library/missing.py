@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -48,18 +49,20 @@ def without_weights(operations: Iterable[Operation], settings: Settings) -> dict
 
 async def enqueue_missing(
     connection: Connection, versions: Mapping[str, str], *, force: bool = False, dry_run: bool = False
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """Enqueue jobs for what photos lack of `versions`, page by page.
 
-    Answers how many photos were `looked_at`, how many were `missing` something, and how many jobs were
-    `enqueued`: none for a photo that has one under way. Doing it again doubles nothing.
+    Answers how many photos were `looked_at`, how many were `missing` something and which of the `facts`, and
+    how many jobs were `enqueued`: none for a photo that has one under way. Doing it again doubles nothing.
     """
     total = {"looked_at": 0, "missing": 0, "enqueued": 0}
+    facts: Counter[str] = Counter()
     wish: dict[str, Any] = {"p_versions": versions, "p_force": force, "p_dry_run": dry_run, "p_limit": PAGE}
     after: str | None = None
     while True:
         page = await connection.rpc("enqueue_missing", {**wish, "p_after": after})
         total = {name: total[name] + page[name] for name in total}
+        facts.update(page["facts"])
         after = page["next"]
         if after is None:
-            return total
+            return {**total, "facts": dict(facts)}

@@ -152,8 +152,9 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
             return {"kind": "retry", "code": code, "message": message, "delay_seconds": delay}
         case Failed(code=code, message=message):
             return {"kind": "failed", "code": code, "message": message}
-        case Released(delay_seconds=delay):
-            return {"kind": "released", "delay_seconds": delay}
+        case Released(delay_seconds=delay, code=code, message=message):
+            why = {"code": code, "message": message} if code else {}
+            return {"kind": "released", "delay_seconds": delay, **why}
         case Cancelled():
             return {"kind": "cancelled"}
 

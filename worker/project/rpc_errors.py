@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import httpx
+
 from worker.core.errors import (
     AuthFailed,
     BadParams,
@@ -57,7 +59,7 @@ class Refusal:
     def read(cls, status: int, body: bytes) -> Refusal:
         try:
             fields = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             fields = None
         if not isinstance(fields, dict):
             return cls(status=status)
@@ -95,10 +97,14 @@ def error_of(refusal: Refusal, *, function: str) -> JobError | StartupError:
         return AuthFailed(f"Supabase refused the worker's key or token: {said}")
     if refusal.code in MISSING_CODES:
         return SchemaMissing(f"The project has no fitting function {function} ({said}): {HOW_TO_MIGRATE}")
+    if refusal.code == "PGRST125":
+        return StartupError(f"SUPABASE_URL has a path: expected the project's address alone ({said})")
     if refusal.is_transient:
         return DatabaseUnavailable(f"{function} was answered with {said}")
     if known := STABLE.get(refusal.message):
         return known(refusal.details or None)
+    if refusal.status == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
+        return InternalError(f"{function} was asked with more than something on the way takes: {said}")
     if not refusal.is_its_own:
         return ProjectUnreachable(function, said)
     if refusal.status == 403 or refusal.code == "42501":

@@ -95,7 +95,7 @@ class Subscription:
                     await asyncio.shield(closing)
                 finally:
                     await closing  # also when we are stopped in the middle of it
-        except (OSError, TimeoutError, WebSocketException, ValueError) as error:
+        except (OSError, TimeoutError, WebSocketException, ValueError, RecursionError) as error:
             raise SubscriptionLost(f"{type(error).__name__}: {error}") from error
 
     async def _live(self, socket: ClientConnection) -> None:
@@ -129,7 +129,10 @@ class Subscription:
     async def _listen(self, socket: ClientConnection) -> None:
         async for text in socket:
             message = json.loads(text)
-            payload = message.get("payload") or {}
+            if not isinstance(message, dict):
+                raise SubscriptionLost("something else than Realtime answers")
+            payload = message.get("payload")
+            payload = payload if isinstance(payload, dict) else {}
             match message.get("event"):
                 case "phx_reply" if message.get("ref") == HEARTBEAT:
                     self._replied_at = time.monotonic()

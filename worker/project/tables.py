@@ -9,11 +9,15 @@ import httpx
 from postgrest import AsyncRequestBuilder, AsyncSelectRequestBuilder
 from postgrest.exceptions import APIError
 
-from worker.core.errors import DatabaseUnavailable, InternalError, PermissionDenied
+from worker.core.errors import AuthFailed, DatabaseUnavailable, JobError, PermissionDenied, StartupError
 from worker.project.connection import Connection
+from worker.project.rpc_errors import TOKEN_CODES, Refusal, error_of
 
 PAGE = 500
 """Rows per request; PostgREST cuts an answer at 1,000 without saying so."""
+
+NO_JSON = "JSON could not be generated"
+"""What the library says of an answer that is no JSON, whose HTTP status it gives as the code."""
 
 Row = dict[str, Any]
 
@@ -77,8 +81,17 @@ async def _rows(query: Any) -> list[Row]:
     except httpx.TransportError as error:
         raise DatabaseUnavailable(f"no answer: {type(error).__name__}") from error
     except APIError as error:
-        if error.code in ("42501", "401", "403"):
-            raise PermissionDenied(f"the key or account in use may not do this: {error.message}") from error
-        raise InternalError(f"the query was refused: {error.code} {error.message}") from error
+        refusal = Refusal(status=0, code=str(error.code or ""), message=error.message or "")
+        raise _translated(refusal) from error
     rows: list[Row] = answer.data
     return rows
+
+
+def _translated(refusal: Refusal) -> JobError | StartupError:
+    """The library keeps no HTTP status, except as the code of an answer that is not PostgREST's."""
+    said = " ".join(filter(None, (refusal.code, refusal.message)))
+    if refusal.code == "42501":
+        return PermissionDenied(f"the key or account in use may not do this: {said}")
+    if refusal.code in TOKEN_CODES or (refusal.code in ("", "401") and refusal.message != NO_JSON):
+        return AuthFailed(f"Supabase refused the key or token: {said}")
+    return error_of(refusal, function="the query")

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from models.catalog.easyocr import SCRIPTS, SPEC, script_of
-from models.errors import BadWeights, ModelFailed, UnknownModel
+from models.errors import BadWeights, ModelFailed
 from models.frame import Frame
 from models.machine.torch_cpu import make_torchvision_importable
 from models.settings import ModelSettings
@@ -322,33 +322,12 @@ def test_weights_that_are_none_are_refused_and_not_run(
     assert not ran.exists()
 
 
-@pytest.mark.parametrize(
-    ("languages", "file"),
-    [
-        (("en",), "english_g2.pth"),
-        (("fr",), "latin_g2.pth"),
-        (("en", "de", "pl"), "latin_g2.pth"),
-        (("ja", "en"), "japanese_g2.pth"),
-        (("ru", "uk", "en"), "cyrillic_g2.pth"),
-        (("ar",), "arabic.pth"),
-        (("hi", "en"), "devanagari.pth"),
-        (("ch_tra",), "chinese.pth"),
-    ],
-)
-def test_the_languages_choose_the_recogniser(languages: tuple[str, ...], file: str, tmp_path: Path) -> None:
-    variant = SPEC.select(settings_of(tmp_path, ocr_languages=languages))
-    assert [one.path for one in variant.files] == ["easyocr/craft_mlt_25k.pth", f"easyocr/{file}"]
+def test_the_detector_and_the_recogniser_of_the_languages_are_its_files(tmp_path: Path) -> None:
+    variant = SPEC.select(settings_of(tmp_path, ocr_languages=("en", "de", "pl")))
+    assert [one.path for one in variant.files] == ["easyocr/craft_mlt_25k.pth", "easyocr/latin_g2.pth"]
     assert variant.version == "easyocr"
     assert (variant.licence.name, variant.licence.use) == ("Apache-2.0", "free")
     assert not any(one.pickled for one in variant.files)
-
-
-@pytest.mark.parametrize("languages", [(), ("xx",), ("ru", "fr"), ("ja", "ko"), ("ch_sim", "de")])
-def test_languages_that_no_recogniser_reads_together_are_refused(
-    languages: tuple[str, ...], tmp_path: Path
-) -> None:
-    with pytest.raises(UnknownModel, match="OCR_LANGUAGES"):
-        SPEC.select(settings_of(tmp_path, ocr_languages=languages))
 
 
 def test_every_language_gets_what_the_library_would_take_for_it(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from models.catalog import open_clip as catalog
 from models.catalog.open_clip import SPEC
 from models.catalog.open_clip import tags as openclip_tags
 from models.catalog.open_clip.preparation import Preparation
-from models.errors import BadWeights, ModelFailed, UnknownModel
+from models.errors import BadWeights, ModelFailed
 from models.frame import Frame
 from models.machine.torch_cpu import make_torchvision_importable
 from models.settings import ModelSettings
@@ -291,19 +291,6 @@ def test_a_foreign_vocabulary_is_among_the_files() -> None:
         "tokenizer.json",
         "tokenizer_config.json",
     ]
-
-
-@pytest.mark.parametrize(
-    ("model", "pretrained", "said"),
-    [
-        ("ViT-B-33", "openai", "near it are ViT-B-32"),
-        ("../ViT-B-32", "openai", "no architecture"),
-        ("ViT-B-32", "openia", "near it are openai"),
-    ],
-)
-def test_unknown_names_are_refused_with_those_nearby(model: str, pretrained: str, said: str) -> None:
-    with pytest.raises(UnknownModel, match=said):
-        SPEC.select(settings_of(Path("nowhere"), clip_model=model, clip_pretrained=pretrained))
 
 
 @pytest.mark.parametrize("path", ["mine.safetensors", "deep/mine.pt", "/elsewhere/mine.bin"])

@@ -168,6 +168,13 @@ def assert_same_boxes(found: Sequence[Found], expected: Sequence[Found]) -> None
 # The library's own boxes
 
 
+@pytest.fixture
+def fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor without bf16, which would be used for these models."""
+    monkeypatch.setattr(catalog, "has_bf16", lambda: False)
+
+
+@pytest.mark.usefixtures("fp32")
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_backend_finds_the_librarys_boxes(cache: Path, weights: Path, backend: str) -> None:
     model = tiny(cache, weights, model_backend=backend)
@@ -233,6 +240,7 @@ def test_torch_keeps_its_threads(cache: Path, weights: Path) -> None:
 
 
 @needs_testdata
+@pytest.mark.usefixtures("fp32")
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("photo", ["bus.jpg", "zidane.jpg"])
 def test_real_weights_find_the_librarys_boxes(cache: Path, backend: str, photo: str) -> None:

@@ -1,20 +1,16 @@
-"""Where models run, on how many threads, and how much memory there is."""
+"""Where models run, and on how many threads."""
 
 from __future__ import annotations
 
-import platform
-import subprocess
 import sys
-import textwrap
 from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
 
 from models.errors import ModelError, ModelFailed, PackageMissing
-from models.machine import device, memory
+from models.machine import device
 from models.machine.device import choose, keep_threads
-from tests.models.fakes import taken
 
 
 def a_torch(*, cuda: bool = False, mps: bool = False) -> Any:
@@ -75,41 +71,3 @@ def test_threads_are_restored_after_a_library_took_them(monkeypatch: pytest.Monk
         threads.update(torch=1, cv2=0)
         raise ValueError("no")
     assert threads == {"torch": 4, "cv2": 4}
-
-
-def test_resident_memory_is_what_was_touched() -> None:
-    before = memory.resident()
-    with taken(50):
-        assert 45 <= memory.resident() - before <= 60
-    assert memory.resident() - before <= 10
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no arenas")
-@pytest.mark.parametrize("one_arena", [True, False])
-def test_what_threads_took_goes_back_with_one_arena(one_arena: bool) -> None:
-    script = f"""
-        from threading import Thread
-        from models.machine import memory
-
-        def take(megabytes):
-            b"1" * (megabytes * memory.MEGABYTE)
-
-        if {one_arena}:
-            memory.use_one_arena()
-        take(30)  # from now on glibc keeps blocks of up to this size
-        memory.return_memory()
-        before = memory.resident()
-        for thread in [Thread(target=take, args=[25]) for _ in range(2)]:
-            thread.start()
-            thread.join()
-        memory.return_memory()
-        print(memory.resident() - before)
-    """
-    said = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], check=True, capture_output=True, text=True
-    )
-    assert (int(said.stdout) < 12) == one_arena
-
-
-def test_the_machine_has_more_memory_than_is_taken() -> None:
-    assert memory.machine("cpu") > memory.taken("cpu") > 0

@@ -15,7 +15,6 @@ from models.errors import (
     ModelFailed,
     OutOfMemory,
 )
-from models.machine import memory
 from models.settings import ModelSettings
 from models.spec import Loading
 from models.tasks import Model, Task
@@ -163,11 +162,6 @@ async def test_only_the_input_that_does_not_fit_by_itself_is_out_of_memory(setti
             "ModelAnswer",
             "ModelAnswer",
         ]
-
-
-@pytest.mark.parametrize("error", [ValueError("no"), KeyError("memory"), ModelFailed("no")])
-def test_other_errors_are_not_about_memory(error: Exception) -> None:
-    assert not memory.is_out_of_memory(error)
 
 
 async def test_a_bad_input_fails_alone(settings: ModelSettings) -> None:

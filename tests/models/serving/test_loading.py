@@ -223,7 +223,6 @@ async def test_without_downloads_who_waits_for_weights_gets_them(
     [
         ({"licence": Licence(name="AGPL-3.0", use="copyleft")}, LicenceRefused, "AGPL-3.0"),
         ({"packages": ("json", "no_such_package")}, PackageMissing, r"no_such_package: .*\[cpu\]"),
-        ({"packages": ("no_such_package.part",)}, PackageMissing, "no_such_package.part"),
     ],
 )
 async def test_what_may_not_or_cannot_run_says_so(

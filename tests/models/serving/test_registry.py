@@ -11,8 +11,6 @@ from models.errors import (
     UnknownModel,
 )
 from models.settings import ModelSettings
-from models.spec import AnySpec, Variant
-from models.tasks import Task
 from tests.models.fakes import PARROT, Parrot, spec_of
 from tests.models.serving.registries import GATE, Gate, opened
 
@@ -38,41 +36,12 @@ async def test_closing_fails_who_waits_and_unloads(settings: ModelSettings) -> N
             await models.run(GATE, Gate.ask, 3)
 
 
-def choosing(name: str, chooses: bool) -> AnySpec:
-    spec = spec_of(Task("ocr"), lambda _: Parrot(), name=name)
-
-    def select(settings: ModelSettings) -> Variant:
-        if not chooses:
-            raise UnknownModel(f"not {name}")
-        return spec.select(settings)
-
-    return type(spec)(task=spec.task, name=name, select=select, load=spec.load)
-
-
-@pytest.mark.parametrize(
-    ("offered", "chosen"),
-    [
-        ([("easyocr", True), ("rapidocr", True)], "rapidocr"),  # OCR_MODEL names it
-        ([("one", False), ("two", True)], "two"),  # the settings select only that
-        ([("one", True)], "one"),
-        ([("one", False), ("two", False)], None),
-        ([("one", True), ("two", True)], None),
-        ([], None),
-    ],
-)
-async def test_the_settings_choose_the_model(
-    settings: ModelSettings, offered: list[tuple[str, bool]], chosen: str | None
-) -> None:
-    specs = [choosing(name, chooses) for name, chooses in offered]
-    with opened(specs, settings, ocr_model="rapidocr") as models:
-        ocr: Task[Parrot] = Task("ocr")
-        if chosen is None:
-            with pytest.raises(UnknownModel):
-                await models.run(ocr, Parrot.say, "x")
-            with pytest.raises(UnknownModel):
-                await models.identity(ocr)
-        else:
-            assert (await models.run(ocr, Parrot.say, "x")).model.name == chosen
+async def test_where_the_settings_choose_no_model_nobody_answers(settings: ModelSettings) -> None:
+    with opened([], settings) as models:
+        with pytest.raises(UnknownModel):
+            await models.run(PARROT, Parrot.say, "x")
+        with pytest.raises(UnknownModel):
+            await models.identity(PARROT)
 
 
 async def test_an_answer_says_who_gave_it(settings: ModelSettings) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import signal
 import socket
@@ -11,7 +10,6 @@ import subprocess
 import sys
 import textwrap
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ import pytest
 from models.errors import BadWeights, WeightsMissing
 from models.settings import ModelSettings
 from models.spec import Licence, Variant, WeightFile
-from models.weights import failures, lock
+from models.weights import failures
 from models.weights import store as module
 from models.weights.store import Weights
 from tests.models.weights.fetching import left_over, packed
@@ -245,13 +243,6 @@ def test_failed_download_is_remembered_by_the_next_process(
     assert left_over(tmp_path / "clip") == [".model.bin.lock", ".model.bin.sha256", "model.bin"]
 
 
-@pytest.mark.parametrize("note", ["[1", '{"url": 1, "until": "soon"}', '{"until": 1e99}'])
-def test_damaged_note_of_a_failure_counts_for_nothing(tmp_path: Path, note: str) -> None:
-    with serve(CONTENT) as shelf:
-        put(tmp_path, note.encode(), "clip/.model.bin.failed")
-        store(tmp_path).paths(variant(weight(url=shelf.url)))
-
-
 def test_files_of_one_archive_are_fetched_together(tmp_path: Path) -> None:
     archive = packed(("det.onnx", b"det"), ("rec.onnx", b"rec"))
     with serve(archive, "pack.zip") as shelf:
@@ -340,13 +331,6 @@ def test_trusted_file_may_differ_from_the_catalogs(tmp_path: Path) -> None:
     store(tmp_path).paths(variant(weight(pickled=True)))
 
 
-def test_damaged_list_of_trust_trusts_nobody(tmp_path: Path) -> None:
-    store(tmp_path).trust(put(tmp_path))
-    (tmp_path / "trusted.json").write_text("[1, 2")
-    with pytest.raises(BadWeights):
-        store(tmp_path).paths(variant(weight(sha256=None, pickled=True)))
-
-
 # Several processes.
 
 PULL = """
@@ -397,22 +381,3 @@ def test_killed_download_is_gone_on_with(tmp_path: Path) -> None:
     assert int(shelf.asked[1]["range"].removeprefix("bytes=").removesuffix("-")) >= 200_000
     assert (tmp_path / "clip/model.bin").read_bytes() == CONTENT
     assert not part.exists()
-
-
-def test_lock_that_is_never_given_back_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import fcntl
-
-    monkeypatch.setattr(lock, "LOCK_SECONDS", 0.3)
-    (tmp_path / "clip").mkdir()
-    with serve(CONTENT) as shelf, (tmp_path / "clip/.model.bin.lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(WeightsMissing, match=r"another process .* holds .*/\.model\.bin\.lock"):
-            store(tmp_path).pull(variant(weight(url=shelf.url)))
-        assert shelf.asked == []
-
-
-def test_trust_of_many_at_once_is_kept(tmp_path: Path) -> None:
-    paths = [put(tmp_path, bytes([number]), f"{number}.pt") for number in range(20)]
-    with ThreadPoolExecutor(len(paths)) as people:
-        list(people.map(store(tmp_path).trust, paths))
-    assert set(json.loads((tmp_path / "trusted.json").read_text()).values()) == {path.name for path in paths}

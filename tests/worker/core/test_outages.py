@@ -15,10 +15,10 @@ from worker.core.clock import Moment
 from worker.core.errors import DiskFull, JobError, NotFound, SourceUnavailable, StorageUnavailable
 from worker.core.handler import Handler
 from worker.core.job import Done
-from worker.core.lane import Lane
+from worker.core.lane import DRAIN_SECONDS, Lane
 from worker.core.leases import Hold, LeaseKeeper
 from worker.core.outages import Outages
-from worker.core.runner import Runner
+from worker.core.runner import GIVE_UP_SECONDS, Runner
 from worker.testing import MemoryQueue, MemoryTable, Row
 
 
@@ -211,5 +211,20 @@ async def test_job_whose_host_is_down_is_left_alone_for_a_while(world: World) ->
     claim = await bench.queue.claim(["photo"], 1, uuid4())
     await bench.runner.run(claim.jobs[0], since=Moment.now())
     assert (row.status, row.attempts) == ("pending", 0)
-    assert 25 < row.run_at - bench.table.clock() < 95
+    assert DRAIN_SECONDS < row.run_at - bench.table.clock() < 200
+    assert row.error_code == "storage_unavailable", "the row says what it waits for"
     assert world.outages.spare(bench.handlers["photo"].needs), "other photos have nothing to do with it"
+
+
+async def test_host_that_does_not_come_back_ends_the_job_in_the_end(world: World) -> None:
+    error = SourceUnavailable("no answer", "a.example:443")
+    bench = Bench(world, error)
+    world.down = {str(error.dependency)}
+    (row,) = bench.add(1)
+    await world.outages.caused(error)
+    world.outages._since[str(error.dependency)] -= GIVE_UP_SECONDS + 1
+    for _ in range(row.max_attempts):
+        row.run_at = 0.0
+        claim = await bench.queue.claim(["photo"], 1, uuid4())
+        await bench.runner.run(claim.jobs[0], since=Moment.now())
+    assert (row.status, row.error_code) == ("failed", "storage_unavailable")

@@ -72,7 +72,8 @@ class RealBench:
         db.execute("insert into job_kinds (kind, table_name) values (%s, 'ai_processing_jobs')", [self.kind])
 
     def worker(self, name: str = "one") -> Queue:
-        return SupabaseQueue(self._connection.rpc, name, LEASE)
+        # A name of this test's own: what another test's worker holds is company.
+        return SupabaseQueue(self._connection.rpc, f"{name}-{self.kind}", LEASE)
 
     def add(self, *, max_attempts: int = 5, due_in: float = 0) -> UUID:
         row = self._db.execute(

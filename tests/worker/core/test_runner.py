@@ -1,5 +1,4 @@
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
@@ -13,7 +12,6 @@ from worker.core.handler import Handler
 from worker.core.job import Done, Job, Outcome, Replace, Run
 from worker.core.leases import Ending, Hold, LeaseKeeper
 from worker.core.queue import SettleAnswer, Settled
-from worker.core.record import Record
 from worker.core.runner import Runner
 from worker.testing import MemoryQueue, MemoryTable, Row
 
@@ -157,14 +155,3 @@ async def test_an_outage_at_settlement_leaves_the_job_to_its_lease() -> None:
 async def test_a_handler_that_cancels_itself_is_a_defect_and_not_a_stop() -> None:
     row = await Bench(raising(asyncio.CancelledError())).run()
     assert (row.status, row.error_code) == ("pending", "internal_error")
-
-
-def test_stages_add_up() -> None:
-    record = Record()
-    for _ in range(2):
-        with record.stage("decode"):
-            time.sleep(0.01)
-    record.count("faces", 2)
-    run = record.run("test", "1")
-    assert run.timings["decode"] >= 0.02
-    assert run.counts == {"faces": 2}

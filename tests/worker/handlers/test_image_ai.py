@@ -30,7 +30,6 @@ from worker.core.job import Done, Job, Replace, Upsert
 from worker.core.record import Record
 from worker.files.storage import StoredFile
 from worker.handlers.image_ai import HANDLER, OPERATIONS
-from worker.operations.faces import crop
 from worker.settings import Settings
 from worker.testing import FakeModels, MemoryRows
 
@@ -301,19 +300,6 @@ async def test_no_file_at_all_is_not_found(look: Any) -> None:
 async def test_bytes_that_are_no_picture_fail_the_job(look: Any) -> None:
     with pytest.raises(NotAnImage):
         await look({}, files=FakeFiles(b"<html>no</html>"))
-
-
-def test_a_crop_at_the_edge_stays_inside() -> None:
-    image = Image.new("RGB", (400, 300), "blue")
-    for box in (
-        Box(x=0.0, y=0.0, width=0.2, height=0.3),
-        Box(x=0.9, y=0.8, width=0.1, height=0.2),
-        Box(x=0.0, y=0.0, width=1.0, height=1.0),
-    ):
-        side = Image.open(io.BytesIO(crop(image, box)))
-        assert side.width == side.height <= 150
-        red, green, blue = side.convert("RGB").resize((1, 1)).getpixel((0, 0))
-        assert (red < 10, green < 10, blue > 240) == (True, True, True)
 
 
 def test_every_operation_says_what_apps_call_it() -> None:

@@ -25,10 +25,7 @@ import pytest
 from websockets.sync.client import connect
 
 from worker.core.errors import StartupError
-from worker.local import postgres
 from worker.local.installation import draw_installation, read_installation, write_installation
-from worker.local.migrations import find_migrations
-from worker.local.process import ProcessId, end, launch, write_process_id
 from worker.local.stack import PROJECT, LocalStack, StackInfo, mint_token
 
 NOTES = """
@@ -493,102 +490,3 @@ class TestStack:
         token = {"authorization": f"Bearer {mint_token(info, role='authenticated')}"}
         found = httpx.post(f"{info.url}/functions/v1/escape", headers=token).json()
         assert found == dict.fromkeys(("net", "loopback", "read", "write", "run"), "NotCapable")
-
-
-def test_a_pid_of_another_time_is_not_ours(tmp_path: Path) -> None:
-    bystander = subprocess.Popen(["sleep", "60"])
-    try:
-        identity = write_process_id(tmp_path / "pid", bystander.pid)
-        stale = ProcessId(identity.pid, identity.started - 100)
-        assert stale.process() is None
-        end(stale, grace_seconds=1)
-        assert bystander.poll() is None
-        end(identity, grace_seconds=5)
-        assert bystander.wait(5) == -signal.SIGTERM
-    finally:
-        bystander.kill()
-        bystander.wait()
-
-
-def test_a_process_is_there_until_its_last_thread_has_ended(tmp_path: Path) -> None:
-    """As a killed gateway may be for some milliseconds, with its port."""
-    first_ends = (
-        "import ctypes, threading, time; "
-        "threading.Thread(target=time.sleep, args=(60,)).start(); "
-        "ctypes.CDLL(None).pthread_exit(None)"
-    )
-    half_dead = subprocess.Popen([sys.executable, "-c", first_ends])
-    try:
-        identity = write_process_id(tmp_path / "pid", half_dead.pid)
-        eventually(lambda: psutil.Process(half_dead.pid).status() == psutil.STATUS_ZOMBIE)
-        assert identity.process() is not None
-        half_dead.kill()
-        eventually(lambda: identity.process() is None)
-    finally:
-        half_dead.kill()
-        half_dead.wait()
-
-
-def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    command = ["/bin/sh", "-c", 'trap "" TERM; echo ready; while :; do sleep 0.05; done']
-    pid = launch(command, environment={"PATH": os.environ["PATH"]}, log=log, folder=tmp_path)
-    identity = write_process_id(tmp_path / "pid", pid)
-    deadline = time.monotonic() + 5
-    while "ready" not in log.read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    end(identity, grace_seconds=0.2)
-    assert identity.process() is None
-
-
-@pytest.mark.parametrize("others", [0, 1])
-def test_the_account_of_postgres_is_made_once(monkeypatch: pytest.MonkeyPatch, others: int) -> None:
-    """By us, or by another stack that starts at the same moment, for whose sake our own attempt fails."""
-    made: list[str] = []
-
-    def find(name: str) -> str:
-        if name not in made:
-            raise KeyError(name)
-        return name
-
-    def add(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
-        made.append(command[-1])
-        return subprocess.CompletedProcess(command, others, "", "already there")
-
-    monkeypatch.setattr(postgres.pwd, "getpwnam", find)
-    monkeypatch.setattr(postgres.subprocess, "run", add)
-    assert postgres._os_user() == postgres.OS_USER
-    assert made == [postgres.OS_USER]
-
-
-def test_an_account_that_cannot_be_made_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
-        return subprocess.CompletedProcess(command, 1, "", "cannot lock /etc/passwd")
-
-    def find(name: str) -> str:
-        raise KeyError(name)
-
-    monkeypatch.setattr(postgres.pwd, "getpwnam", find)
-    monkeypatch.setattr(postgres.subprocess, "run", refuse)
-    monkeypatch.setattr(postgres, "ACCOUNT_TRIES", 2)
-    with pytest.raises(StartupError, match="cannot lock"):
-        postgres._os_user()
-
-
-def test_half_a_configuration_is_none(tmp_path: Path) -> None:
-    path = tmp_path / "config.json"
-    whole = draw_installation()
-    write_installation(path, whole)
-    assert read_installation(path) == whole
-    for text in ("", "{", '{"instance": "x"}', json.dumps([1]), path.read_text()[:-3]):
-        path.write_text(text)
-        assert read_installation(path) is None
-
-
-def test_migrations_are_read_in_order_and_others_not_at_all(tmp_path: Path) -> None:
-    names = ["20260102000000_b.sql", "20260101000000_a_long_name.sql", "notes.sql", "2026_x.sql", "README.md"]
-    for name in names:
-        (tmp_path / name).touch()
-    found = [(one.version, one.name) for one in find_migrations(tmp_path)]
-    assert found == [("20260101000000", "a_long_name"), ("20260102000000", "b")]

@@ -358,13 +358,6 @@ async def test_due_token_is_renewed_on_demand() -> None:
         assert project.refreshes == 1
 
 
-def test_lifetime_ends_by_whichever_clock_says_so_first() -> None:
-    lifetime = account.Lifetime.of(1000, fraction=0.8)
-    assert 799 < lifetime.seconds_left <= 800
-    assert account.Lifetime(monotonic_due=time.monotonic() + 500, wall_due=time.time() - 1).seconds_left < 0
-    assert account.Lifetime(monotonic_due=time.monotonic() - 1, wall_due=time.time() + 500).seconds_left < 0
-
-
 async def hang_up(request: Request, reply: Reply) -> None:
     reply.hang_up()
 

@@ -235,6 +235,19 @@ async def test_refused_join_is_tried_again_for_ever() -> None:
         await it.healthy()
 
 
+@pytest.mark.parametrize(
+    "said", ["[]", "null", '"text"', "7", "{", "[" * 100_000, '{"event": "system", "payload": "text"}']
+)
+async def test_odd_message_ends_a_subscription_at_most(said: str) -> None:
+    async with listening() as it:
+        await it.healthy()
+        joins = len(it.server.joins)
+        for socket in list(it.server._sockets):
+            await socket.send(said)
+        await until(lambda: len(it.server.joins) > joins)
+        await it.healthy()
+
+
 async def test_outage_longer_than_the_librarys_patience_is_survived() -> None:
     """The library tries five times; here some thirty fail before the server is back."""
     async with listening() as it:

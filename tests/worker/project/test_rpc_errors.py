@@ -15,6 +15,7 @@ from worker.core.errors import (
     PermissionDenied,
     ProjectUnreachable,
     SchemaMissing,
+    StartupError,
     UnknownJobType,
 )
 from worker.project.rpc_errors import Refusal, error_of
@@ -45,8 +46,9 @@ TABLE = [
     (401, "", "Invalid API key", AuthFailed),
     (403, "42501", "permission denied", PermissionDenied),
     (403, "", "forbidden", ProjectUnreachable),
-    (413, "", "Payload Too Large", ProjectUnreachable),
+    (413, "", "Payload Too Large", InternalError),  # asking again is no use
     (403, "1020", "a firewall's", ProjectUnreachable),
+    (404, "PGRST125", "invalid path", StartupError),
     (404, "PGRST202", "no function", SchemaMissing),
     (404, "42883", "no function", SchemaMissing),
     (404, "PGRST205", "no table", SchemaMissing),
@@ -72,7 +74,7 @@ def test_answer_means(status: int, code: str, message: str, error: type[Exceptio
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'"text"', b"\xff"])
 def test_bodies_that_are_not_postgrests_are_no_refusals(body: bytes) -> None:
     assert type(error_of(Refusal.read(503, body), function="f")) is DatabaseUnavailable
-    for status in (301, 401, 403, 404, 413):
+    for status in (301, 401, 403, 404):
         assert type(error_of(Refusal.read(status, body), function="f")) is ProjectUnreachable
 
 

@@ -1,0 +1,74 @@
+"""What the demo counts, and what it prints of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from worker.demo.summary import Summary, operations_of, print_summary
+from worker.local.stack import StackInfo
+
+
+def test_of_several_jobs_about_a_photo_the_last_one_counts() -> None:
+    def job(ended: str, **result: dict[str, Any]) -> dict[str, Any]:
+        return {"asset_id": "a", "completed_at": ended, "result": {"asset_id": "a", **result}}
+
+    lacking = {"success": False, "error": "weights_missing"}
+    jobs = [
+        job("2026-11-21T10:00:00Z", faces={"success": True}, description={"success": True}),
+        job("2026-11-21T09:00:00Z", faces=lacking, ocr=lacking),
+    ]
+    assert operations_of(jobs) == {
+        "describe": {"done": 1, "missing": 0, "why": None},
+        "faces": {"done": 1, "missing": 0, "why": None},
+        "ocr": {"done": 0, "missing": 1, "why": "weights_missing"},
+    }
+
+
+def test_each_photo_counts_for_itself_and_the_first_reason_is_told() -> None:
+    def job(asset: str, **said: Any) -> dict[str, Any]:
+        return {
+            "asset_id": asset,
+            "completed_at": "2026-11-21T10:00:00Z",
+            "result": {"_meta": {}, "faces": said},
+        }
+
+    jobs = [
+        job("a", success=True),
+        job("b", success=False, error="weights_missing"),
+        job("c", success=False, error="licence_refused"),
+    ]
+    assert operations_of(jobs) == {"faces": {"done": 1, "missing": 2, "why": "weights_missing"}}
+    assert operations_of([]) == {}
+
+
+@pytest.mark.parametrize("why", ["weights_missing", "licence_refused"])
+def test_what_is_missing_is_printed_with_what_helps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    summary = Summary(
+        assets=3,
+        jobs={"completed": 5, "failed": 1},
+        errors={"[bold]not_an_image\x1b[2J": 1},
+        operations={
+            "faces": {"done": 1, "missing": 2, "why": why},
+            "ocr": {"done": 3, "missing": 0, "why": None},
+        },
+        url="http://127.0.0.1:54321",
+        thumbnails=3,
+        web_versions=2,
+        contact_sheet=tmp_path / "index.html",
+    )
+    info = StackInfo(
+        url=summary.url, publishable_key="", secret_key="", jwt_secret="", database_url="", home=tmp_path
+    )
+    print_summary(summary, info, 1.5)
+    said = capsys.readouterr().out
+    assert f"1 photos, 2 missing: {why}" in said
+    assert "3 photos\n" in "\n".join(line.rstrip() for line in said.splitlines())
+    assert "[bold]not_an_image" in said, "what users wrote is no markup"
+    assert "\x1b[2J" not in said
+    assert ("models pull all" in said) is (why == "weights_missing")

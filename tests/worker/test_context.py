@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from worker.context import Context
+from worker.core.errors import NotFound
+from worker.core.job import Job
+
+JOB, USER, ASSET = (UUID(int=number) for number in range(1, 4))
+
+
+def context(epoch: int = 3, pixels: Any = None, **asset: Any) -> Context:
+    job = Job(table="jobs", id=JOB, kind="k", user_id=USER, asset_id=ASSET, asset=asset, epoch=epoch)
+    rest: dict[str, Any] = dict.fromkeys(("files", "models", "rows", "settings", "record", "progress"))
+    return Context(job=job, pixels=pixels, **rest)
+
+
+@pytest.mark.parametrize(
+    ("given", "asset", "source"),
+    [
+        ("me/other.jpg", {"path": "me/a.jpg", "web_uri": "https://x/a"}, "me/other.jpg"),
+        (None, {"path": "me/a.jpg", "web_uri": "https://x/a"}, "me/a.jpg"),
+        ("", {"path": "me/a.jpg"}, "me/a.jpg"),
+        (None, {"path": None, "web_uri": "https://x/a"}, "https://x/a"),
+        (None, {"path": "", "web_uri": "https://x/a"}, "https://x/a"),
+    ],
+)
+def test_the_picture_is_where_the_job_says_else_where_its_asset_says(
+    given: str | None, asset: dict[str, Any], source: str
+) -> None:
+    assert context(**asset).source(given) == source
+
+
+@pytest.mark.parametrize("asset", [{}, {"path": None, "web_uri": None}, {"path": ""}])
+def test_a_picture_that_nobody_names_is_not_found(asset: dict[str, Any]) -> None:
+    with pytest.raises(NotFound):
+        context(**asset).source(None)
+
+
+def test_each_attempt_has_a_folder_of_its_own_below_its_user() -> None:
+    assert context(epoch=3).key("face-0.jpg") == f"{USER}/processed/{ASSET}/{JOB}.3/face-0.jpg"
+    assert context(epoch=4).key("face-0.jpg") != context(epoch=3).key("face-0.jpg")
+
+
+async def test_pictures_are_worked_on_in_their_own_threads() -> None:
+    with ThreadPoolExecutor(1, thread_name_prefix="pixels") as pool:
+        name = await context(pixels=pool).in_pixels(lambda: threading.current_thread().name)
+        assert name.startswith("pixels")
+        assert await context(pixels=pool).in_pixels(divmod, 7, 2) == (3, 1)
