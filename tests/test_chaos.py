@@ -162,6 +162,22 @@ def test_every_check_has_a_forgery() -> None:
 
 
 @pytest.mark.slow
+def test_short_sieges_cost_no_innocent_anything() -> None:
+    run = subprocess.run(
+        [ROOT / "scripts/chaos", "--sieges", "--short", "--json"],
+        env={**os.environ, "KIZU_SKIP_INSTALL": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    sieges = json.loads(run.stdout)["sieges"]
+    assert [siege["siege"] for siege in sieges] == ["storage away", "killer among others", "worker asleep"]
+    assert all(siege["jobs"] >= 40 for siege in sieges)
+
+
+@pytest.mark.slow
 def test_the_short_form_loses_and_doubles_nothing() -> None:
     run = subprocess.run(
         [ROOT / "scripts/chaos", "--short", "--json"],

@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console
@@ -24,20 +24,23 @@ from scripts.chaos_lab.images.trial import images_trial
 from scripts.chaos_lab.jobs_trial import TRIAL
 from scripts.chaos_lab.plan import FULL, IMAGES_FULL, IMAGES_SHORT, SHORT, Plan
 from scripts.chaos_lab.report import Report
+from scripts.chaos_lab.sieges import LONG_SIEGE, SHORT_SIEGE, SiegeReport, besiege
 from scripts.chaos_lab.trial import Trial
 
+T = TypeVar("T")
 TELL_SECONDS = 5
 
 
 @click.command()
 @click.option("--images", is_flag=True, help="Look at photos, with tiny models, instead of invented jobs.")
+@click.option("--sieges", is_flag=True, help="One fault at a time, kept up for long, instead of all at once.")
 @click.option("--short", is_flag=True, help="Fewer jobs and workers, about a minute.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @click.option(
     "--seed", type=int, help="Draw the same wishes and the same trouble again (not the same timing)."
 )
 @click.option("--keep", is_flag=True, help="Keep the database and the logs, and say where they are.")
-def main(images: bool, short: bool, as_json: bool, seed: int | None, keep: bool) -> None:
+def main(images: bool, sieges: bool, short: bool, as_json: bool, seed: int | None, keep: bool) -> None:
     """Run jobs while workers and their models are killed, workers are stopped and drained, requests and
     answers are lost, Realtime is closed or goes silent, and Postgres is killed and restarted. Exits with 1
     when a job was lost, applied twice, half written, overwritten by a late worker, or is still held."""
@@ -52,7 +55,11 @@ def main(images: bool, short: bool, as_json: bool, seed: int | None, keep: bool)
     home = Path(tempfile.mkdtemp(prefix="kizu-chaos-"))
     is_clean = False
     try:
-        report = run(trial, plan, home, random.randrange(10**6) if seed is None else seed, console)
+        report: Report | SiegeReport
+        if sieges:
+            report = asyncio.run(ended_by_sigterm(besiege(home, SHORT_SIEGE if short else LONG_SIEGE)))
+        else:
+            report = run(trial, plan, home, random.randrange(10**6) if seed is None else seed, console)
         report.show(console)
         if as_json:
             print(json.dumps(report.as_json()))
@@ -94,7 +101,7 @@ def forget_other_projects() -> None:
             del os.environ[name]
 
 
-async def ended_by_sigterm(work: Coroutine[Any, Any, Report]) -> Report:
+async def ended_by_sigterm(work: Coroutine[Any, Any, T]) -> T:
     """SIGTERM ends it as Ctrl-C does: with everything it started stopped."""
     task = asyncio.ensure_future(work)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)

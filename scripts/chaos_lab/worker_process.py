@@ -23,16 +23,18 @@ from worker.settings import Settings
 
 def serve_invented(settings: Mapping[str, Any], log_file: str) -> None:
     """Work with the chaos handler until stopped."""
-    _serve(settings, log_file, handler.handlers())
+    serve_with(handler.handlers(), settings, log_file)
 
 
 def serve_real(settings: Mapping[str, Any], log_file: str) -> None:
     """Work with the product's own handlers until stopped."""
-    _serve(settings, log_file, discover())
+    serve_with(discover(), settings, log_file)
 
 
-def _serve(settings: Mapping[str, Any], log_file: str, handlers: dict[str, AnyHandler[Context]]) -> None:
-    """Exits with 3 when jobs were given back unfinished, as `kizu worker` does."""
+def serve_with(
+    handlers: Mapping[str, AnyHandler[Context]], settings: Mapping[str, Any], log_file: str
+) -> None:
+    """Work until stopped; exits with 3 when jobs were given back unfinished, as `kizu worker` does."""
     _write_to(log_file)
     os.environ[hosts.MARK] = str(Path(log_file).parent)
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -87,6 +87,25 @@ begin
 end;
 $$;
 
+-- Moves a pending job forward to p_run_at and p_priority, where it was to wait for longer: asked for again, it is
+-- wanted sooner than it was put off to, be that by a schedule or by a failure.
+create function kizu.hurry(p_id uuid, p_run_at timestamptz, p_priority int)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  c_pending constant text := 'pending';
+begin
+  update public.jobs
+     set run_at = least(run_at, p_run_at),
+         priority = least(priority, p_priority)
+   where id = p_id
+     and status = c_pending
+     and (run_at > p_run_at or priority > p_priority);
+end;
+$$;
+
 -- Adds a job as enqueue_job does, for a caller that p_scope confines to one user (null: to nobody).
 create function kizu.enqueue(p_request kizu.request, p_scope uuid)
 returns jsonb
@@ -148,6 +167,7 @@ begin
      limit 1
        for share;
     if v_id is not null then
+      perform kizu.hurry(v_id, v_run_at, v_priority);
       return jsonb_build_object('id', v_id, 'status', 'already_queued');
     end if;
   end if;
@@ -180,6 +200,7 @@ begin
        and status in ('pending', 'processing');
 
     if v_id is not null then
+      perform kizu.hurry(v_id, v_run_at, v_priority);
       return jsonb_build_object('id', v_id, 'status', 'already_queued');
     end if;
   end loop;
@@ -187,7 +208,7 @@ end;
 $$;
 
 -- Adds a job and answers {"id", "status": "enqueued"}. While the same request is pending or running,
--- answers with that job and "already_queued". Once it has ended for this asset, answers "already_done" or
+-- answers with that job and "already_queued"; a pending one is moved forward if it was to wait for longer. Once it has ended for this asset, answers "already_done" or
 -- "already_failed" (retry_jobs puts that one back), unless p_force asks for a new job.
 --
 -- A signed-in user asks for their own assets only, never before the kind's own priority, and later only
@@ -267,6 +288,7 @@ $$;
 select kizu.keep_internal('kizu.dedupe_key(text, uuid, jsonb)');
 select kizu.keep_internal('kizu.kind_of(kizu.request)');
 select kizu.keep_internal('kizu.user_of(kizu.request, public.job_kinds, uuid)');
+select kizu.keep_internal('kizu.hurry(uuid, timestamptz, int)');
 select kizu.keep_internal('kizu.enqueue(kizu.request, uuid)');
 select kizu.keep_internal('kizu.ask(jsonb, public.jobs)');
 

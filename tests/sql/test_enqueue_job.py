@@ -55,6 +55,29 @@ def test_a_request_that_has_ended_for_an_asset_is_not_made_twice_unless_forced(q
     assert again == {"id": forced["id"], "status": "already_done"}
 
 
+@pytest.mark.parametrize("put_off", ["by a schedule", "by a failure"])
+def test_pending_job_that_is_asked_for_again_is_hurried_and_never_put_off(queue: Any, put_off: str) -> None:
+    user, kind = queue.user(), queue.kind(priority=100)
+    ask = "select enqueue_job(%s, p_user_id => %s, p_run_at => %s, p_priority => %s::smallint)"
+    if put_off == "by a schedule":
+        job_id = queue.value(ask, kind, user, "2100-01-01 00:00+00", 300)["id"]
+    else:
+        job_id = queue.value(ask, kind, user, None, 300)["id"]
+        queue.settle(queue.take(kind), {"kind": "retry", "code": "timeout", "delay_seconds": 3600})
+    assert queue.claim(kind)["jobs"] == []
+
+    later = queue.value(ask, kind, user, "2100-06-01 00:00+00", 900)
+    assert (later, queue.claim(kind)["jobs"]) == ({"id": job_id, "status": "already_queued"}, [])
+    assert queue.row(job_id)["priority"] == 300
+
+    assert queue.value(ask, kind, user, None, None) == {"id": job_id, "status": "already_queued"}
+    (job,) = queue.claim(kind)["jobs"]
+    row = queue.row(job_id)
+    assert (job["id"], row["priority"]) == (job_id, 100)
+    assert queue.value(ask, kind, user, None, 0)["status"] == "already_queued"
+    assert queue.row(job_id)["priority"] == 100, "one that runs is left as it is"
+
+
 def test_users_do_not_share_a_request(queue: Any) -> None:
     kind = queue.kind()
     answers = [queue.value(ENQUEUE, kind, None, Jsonb({}), queue.user())["status"] for _ in range(2)]

@@ -140,6 +140,15 @@ def test_request_does_not_wait_twice_when_what_its_twin_followed_has_ended(queue
     assert [row["status"] for row in waiting(queue, cluster)] == ["completed", "pending"]
 
 
+def test_request_that_is_wanted_sooner_moves_the_one_that_waits(queue: Any) -> None:
+    user, first, cluster = queue.user(), queue.kind(), queue.kind()
+    for delay, later in ((3600, True), (7200, True), (0, False)):
+        queue.enqueue(first, user)
+        ask = {"kind": cluster, "asset_id": None, "dedupe": "faces", "delay_seconds": delay}
+        settle(queue, queue.take(first), ask)
+        assert [row["later"] for row in waiting(queue, cluster)] == [later]
+
+
 def test_one_dedupe_that_begins_as_another_is_another(queue: Any, job: Any) -> None:
     kind = queue.kind()
     settle(queue, job, *({"kind": kind, "dedupe": dedupe} for dedupe in ("a", "a:", "a:b", "")))

@@ -1,0 +1,269 @@
+"""Sieges: one fault at a time, kept up for long; afterwards every job is done, and no innocent has paid."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+from psycopg.types.json import Jsonb
+from rich.console import Console
+from rich.table import Table
+
+from scripts.chaos_lab.crowd import User, sign_up
+from scripts.chaos_lab.fleet import Fleet, Role
+from scripts.chaos_lab.gateway import ChaosGateway
+from scripts.chaos_lab.plan import Mischief
+from scripts.chaos_lab.siege_handler import KIND, serve_siege
+from scripts.chaos_lab.wire import Head
+from worker.local.stack import LocalStack, StackInfo
+
+SLOTS = 8
+LEASE = 5
+CALM = Mischief(**dict.fromkeys(Mischief.__dataclass_fields__, 0.0))
+PAGE = {"content-type": "text/html"}
+ANSWERS = {
+    "storage 503": httpx.Response(503, text="<html>down</html>", headers=PAGE),
+    "storage 404": httpx.Response(404, text="<html>no such page</html>", headers=PAGE),
+    "storage 403": httpx.Response(403, json={"message": "blocked by your organisation"}),
+}
+"""What something in front of Storage says."""
+PHOTO = b"\xff\xd8\xff" + bytes(2000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiegePlan:
+    """How many jobs each siege has, and for how many seconds the fault is kept up."""
+
+    jobs: int
+    storage_seconds: float
+    """In all, a third for each of the answers."""
+    stopped_seconds: float
+    limit: float
+    """When the program stops waiting for jobs and counts them as lost."""
+
+
+SHORT_SIEGE = SiegePlan(jobs=80, storage_seconds=12, stopped_seconds=12, limit=60)
+LONG_SIEGE = SiegePlan(jobs=400, storage_seconds=600, stopped_seconds=120, limit=300)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What SQL finds after one siege; all zero but the first two is a pass."""
+
+    siege: str
+    jobs: int
+    seconds: float
+    lost: int
+    """Jobs that have not ended."""
+    doubled: int
+    """Jobs that were done twice."""
+    innocents_failed: int
+    guilty_unpunished: int
+    """Killers that did not fail as `worker_lost`."""
+    attempts_spent: int
+    """Jobs that paid with an attempt for what was not their fault; counted where no worker died or slept."""
+
+    @property
+    def is_clean(self) -> bool:
+        return not any(
+            (self.lost, self.doubled, self.innocents_failed, self.guilty_unpunished, self.attempts_spent)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiegeReport:
+    """All sieges."""
+
+    outcomes: Sequence[Outcome]
+
+    @property
+    def is_clean(self) -> bool:
+        return all(outcome.is_clean for outcome in self.outcomes)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"ok": self.is_clean, "sieges": [asdict(outcome) for outcome in self.outcomes]}
+
+    def show(self, console: Console) -> None:
+        table = Table(title="sieges")
+        for name in Outcome.__dataclass_fields__:
+            table.add_column(name.replace("_", " "))
+        for outcome in self.outcomes:
+            table.add_row(*(str(value) for value in asdict(outcome).values()))
+        console.print(table)
+
+
+class SiegeGateway(ChaosGateway):
+    """Forwards everything, but for Storage what `storage` says, if it says anything."""
+
+    storage: httpx.Response | None = None
+
+    async def _answer(self, head: Head, body: bytes, writer: asyncio.StreamWriter) -> bool:
+        if self.storage is not None and head.target.startswith("/storage/"):
+            await self._pass_on(self.storage, writer)
+            return True
+        return await super()._answer(head, body, writer)
+
+
+async def besiege(home: Path, plan: SiegePlan) -> SiegeReport:
+    """All sieges, one after the other, over a stack in `home`; what it started is stopped when it returns."""
+    stack = LocalStack(home / "stack")
+    try:
+        info = await asyncio.to_thread(stack.up)
+        user = await asyncio.to_thread(_prepare, info)
+        outcomes = [
+            await storage_away(info, home, user, plan),
+            await killer_among_others(info, home, user, plan),
+            await worker_asleep(info, home, user, plan),
+        ]
+    finally:
+        await asyncio.to_thread(stack.down)
+    return SiegeReport(outcomes=outcomes)
+
+
+async def storage_away(info: StackInfo, home: Path, user: User, plan: SiegePlan) -> Outcome:
+    """Something in front of Storage answers, in three ways; everything else goes on."""
+    began = time.monotonic()
+    async with workers(info, home / "storage", 1) as (gateway, _):
+        for name, answer in ANSWERS.items():
+            gateway.storage = answer
+            add_jobs(info, user, [{"photo": True, "said": name}] * (plan.jobs // len(ANSWERS)))
+            await asyncio.sleep(plan.storage_seconds / len(ANSWERS))
+            gateway.storage = None
+            await ended(info, plan.limit)
+    return judged(info, "storage away", began, counts_attempts=True)
+
+
+async def killer_among_others(info: StackInfo, home: Path, user: User, plan: SiegePlan) -> Outcome:
+    """One job of many kills the worker that runs it, with all it holds."""
+    began = time.monotonic()
+    async with workers(info, home / "killer", 2):
+        harmless: list[dict[str, Any]] = [{"seconds": 0.2}] * (plan.jobs // 2)
+        add_jobs(info, user, [*harmless[::2], {"kill": True}, *harmless[1::2]])
+        await ended(info, plan.limit)
+    return judged(info, "killer among others", began)
+
+
+async def worker_asleep(info: StackInfo, home: Path, user: User, plan: SiegePlan) -> Outcome:
+    """A worker is suspended for much longer than its leases, and wakes when others have its jobs."""
+    began = time.monotonic()
+    async with workers(info, home / "asleep", 2) as (_, fleet):
+        add_jobs(info, user, [{"seconds": 1.0}] * (plan.jobs // 2))
+        await asyncio.sleep(3)
+        sleeper = fleet.targets[0]
+        fleet.send(sleeper, signal.SIGSTOP)
+        await asyncio.sleep(plan.stopped_seconds)
+        fleet.send(sleeper, signal.SIGCONT)
+        await ended(info, plan.limit)
+    return judged(info, "worker asleep", began)
+
+
+@asynccontextmanager
+async def workers(info: StackInfo, logs: Path, count: int) -> AsyncIterator[tuple[SiegeGateway, Fleet]]:
+    """So many workers behind a gateway; whichever ends is started anew."""
+    await asyncio.to_thread(logs.mkdir)
+    async with SiegeGateway(info.url, CALM, lease=LEASE, token_life=3600, dice=random.Random(0)) as gateway:
+        common: Mapping[str, Any] = {
+            "supabase_url": gateway.url,
+            "supabase_secret_key": info.secret_key,
+            "lanes": {KIND: SLOTS},
+            "lease_seconds": LEASE,
+            "poll_interval": 0.5,
+            "poll_interval_realtime": 3,
+        }
+        names = [f"siege-{info.url[-5:]}-{number}" for number in range(count)]
+        roles = [Role(name=name, settings={**common, "worker_id": name}) for name in names]
+        fleet = Fleet(roles, logs, serve_siege)
+        serving = asyncio.create_task(fleet.serve())
+        try:
+            yield gateway, fleet
+        finally:
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+            await fleet.end(within=15)
+
+
+def add_jobs(info: StackInfo, user: User, params: Sequence[Mapping[str, Any]]) -> None:
+    """Jobs of the user about their one photo, each different from every other."""
+    with psycopg.connect(info.database_url, autocommit=True) as db, db.cursor() as cursor:
+        cursor.executemany(
+            "insert into public.ai_processing_jobs (user_id, asset_id, job_type, params)"
+            " select user_id, id, %s, %s from public.assets where user_id = %s",
+            [(KIND, Jsonb(one), user.id) for one in params],
+        )
+
+
+async def ended(info: StackInfo, limit: float) -> None:
+    """Wait until every job has ended, for at most `limit` seconds."""
+    query = "select count(*) from public.jobs where job_type = %s and status in ('pending', 'processing')"
+    until = time.monotonic() + limit
+    async with await psycopg.AsyncConnection.connect(info.database_url, autocommit=True) as db:
+        while time.monotonic() < until:
+            row = await (await db.execute(query, [KIND])).fetchone()
+            if row == (0,):
+                return
+            await asyncio.sleep(0.2)
+
+
+VERDICT = """
+select count(*),
+       count(*) filter (where status not in ('completed', 'failed')),
+       (select count(*)
+          from (select from public.runs where kind = %(kind)s and outcome = 'done'
+                 group by job_id having count(*) > 1) as twice),
+       count(*) filter (where status = 'failed' and not params ? 'kill'),
+       count(*) filter (where params ? 'kill' and error_code is distinct from 'worker_lost'),
+       count(*) filter (where attempts > 1)
+  from public.jobs
+ where job_type = %(kind)s
+"""
+
+
+def judged(info: StackInfo, siege: str, began: float, *, counts_attempts: bool = False) -> Outcome:
+    """Look at all jobs, and clear them away for the next siege."""
+    with psycopg.connect(info.database_url, autocommit=True) as db:
+        row = db.execute(VERDICT, {"kind": KIND}).fetchone()
+        assert row is not None
+        db.execute("delete from public.jobs where job_type = %s", [KIND])
+        db.execute("delete from public.runs where kind = %s", [KIND])
+    jobs, lost, doubled, innocents, unpunished, spent = row
+    return Outcome(
+        siege=siege,
+        jobs=jobs,
+        seconds=round(time.monotonic() - began, 1),
+        lost=lost,
+        doubled=doubled,
+        innocents_failed=innocents,
+        guilty_unpunished=unpunished,
+        attempts_spent=spent if counts_attempts else 0,
+    )
+
+
+def _prepare(info: StackInfo) -> User:
+    """A user with one photo, and the kind of job that looks at it."""
+    user = sign_up(info)
+    key = f"{user.id}/photo.jpg"
+    httpx.post(
+        f"{info.url}/storage/v1/object/assets/{key}",
+        headers={"authorization": f"Bearer {info.secret_key}", "apikey": info.secret_key},
+        content=PHOTO,
+        timeout=30,
+        trust_env=False,
+    ).raise_for_status()
+    with psycopg.connect(info.database_url, autocommit=True) as db:
+        db.execute(
+            "insert into public.job_kinds (kind, table_name) values (%s, 'ai_processing_jobs')", [KIND]
+        )
+        db.execute(
+            "insert into public.assets (user_id, path, media_type) values (%s, %s, 'document')",
+            [user.id, key],
+        )
+    return user
