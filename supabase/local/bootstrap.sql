@@ -1,4 +1,4 @@
--- What a hosted project has before its first migration: roles, schemas, default privileges, and the
+-- What a hosted project has before its first migration: roles, schemas, privileges, and the
 -- database half of Realtime. Runs at every start of the gateway, after Auth and Storage have made
 -- their own tables, and changes nothing the second time.
 
@@ -30,10 +30,11 @@ alter role authenticator set search_path = public, extensions;
 
 grant usage on schema public, extensions, auth, storage, realtime to anon, authenticated, service_role;
 
--- Supabase's default privileges: what migrations make in public is granted, and row policies decide.
-alter default privileges in schema public grant all on tables to anon, authenticated, service_role;
-alter default privileges in schema public grant all on sequences to anon, authenticated, service_role;
-alter default privileges in schema public grant execute on functions to anon, authenticated, service_role;
+-- Since 30 October 2026 projects hand nothing out by themselves: what a migration does not grant, nobody has. Taken
+-- back, because an older stack handed it out.
+alter default privileges in schema public revoke all on tables from anon, authenticated, service_role;
+alter default privileges in schema public revoke all on sequences from anon, authenticated, service_role;
+alter default privileges in schema public revoke execute on functions from anon, authenticated, service_role;
 
 -- Auth's own tables stay out of reach; a project sees its callers through these four functions,
 -- which read the claims in either of the two places PostgREST has kept them.

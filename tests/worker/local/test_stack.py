@@ -30,6 +30,10 @@ from worker.local.stack import PROJECT, LocalStack, StackInfo, mint_token
 
 NOTES = """
     create table public.notes (id int primary key, body text);
+    grant all on public.notes to anon, authenticated, service_role;
+    create table public.forgotten (id int primary key);
+    create function public.forgotten_too() returns int language sql as 'select 1';
+    revoke execute on function public.forgotten_too() from public;
     alter publication supabase_realtime add table public.notes;
 """
 
@@ -138,6 +142,13 @@ class TestStack:
         after = local.status()
         assert (after.running, after.database_pid, after.gateway_pid) == (False, None, None)
 
+    def test_what_no_migration_granted_nobody_has(self, make_stack: Callable[..., LocalStack]) -> None:
+        """As in a project that was made today, so that a forgotten grant fails here and not there."""
+        info = make_stack().up()
+        assert rest(info, "notes").status_code == 200
+        assert rest(info, "forgotten").json()["code"] == "42501"
+        assert rest(info, "rpc/forgotten_too", json={}).json()["code"] == "42501"
+
     def test_data_survives_whatever_is_killed(self, make_stack: Callable[..., LocalStack]) -> None:
         local = make_stack()
         info = local.up()
@@ -162,6 +173,7 @@ class TestStack:
         eventually(lambda: rest(info, "notes").status_code == 200)
         with psycopg.connect(info.database_url, autocommit=True) as db:
             db.execute("create table public.later (id int primary key)")
+            db.execute("grant select on public.later to service_role")
         eventually(lambda: rest(info, "later").status_code == 200)
 
     def test_requests_under_way_when_postgres_dies_are_answered(
