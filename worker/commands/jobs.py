@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 STATUSES = ("pending", "processing", "completed", "failed", "cancelled")
-BRIEF = "id,job_type,status,priority,attempts,progress,current_step,error_code,worker_id,created_at"
+BRIEF = "id,job_type,status,priority,attempts,progress,current_step,error_code,worker_id,created_at,result"
+
+
+def lacking(result: Any) -> str | None:
+    """What a completed job was asked to find out and did not, and why; None where nothing is missing."""
+    parts = result.items() if isinstance(result, dict) else ()
+    failed = {
+        name: part.get("error") or "unknown"
+        for name, part in parts
+        if isinstance(part, dict) and part.get("success") is False
+    }
+    return ", ".join(f"{name}: {code}" for name, code in sorted(failed.items())) or None
 
 
 def with_connection(act: Callable[[Connection], Awaitable[T]]) -> T:
@@ -57,11 +68,11 @@ def list_jobs(status: str | None, kind: str | None, code: str | None, limit: int
             "jobs", BRIEF, equal=wanted, newest_by="created_at", limit=limit
         )
 
-    rows = with_connection(act)
+    rows = [{**row, "lacks": lacking(row.pop("result"))} for row in with_connection(act)]
     if as_json:
         print_json(rows)
     else:
-        print_table(rows, ["id", "job_type", "status", "attempts", "error_code", "created_at"])
+        print_table(rows, ["id", "job_type", "status", "attempts", "error_code", "lacks", "created_at"])
 
 
 @jobs.command()
@@ -89,6 +100,7 @@ def show(job_id: UUID, as_json: bool) -> None:
     if as_json:
         print_json(job)
         return
+    job["lacks"] = lacking(job["result"])
     for name, value in job.items():
         if value not in (None, [], {}) and name not in ("events", "runs"):
             say(printable(f"{name}: {json.dumps(value) if isinstance(value, dict | list) else value}"))

@@ -108,3 +108,19 @@ def test_what_names_no_job_or_operation_is_wrong_usage(database: Database) -> No
     assert said.exit_code == 2
     assert "'telepathy' is not one of" in said.output
     assert database.asked == []
+
+
+@pytest.mark.parametrize(
+    ("result", "lacks"),
+    [
+        (None, None),
+        ([], None),
+        ({"asset_id": "a", "_meta": {"worker_id": "w"}, "clip": {"success": True}}, None),
+        (
+            {"faces": {"success": False, "error": "weights_missing"}, "ocr": {"success": False}, "clip": 1},
+            "faces: weights_missing, ocr: unknown",
+        ),
+    ],
+)
+def test_completed_job_says_what_it_did_not_find_out(result: Any, lacks: str | None) -> None:
+    assert module.lacking(result) == lacks
