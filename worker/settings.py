@@ -27,7 +27,7 @@ from worker.core.errors import StartupError
 MEBIBYTE = 1024 * 1024
 CLOSE = 0.8
 """Share of letters that two names have in common (`difflib`) from which one may be meant by the other."""
-FOR_SCRIPTS = {"KIZU_TESTDATA", "KIZU_SKIP_INSTALL"}
+FOR_SCRIPTS = ("KIZU_TEST", "KIZU_SKIP_INSTALL")
 
 
 class Settings(ModelSettings):
@@ -193,7 +193,7 @@ def unknown_settings() -> dict[str, str | None]:
     return {
         name: next(iter(alike), None)
         for name, alike in close.items()
-        if alike or (name.startswith("KIZU_") and name not in FOR_SCRIPTS)
+        if alike or (name.startswith("KIZU_") and not name.startswith(FOR_SCRIPTS))
     }
 
 

@@ -26,6 +26,7 @@ from scripts.chaos_lab.plan import FULL, IMAGES_FULL, IMAGES_SHORT, SHORT, Plan
 from scripts.chaos_lab.report import Report
 from scripts.chaos_lab.sieges import LONG_SIEGE, SHORT_SIEGE, SiegeReport, besiege
 from scripts.chaos_lab.trial import Trial
+from worker import log
 
 T = TypeVar("T")
 TELL_SECONDS = 5
@@ -44,6 +45,7 @@ def main(images: bool, sieges: bool, short: bool, as_json: bool, seed: int | Non
     """Run jobs while workers and their models are killed, workers are stopped and drained, requests and
     answers are lost, Realtime is closed or goes silent, and Postgres is killed and restarted. Exits with 1
     when a job was lost, applied twice, half written, overwritten by a late worker, or is still held."""
+    log.configure("error", "auto")
     tiny_models = Path(os.environ.get("KIZU_HOME", ".kizu"), "test-models").absolute()
     forget_other_projects()
     console = Console(stderr=as_json)

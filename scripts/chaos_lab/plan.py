@@ -59,7 +59,7 @@ class Plan:
     mischief: Mischief = field(default_factory=Mischief)
 
 
-SHORT = Plan(form="short", jobs=300, users=4, assets_per_user=10, services=1, havoc=25, limit=90)
+SHORT = Plan(form="short", jobs=300, users=4, assets_per_user=10, services=1, havoc=25, limit=180)
 FULL = Plan(form="full", jobs=2000, users=8, assets_per_user=50, services=2, havoc=240, limit=420)
 
 IMAGES_SHORT = Plan(

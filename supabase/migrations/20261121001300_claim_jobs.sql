@@ -498,7 +498,7 @@ as $$
 declare
   c_turns      constant int := 100;  -- from this level on users take turns
   c_last       constant int := 1000;
-  c_look_again constant interval := '2 seconds';
+  c_look_again constant interval := '1 second';
   c_most_kinds constant int := 1000;
   c_most_held  constant int := 500; -- by the workers of a user, of which claims of all others read every one
   v_scope    constant uuid := kizu.caller_scope();

@@ -18,7 +18,6 @@ def read() -> ModelSettings:
         ("en", ("en",)),
         ("de,en", ("de", "en")),
         (" de , en ,", ("de", "en")),
-        (",", ()),
         ("", ("en",)),  # set to nothing is not set
     ],
 )

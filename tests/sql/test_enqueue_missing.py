@@ -60,7 +60,14 @@ def test_each_photo_gets_what_it_lacks(queue: Any, photo: Any) -> None:
     failed = photo(user, "faces", facts={"embedding": ("clip", "weights_missing")})
     photo(user, media_type="video")
 
-    assert missing(queue, user) == {"looked_at": 5, "missing": 4, "enqueued": 4, "next": None}
+    facts = {"embedding": 3, "faces": 2}
+    assert missing(queue, user) == {
+        "looked_at": 5,
+        "missing": 4,
+        "enqueued": 4,
+        "facts": facts,
+        "next": None,
+    }
     assert jobs(queue, user) == {
         half: ["faces"],
         none: ["embedding", "faces"],
@@ -79,7 +86,8 @@ def test_asked_again_nothing_is_doubled(queue: Any, photo: Any) -> None:
 def test_a_photo_whose_own_job_waits_is_left_alone(queue: Any) -> None:
     user = queue.user()
     queue.asset(user, media_type="photo")  # its upload enqueued the job
-    assert missing(queue, user) == {"looked_at": 1, "missing": 1, "enqueued": 0, "next": None}
+    answer = missing(queue, user)
+    assert (answer["looked_at"], answer["missing"], answer["enqueued"]) == (1, 1, 0)
 
 
 def test_pages_follow_each_other_to_the_end(queue: Any, photo: Any) -> None:
@@ -96,7 +104,8 @@ def test_pages_follow_each_other_to_the_end(queue: Any, photo: Any) -> None:
 def test_a_dry_run_only_counts(queue: Any, photo: Any) -> None:
     user = queue.user()
     photo(user)
-    assert missing(queue, user, dry_run=True) == {"looked_at": 1, "missing": 1, "enqueued": 0, "next": None}
+    answer = missing(queue, user, dry_run=True)
+    assert (answer["looked_at"], answer["missing"], answer["enqueued"]) == (1, 1, 0)
     assert jobs(queue, user) == {}
 
 

@@ -71,7 +71,7 @@ async def examine() -> AsyncIterator[Check]:
     yield Check("settings", "ok", f"project {settings.url}, worker {settings.worker_id}")
     for name, meant in unknown_settings().items():
         perhaps = f"; perhaps {meant} is meant" if meant else ""
-        yield Check("settings", "warning", f"nothing reads {name}{perhaps}")
+        yield Check(name, "warning", f"nothing reads this variable{perhaps}")
     for check in _machine(settings):
         yield check
     yield _models(settings)

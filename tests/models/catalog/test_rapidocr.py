@@ -182,7 +182,7 @@ def test_a_damaged_package_is_told_from_one_that_lacks_a_file(part: str, package
         reader()
 
 
-@pytest.mark.parametrize("languages", [("ru",), ("en", "th"), ()])
+@pytest.mark.parametrize("languages", [("ru",), ("en", "th")])
 def test_a_language_it_does_not_read_is_refused(languages: tuple[str, ...]) -> None:
     with pytest.raises(UnknownModel, match="easyocr"):
         SPEC.select(ModelSettings(_env_file=None, ocr_languages=languages))

@@ -26,13 +26,20 @@ class Project:
         self.asked.append(params)
         looked_at, missing, enqueued = self._pages[number]
         after = None if number == len(self._pages) - 1 else f"photo {number}"
-        return {"looked_at": looked_at, "missing": missing, "enqueued": enqueued, "next": after}
+        facts = {"ocr": missing} if missing else {}
+        return {
+            "looked_at": looked_at,
+            "missing": missing,
+            "enqueued": enqueued,
+            "facts": facts,
+            "next": after,
+        }
 
 
 async def test_pages_are_added_up_to_the_last() -> None:
     project: Any = Project((1000, 10, 8), (1000, 0, 0), (5, 2, 2))
     total = await enqueue_missing(project, {"ocr": "1"}, force=True)
-    assert total == {"looked_at": 2005, "missing": 12, "enqueued": 10}
+    assert total == {"looked_at": 2005, "missing": 12, "enqueued": 10, "facts": {"ocr": 12}}
     assert [asked["p_after"] for asked in project.asked] == [None, "photo 0", "photo 1"]
     assert {(asked["p_force"], asked["p_dry_run"], asked["p_limit"]) for asked in project.asked} == {
         (True, False, 1000)
@@ -42,7 +49,8 @@ async def test_pages_are_added_up_to_the_last() -> None:
 
 async def test_a_library_without_photos_lacks_nothing() -> None:
     project: Any = Project((0, 0, 0))
-    assert set((await enqueue_missing(project, {}, dry_run=True)).values()) == {0}
+    total = await enqueue_missing(project, {}, dry_run=True)
+    assert total == {"looked_at": 0, "missing": 0, "enqueued": 0, "facts": {}}
     assert project.asked[0]["p_dry_run"] is True
 
 

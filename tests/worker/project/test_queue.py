@@ -145,7 +145,10 @@ def settled(params: Any) -> list[dict[str, Any]]:
             {"kind": "failed", "code": "not_found", "message": "gone"},
         ),
         (Released(), {"kind": "released", "delay_seconds": 0.0}),
-        (Released(delay_seconds=30, reason="for the log"), {"kind": "released", "delay_seconds": 30}),
+        (
+            Released(delay_seconds=30, code="disk_full", message="no room"),
+            {"kind": "released", "delay_seconds": 30, "code": "disk_full", "message": "no room"},
+        ),
         (Cancelled(), {"kind": "cancelled"}),
     ],
 )

@@ -9,7 +9,14 @@ import httpx
 import pytest
 from postgrest.exceptions import APIError
 
-from worker.core.errors import DatabaseUnavailable, InternalError, PermissionDenied
+from worker.core.errors import (
+    AuthFailed,
+    DatabaseUnavailable,
+    InternalError,
+    PermissionDenied,
+    ProjectUnreachable,
+    StartupError,
+)
 from worker.project.tables import PAGE, Store
 
 
@@ -109,8 +116,12 @@ def api_error(code: str) -> APIError:
     [
         (httpx.ConnectError("secret address"), DatabaseUnavailable, "^no answer: ConnectError$"),
         (httpx.ReadTimeout(""), DatabaseUnavailable, "ReadTimeout"),
-        (api_error("42501"), PermissionDenied, "may not do this: no"),
-        (api_error("403"), PermissionDenied, "may not do this"),
+        (api_error("42501"), PermissionDenied, "may not do this: 42501 no"),
+        (api_error("PGRST301"), AuthFailed, "refused the key or token: PGRST301 no"),
+        (api_error(""), AuthFailed, "refused the key or token: no"),  # as the gateway refuses a key
+        (api_error("403"), ProjectUnreachable, "403 no, which the project did not say"),
+        (api_error("PGRST125"), StartupError, "SUPABASE_URL has a path"),
+        (api_error("57014"), DatabaseUnavailable, "57014 no"),
         (api_error("42703"), InternalError, "^the query was refused: 42703 no$"),
     ],
 )
