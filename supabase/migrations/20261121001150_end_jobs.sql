@@ -14,97 +14,104 @@ create type kizu.ending as (
   run       jsonb
 );
 
-create type kizu.ended as (
-  job_table oid,
-  id        uuid,
-  run_id    uuid
-);
-
--- Ends jobs that the caller has locked, and answers each that a worker had begun with its line in the ledger.
-create function kizu.end_jobs(p_endings kizu.ending[], p_now timestamptz)
-returns setof kizu.ended
+-- Ends one job that the caller has locked, and answers its line in the ledger if a worker had begun it.
+create function kizu.end_job(p_ending kizu.ending, p_now timestamptz)
+returns uuid
 language plpgsql
 set search_path = ''
 as $$
+declare
+  v_run constant jsonb := coalesce(nullif(p_ending.run, 'null'), '{}');
+  v_job public.jobs;
+  v_run_id uuid;
 begin
-  return query
-  with
-  ended as (
-    update public.jobs as job
-       set status = ending.status,
-           attempts = job.attempts - (ending.outcome is not distinct from 'released')::int,
-           crashes = case ending.outcome
-                       when 'worker_lost' then job.crashes + 1
-                       else 0 -- an orderly answer: whatever killed its worker was another job
-                     end,
-           -- What its user's own worker made of it must not slow the workers of all.
-           suspect = ending.outcome is not distinct from 'worker_lost' and job.claimed_by is null,
-           run_at = coalesce(ending.run_at, job.run_at),
-           lease_expires_at = null,
-           claim_id = null,
-           progress = case ending.status when 'completed' then 100 else job.progress end,
-           current_step = case ending.status when 'completed' then 'completed' else job.current_step end,
-           error_code = ending.code,
-           error_message = ending.message,
-           errors = case
-                      when ending.code is null or ending.outcome = 'released' then job.errors
-                      else kizu.with_error(job.errors, jsonb_build_object(
-                             'at',      p_now,
-                             'attempt', job.attempts,
-                             'epoch',   job.lease_epoch,
-                             'worker',  job.worker_id,
-                             'code',    ending.code,
-                             'message', ending.message
-                           ))
-                    end,
-           result = case ending.outcome when 'done' then ending.result else job.result end,
-           cancel_requested_at = case ending.status
-                                   when 'cancelled' then coalesce(job.cancel_requested_at, p_now)
-                                   else job.cancel_requested_at
-                                 end,
-           completed_at = case when ending.status <> 'pending' then p_now end
-      from unnest(p_endings) as ending
-     where job.tableoid = ending.job_table
-       and job.id = ending.id
-       and job.id = any (array(select id from unnest(p_endings)))
-    returning job.tableoid as job_table, job.*, ending.outcome, coalesce(ending.run, '{}') as run
-  ),
-  noted as (
-    insert into public.runs (job_id, job_table, epoch, attempt, user_id, asset_id, kind, params, worker_id,
-                             handler, handler_version, models, timings, counts,
-                             outcome, error_code, error_message, started_at, finished_at)
-    select ended.id,
-           kept_in.relname,
-           ended.lease_epoch,
-           ended.attempts + (ended.outcome = 'released')::int,
-           ended.user_id,
-           ended.asset_id,
-           ended.job_type,
-           ended.params,
-           ended.worker_id,
-           ended.run ->> 'handler',
-           ended.run ->> 'handler_version',
-           coalesce(ended.run -> 'models', '[]'),
-           coalesce(ended.run -> 'timings', '{}'),
-           coalesce(ended.run -> 'counts', '{}'),
-           ended.outcome,
-           ended.error_code,
-           ended.error_message,
-           least(p_now, coalesce(p_now - make_interval(secs => (ended.run ->> 'started_seconds_ago')::float8),
-                                 ended.picked_up_at)),
-           p_now
-      from ended
-      join pg_catalog.pg_class as kept_in on kept_in.oid = ended.job_table
-     where ended.outcome is not null
-    returning runs.id as run_id, runs.job_id, runs.job_table, runs.epoch
-  )
-  select ended.job_table, ended.id, noted.run_id
-    from ended
-    join noted
-      on noted.job_id = ended.id
-     and noted.epoch = ended.lease_epoch
-     and noted.job_table = (select relname from pg_catalog.pg_class where oid = ended.job_table);
+  update public.jobs as job
+     set status = p_ending.status,
+         attempts = job.attempts - (p_ending.outcome is not distinct from 'released')::int,
+         crashes = case p_ending.outcome
+                     when 'worker_lost' then job.crashes + 1
+                     else 0 -- an orderly answer: whatever killed its worker was another job
+                   end,
+         -- What its user's own worker made of it must not slow the workers of all.
+         suspect = p_ending.outcome is not distinct from 'worker_lost' and job.claimed_by is null,
+         run_at = coalesce(p_ending.run_at, job.run_at),
+         lease_expires_at = null,
+         claim_id = null,
+         progress = case p_ending.status when 'completed' then 100 else job.progress end,
+         current_step = case p_ending.status when 'completed' then 'completed' else job.current_step end,
+         error_code = p_ending.code,
+         error_message = p_ending.message,
+         errors = case
+                    when p_ending.code is null or p_ending.outcome = 'released' then job.errors
+                    else kizu.with_error(job.errors, jsonb_build_object(
+                           'at',      p_now,
+                           'attempt', job.attempts,
+                           'epoch',   job.lease_epoch,
+                           'worker',  job.worker_id,
+                           'code',    p_ending.code,
+                           'message', p_ending.message
+                         ))
+                  end,
+         result = case p_ending.outcome when 'done' then p_ending.result else job.result end,
+         cancel_requested_at = case p_ending.status
+                                 when 'cancelled' then coalesce(job.cancel_requested_at, p_now)
+                                 else job.cancel_requested_at
+                               end,
+         completed_at = case when p_ending.status <> 'pending' then p_now end
+   where job.tableoid = p_ending.job_table
+     and job.id = p_ending.id
+  returning job.*
+    into v_job;
+
+  if p_ending.outcome is null then
+    return null;
+  end if;
+  insert into public.runs (job_id, job_table, epoch, attempt, user_id, asset_id, kind, params, worker_id,
+                           handler, handler_version, models, timings, counts,
+                           outcome, error_code, error_message, started_at, finished_at)
+  values (v_job.id,
+          (select relname from pg_catalog.pg_class where oid = p_ending.job_table),
+          v_job.lease_epoch,
+          v_job.attempts + (p_ending.outcome = 'released')::int,
+          v_job.user_id,
+          v_job.asset_id,
+          v_job.job_type,
+          v_job.params,
+          v_job.worker_id,
+          v_run ->> 'handler',
+          v_run ->> 'handler_version',
+          coalesce(v_run -> 'models', '[]'),
+          coalesce(v_run -> 'timings', '{}'),
+          coalesce(v_run -> 'counts', '{}'),
+          p_ending.outcome,
+          p_ending.code,
+          p_ending.message,
+          least(p_now, coalesce(p_now - make_interval(secs => (v_run ->> 'started_seconds_ago')::float8),
+                                v_job.picked_up_at)),
+          p_now)
+  returning id into v_run_id;
+  return v_run_id;
 end;
 $$;
 
+-- Ends jobs that the caller has locked, and answers how many of them a worker had begun.
+create function kizu.end_jobs(p_endings kizu.ending[], p_now timestamptz)
+returns int
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_ending kizu.ending;
+  v_begun  int := 0;
+begin
+  foreach v_ending in array p_endings loop
+    if kizu.end_job(v_ending, p_now) is not null then
+      v_begun := v_begun + 1;
+    end if;
+  end loop;
+  return v_begun;
+end;
+$$;
+
+select kizu.keep_internal('kizu.end_job(kizu.ending, timestamptz)');
 select kizu.keep_internal('kizu.end_jobs(kizu.ending[], timestamptz)');

@@ -79,7 +79,7 @@ begin
                     end as status_now
            ) as judged
   );
-  return (select count(*) from kizu.end_jobs(v_lost, v_now));
+  return kizu.end_jobs(v_lost, v_now);
 end;
 $$;
 
@@ -165,7 +165,7 @@ begin
                null, null, null, null, null)::kizu.ending
       from held
   );
-  return (select count(*) from kizu.end_jobs(v_held, kizu.now()));
+  return kizu.end_jobs(v_held, kizu.now());
 end;
 $$;
 

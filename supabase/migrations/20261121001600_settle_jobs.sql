@@ -237,6 +237,8 @@ declare
   c_longest_delay   constant int := 7 * 24 * 60 * 60;
   c_longest_code    constant int := 100;
   c_longest_message constant int := 2000;
+  c_largest_result  constant int := 4 * 1024 * 1024;
+  c_largest_run     constant int := 64 * 1024;
   v_table   constant regclass := kizu.job_table(p_item ->> 'table');
   v_id      constant uuid := (p_item ->> 'id')::uuid;
   v_epoch   constant bigint := (p_item ->> 'epoch')::bigint;
@@ -292,30 +294,33 @@ begin
     v_code    := left(coalesce(v_said ->> 'code', 'error'), c_longest_code);
     v_message := left(v_said ->> 'message', c_longest_message);
   end if;
+  if pg_column_size(v_said -> 'result') > c_largest_result then
+    raise exception 'result: expected at most % bytes', c_largest_result;
+  elsif pg_column_size(p_item -> 'run') > c_largest_run then
+    raise exception 'run: expected at most % bytes', c_largest_run;
+  end if;
   v_status := kizu.status_after(v_outcome);
 
-  select run_id
-    into strict v_run_id
-    from kizu.end_jobs(array[row(
-           v_table,
-           v_id,
-           v_outcome,
-           v_status,
-           v_code,
-           v_message,
-           case
-             when v_outcome = 'retry' or (v_outcome = 'released' and v_delay > 0)
-             then p_now + make_interval(secs => v_delay)
-           end,
-           v_said -> 'result',
-           p_item -> 'run'
-         )::kizu.ending], p_now);
+  v_run_id := kizu.end_job(row(
+    v_table,
+    v_id,
+    v_outcome,
+    v_status,
+    v_code,
+    v_message,
+    case
+      when v_outcome = 'retry' or (v_outcome = 'released' and v_delay > 0)
+      then p_now + make_interval(secs => v_delay)
+    end,
+    v_said -> 'result',
+    p_item -> 'run'
+  )::kizu.ending, p_now);
 
   perform kizu.apply_write(write, v_job.user_id, v_job.asset_id, v_run_id)
      from jsonb_array_elements(coalesce(nullif(p_item -> 'writes', 'null'), '[]')) as write;
 
-  if v_outcome = 'done' then
-    perform kizu.ask(coalesce(nullif(p_item -> 'next', 'null'), '[]'), v_job);
+  if v_outcome = 'done' and coalesce(nullif(p_item -> 'next', 'null'), '[]') <> '[]' then
+    perform kizu.ask(p_item -> 'next', v_job);
   end if;
 
   return v_attempt || jsonb_build_object('answer', 'settled', 'status', v_status);
@@ -420,7 +425,9 @@ begin
   end if;
 
   perform kizu.lock_assets(p_worker, v_scope, p_settlements);
-  perform kizu.lock_asked(p_worker, v_scope, p_settlements);
+  if p_settlements @? '$[*].next[*]' then
+    perform kizu.lock_asked(p_worker, v_scope, p_settlements);
+  end if;
 
   for v_item in
     select item
