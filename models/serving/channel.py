@@ -21,6 +21,10 @@ from models.serving.slots import LINE
 log = structlog.get_logger()
 
 
+class HostLost(ModelFailed):
+    """The host ended before it had answered, whosever doing that was."""
+
+
 class Channel:
     """Asks over one socket until it is closed; all use is from one event loop.
 
@@ -59,7 +63,7 @@ class Channel:
     async def ask(self, verb: str, *arguments: Any) -> Any:
         """The host's answer to a request; raises the `ModelError` with which it, or the channel, failed."""
         if self._closed:
-            raise ModelFailed("the model host is gone")
+            raise HostLost("the model host is gone")
         number = next(self._numbers)
         future: asyncio.Future[Any] = self._loop.create_future()
         self._asked[number] = future
@@ -97,7 +101,7 @@ class Channel:
         self._closed = True
         for future in self._asked.values():
             if not future.done():
-                future.set_exception(ModelFailed(reason))
+                future.set_exception(HostLost(reason))
         self._asked.clear()
         self._frames.clear()
         while not self._outbox.empty():

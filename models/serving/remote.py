@@ -17,7 +17,8 @@ import structlog
 from models.errors import ModelError, ModelFailed
 from models.machine import memory
 from models.serving.asking import In, M, ModelAnswer, ModelMetrics, Out
-from models.serving.channel import Channel
+from models.serving.channel import Channel, HostLost
+from models.serving.company import Company
 from models.serving.metrics import summed
 from models.serving.process import log_output, reap, start_host
 from models.settings import ModelSettings
@@ -37,7 +38,11 @@ keeps Python's lock: it is killed. Within them weights are found, or refused, be
 
 
 class RemoteModels:
-    """`Models` in a child process, the model host. All use is from one event loop."""
+    """`Models` in a child process, the model host. All use is from one event loop.
+
+    What was under way when a host ended is asked again, each alone, so that a picture that ends the host
+    fails without its neighbours.
+    """
 
     def __init__(
         self,
@@ -64,6 +69,7 @@ class RemoteModels:
         self._host: RunningHost | None = None
         self._starting: asyncio.Task[RunningHost] | None = None
         self._ended: set[asyncio.Task[None]] = set()
+        self._company = Company()
         self._closed = False
 
     async def run(
@@ -74,7 +80,17 @@ class RemoteModels:
         *,
         shape: Hashable = None,
     ) -> ModelAnswer[Out]:
-        answer: ModelAnswer[Out] = await self._ask("submit", task.name, call.__name__, item, shape)
+        request = ("submit", task.name, call.__name__, item, shape)
+        answer: ModelAnswer[Out]
+        try:
+            async with self._company.together():
+                answer = await self._ask(*request)
+        except HostLost:
+            if self._closed:
+                raise
+            # Any of those under way may have ended it, or somebody outside: alone it is this one's doing.
+            async with self._company.alone():
+                answer = await self._ask(*request)
         self._identities[task.name] = answer.model
         return answer
 
