@@ -171,6 +171,7 @@ class MemoryQueue:
                     row.run_at = self.table.clock() + delay
             case Cancelled():
                 row.status = "cancelled"
+        row.crashes = 0
         row.settled_epoch = job.epoch
         return Settled(answer=SettleAnswer.SETTLED, status=row.status)
 

@@ -56,7 +56,7 @@ LONG_SIEGE = SiegePlan(jobs=400, storage_seconds=600, stopped_seconds=120, limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class SiegeVerdict:
     """What SQL finds after one siege; all zero but the first two is a pass."""
 
     siege: str
@@ -83,7 +83,7 @@ class Outcome:
 class SiegeReport:
     """All sieges."""
 
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[SiegeVerdict]
 
     @property
     def is_clean(self) -> bool:
@@ -94,7 +94,7 @@ class SiegeReport:
 
     def show(self, console: Console) -> None:
         table = Table(title="sieges")
-        for name in Outcome.__dataclass_fields__:
+        for name in SiegeVerdict.__dataclass_fields__:
             table.add_column(name.replace("_", " "))
         for outcome in self.outcomes:
             table.add_row(*(str(value) for value in asdict(outcome).values()))
@@ -129,7 +129,7 @@ async def besiege(home: Path, plan: SiegePlan) -> SiegeReport:
     return SiegeReport(outcomes=outcomes)
 
 
-async def storage_away(info: StackInfo, home: Path, user: User, plan: SiegePlan) -> Outcome:
+async def storage_away(info: StackInfo, home: Path, user: User, plan: SiegePlan) -> SiegeVerdict:
     """Something in front of Storage answers, in three ways; everything else goes on."""
     began = time.monotonic()
     async with workers(info, home / "storage", 1) as (gateway, _):
@@ -142,7 +142,7 @@ async def storage_away(info: StackInfo, home: Path, user: User, plan: SiegePlan)
     return judged(info, "storage away", began, counts_attempts=True)
 
 
-async def killer_among_others(info: StackInfo, home: Path, user: User, plan: SiegePlan) -> Outcome:
+async def killer_among_others(info: StackInfo, home: Path, user: User, plan: SiegePlan) -> SiegeVerdict:
     """One job of many kills the worker that runs it, with all it holds."""
     began = time.monotonic()
     async with workers(info, home / "killer", 2):
@@ -152,7 +152,7 @@ async def killer_among_others(info: StackInfo, home: Path, user: User, plan: Sie
     return judged(info, "killer among others", began)
 
 
-async def worker_asleep(info: StackInfo, home: Path, user: User, plan: SiegePlan) -> Outcome:
+async def worker_asleep(info: StackInfo, home: Path, user: User, plan: SiegePlan) -> SiegeVerdict:
     """A worker is suspended for much longer than its leases, and wakes when others have its jobs."""
     began = time.monotonic()
     async with workers(info, home / "asleep", 2) as (_, fleet):
@@ -227,7 +227,7 @@ select count(*),
 """
 
 
-def judged(info: StackInfo, siege: str, began: float, *, counts_attempts: bool = False) -> Outcome:
+def judged(info: StackInfo, siege: str, began: float, *, counts_attempts: bool = False) -> SiegeVerdict:
     """Look at all jobs, and clear them away for the next siege."""
     with psycopg.connect(info.database_url, autocommit=True) as db:
         row = db.execute(VERDICT, {"kind": KIND}).fetchone()
@@ -235,7 +235,7 @@ def judged(info: StackInfo, siege: str, began: float, *, counts_attempts: bool =
         db.execute("delete from public.jobs where job_type = %s", [KIND])
         db.execute("delete from public.runs where kind = %s", [KIND])
     jobs, lost, doubled, innocents, unpunished, spent = row
-    return Outcome(
+    return SiegeVerdict(
         siege=siege,
         jobs=jobs,
         seconds=round(time.monotonic() - began, 1),

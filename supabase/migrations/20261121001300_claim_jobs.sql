@@ -374,19 +374,7 @@ declare
   v_first    timestamptz;
 begin
   foreach v_kind in array p_kinds loop
-    v_priority := -1;
-    loop
-      select priority
-        into v_priority
-        from public.jobs
-       where status = 'pending'
-         and not suspect
-         and job_type = v_kind
-         and priority > v_priority
-       order by priority
-       limit 1;
-      exit when v_priority is null;
-
+    for v_priority in select level from kizu.levels(v_kind, 0, 1000) as level loop
       if p_user is null then
         select run_at
           into v_first

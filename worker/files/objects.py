@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
@@ -18,6 +18,7 @@ from worker.files.sources import ASSETS_BUCKET, StoredObject
 from worker.files.spool import PLAIN, Spool
 from worker.project.connection import Connection
 
+A = TypeVar("A")
 MAX_TRIES = 3
 """Calls per object before giving up; the job's own retry comes on top, much later."""
 DELETED_AT_ONCE = 100
@@ -49,10 +50,7 @@ class StoredObjects:
         path = f"/storage/v1/object/authenticated/{_path(source.bucket, source.key)}"
         async for attempt in _tries():
             with attempt:
-                token = self._connection.token
-                refusal = await self._download_once(path, spool)
-                if refusal and refusal.is_about_the_token and await self._renewed(token):
-                    refusal = await self._download_once(path, spool)
+                refusal = await self._with_a_good_token(lambda: self._download_once(path, spool))
                 if refusal:
                     raise download_error(refusal, source.bucket)
 
@@ -61,10 +59,7 @@ class StoredObjects:
         path = f"/storage/v1/object/authenticated/{ASSETS_BUCKET}/{NOBODY}/{uuid4()}"
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                token = self._connection.token
-                refusal = await self._refusal_of(path)
-                if refusal and refusal.is_about_the_token and await self._renewed(token):
-                    refusal = await self._refusal_of(path)
+                refusal = await self._with_a_good_token(lambda: self._refusal_of(path))
         except (TimeoutError, httpx.TransportError, StorageUnavailable):
             return False
         return refusal is not None and isinstance(download_error(refusal, ASSETS_BUCKET), NotFound)
@@ -118,10 +113,7 @@ class StoredObjects:
             return StorageRefusal.read(response.status_code, await _start_of(response))
 
     async def _send(self, method: str, path: str, headers: dict[str, str], body: bytes) -> httpx.Response:
-        token = self._connection.token
-        answer = await self._send_once(method, path, headers, body)
-        if _is_about_the_token(answer) and await self._renewed(token):
-            answer = await self._send_once(method, path, headers, body)
+        answer = await self._with_a_good_token(lambda: self._send_once(method, path, headers, body))
         if isinstance(answer, StorageRefusal):
             raise upload_error(answer)
         return answer
@@ -137,15 +129,19 @@ class StoredObjects:
             response if response.is_success else StorageRefusal.read(response.status_code, response.content)
         )
 
+    async def _with_a_good_token(self, ask: Callable[[], Awaitable[A]]) -> A:
+        """What `ask` answers; asked once more with a new token if that is why it was refused."""
+        token = self._connection.token
+        answer = await ask()
+        if isinstance(answer, StorageRefusal) and answer.is_about_the_token and await self._renewed(token):
+            return await ask()
+        return answer
+
     async def _renewed(self, stale: str) -> bool:
         try:
             return await self._connection.renew_token(stale)
         except (AuthFailed, DatabaseUnavailable) as error:
             raise StorageUnavailable(f"Storage needs a fresh token: {error}") from error
-
-
-def _is_about_the_token(answer: httpx.Response | StorageRefusal) -> bool:
-    return isinstance(answer, StorageRefusal) and answer.is_about_the_token
 
 
 def _json(response: httpx.Response) -> Any:

@@ -245,6 +245,20 @@ async def test_each_outcome_ends_the_job_its_way(
     assert bench.look(job_id) == (status, attempts, code)
 
 
+async def test_any_orderly_end_makes_up_for_a_lost_worker(bench: Bench) -> None:
+    job_id = bench.add()
+    await take(bench)
+    bench.expire(job_id)
+    found = list((await claim(bench)).jobs)  # rescues; it may have to wait a little
+    if not found:
+        bench.hasten(job_id)
+        found = [await take(bench)]
+    (again,) = found
+    assert again.crashes == 1
+    await bench.worker().settle(again, Retry(code="timeout", message="", delay_seconds=0), Run())
+    assert (await take(bench)).crashes == 0
+
+
 async def test_the_last_retry_is_a_failure(bench: Bench) -> None:
     job_id = bench.add(max_attempts=1)
     await bench.worker().settle(await take(bench), Retry(code="timeout", message="", delay_seconds=0), Run())
