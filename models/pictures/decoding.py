@@ -115,7 +115,8 @@ def _load_scaled(image: JpegImageFile, factor: int) -> tuple[float, float]:
     """Decode at 1/factor of the size, which spares most of the work (all but the entropy decoding).
 
     Answers how much of the loaded pixels the picture takes. A picture that is slimmer than the factor is
-    decoded at a smaller one, or whole.
+    decoded at a smaller one, or whole: `JpegImageFile.draft` (Pillow 13.0) goes by the lesser of the two
+    sides' ratios, rounded down to a power of two, and says in its box what it took.
     """
     extent: tuple[float, float] = image.size
     if factor > 1:

@@ -31,7 +31,7 @@ def has_room() -> bool:
     try:
         with TemporaryFile() as file:
             file.write(bytes(IN_MEMORY))
-            file.flush()  # a raw write would put down a part and say nothing
+            file.flush()  # a raw write (`io.RawIOBase`) would put down a part and say nothing
     except OSError as error:
         return error.errno not in (errno.ENOSPC, errno.EDQUOT)
     return True

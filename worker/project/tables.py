@@ -17,7 +17,8 @@ PAGE = 500
 """Rows per request; PostgREST cuts an answer at 1,000 without saying so."""
 
 NO_JSON = "JSON could not be generated"
-"""What the library says of an answer that is no JSON, whose HTTP status it gives as the code."""
+"""What the library (postgrest 2.34) says of an answer that is no JSON, whose HTTP status it gives as the
+code; of an answer that is JSON without a code it keeps no status at all."""
 
 Row = dict[str, Any]
 
