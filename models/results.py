@@ -65,6 +65,15 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What other models found in a picture that is to be described."""
+
+    objects: tuple[DetectedObject, ...] = ()
+    faces: int = 0
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Caption:
     """A sentence or more about a picture."""
 

@@ -8,14 +8,15 @@ from collections.abc import Iterable
 
 from models.errors import LicenceRefused, PackageMissing, UnknownModel
 from models.settings import ModelSettings
-from models.spec import AnySpec, Variant
+from models.spec import AnySpec, Profile, Variant
 
 
 def select(specs: Iterable[AnySpec], task: str, settings: ModelSettings) -> tuple[AnySpec, Variant]:
     """The model that `settings` mean for `task`.
 
-    Of several, it is the one that the setting of the task's name names (OCR_MODEL=rapidocr), else the only
-    one whose variant the settings select.
+    Of several, it is the one that the setting of the task's name names (OCR_MODEL=rapidocr), else one of the
+    profile, and of those the only one whose variant the settings select. `auto` that nobody has resolved (see
+    `models.serving.profile`) means `best`.
 
     Raises:
         UnknownModel: there is none, or no telling which.
@@ -23,8 +24,12 @@ def select(specs: Iterable[AnySpec], task: str, settings: ModelSettings) -> tupl
     offered = [spec for spec in specs if spec.task.name == task]
     if not offered:
         raise UnknownModel(f"no model of the catalog does {task!r}")
-    wanted = getattr(settings, f"{task}_model", None)
-    named = [spec for spec in offered if spec.name == wanted] or offered
+    wanted = getattr(settings, f"{task}_model", "")
+    named = [spec for spec in offered if wanted in (spec.name, *spec.also_called)] if wanted else []
+    if wanted and not named and len(offered) > 1:
+        names = ", ".join(spec.name for spec in offered)
+        raise UnknownModel(f"{task.upper()}_MODEL={wanted} is none of {names}")
+    named = named or of_profile(offered, "free" if settings.model_profile == "free" else "best") or offered
     if len(named) == 1:
         return named[0], named[0].select(settings)
     found = []
@@ -40,6 +45,11 @@ def select(specs: Iterable[AnySpec], task: str, settings: ModelSettings) -> tupl
         names = ", ".join(spec.name for spec, _ in found)
         raise UnknownModel(f"several models do {task!r} and no setting chooses: {names}")
     return found[0]
+
+
+def of_profile(specs: Iterable[AnySpec], profile: Profile) -> list[AnySpec]:
+    """The models that a profile means, those of any profile included."""
+    return [spec for spec in specs if spec.profile in ("any", profile)]
 
 
 def check_licence(variant: Variant, settings: ModelSettings) -> None:

@@ -29,9 +29,15 @@ class ModelSettings(BaseSettings):
         defer_build=True,
     )
 
-    kizu_profile: Literal["full", "tiny"] = Field(
-        "full", description="tiny: seeded test models that find nothing real, for trying the machinery."
+    model_profile: Literal["auto", "best", "free", "tiny"] = Field(
+        "auto",
+        description="best: the reference models; free: models whose weights come in packages, under licences "
+        "that ask nothing; auto: for each task best where its weights are here or can be fetched, else free; "
+        "tiny: seeded test models that find nothing real, for trying the machinery.",
     )
+    embed_model: str = Field("", description="Model of pictures and sentences by name; empty: by profile.")
+    faces_model: str = Field("", description="Model of faces by name; empty: by profile.")
+    objects_model: str = Field("", description="Model of objects by name; empty: by profile.")
     model_cache_dir: Path = Field(
         Path.home() / ".cache" / "kizu" / "models", description="Folder of weights and exported graphs."
     )
@@ -94,7 +100,11 @@ class ModelSettings(BaseSettings):
     ocr_canvas: int = Field(
         960, ge=320, le=4096, description="Long side in pixels at which text is looked for: less is faster."
     )
-    caption_model: Literal["base", "large"] = Field("base", description="Size of Florence-2.")
+    caption_model: Literal["", "base", "large", "composed"] = Field(
+        "",
+        description="base, large: sizes of Florence-2; composed: a sentence made of what the other models "
+        "found; empty: by profile, base or composed.",
+    )
     caption_level: Literal["brief", "medium", "detailed"] = Field(
         "medium", description="How much is said of a picture, unless the job says."
     )

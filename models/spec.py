@@ -13,6 +13,8 @@ from models.tasks import Model, Task
 M = TypeVar("M", bound=Model)
 
 Device: TypeAlias = Literal["cpu", "cuda", "mps"]
+Profile: TypeAlias = Literal["any", "best", "free"]
+"""Which MODEL_PROFILE means a model where its task's setting names none."""
 Use: TypeAlias = Literal["free", "copyleft", "non_commercial"]
 """What a licence asks of its users: nothing much, to share their source, not to earn money with it."""
 
@@ -82,6 +84,9 @@ class ModelSpec(Generic[M]):
     task: Task[M]
     name: str
     """Chosen by, e.g. in OCR_MODEL=rapidocr."""
+    also_called: tuple[str, ...] = ()
+    """Other values of the task's setting that mean it, e.g. its sizes."""
+    profile: Profile = "any"
     select: Callable[[ModelSettings], Variant]
     """Pure. Raises `UnknownModel` for settings that name none."""
     load: Callable[[Loading], M]

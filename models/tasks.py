@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
 from models.frame import Frame
-from models.results import Caption, DetectedObject, Face, Level, Reading, Vector
+from models.results import Caption, DetectedObject, Face, Level, Reading, Seen, Vector
 
 
 class Model:
@@ -77,6 +77,8 @@ class TextReader(Model, ABC):
 class CaptionRequest:
     frame: Frame
     level: Level = "medium"
+    seen: Seen | None = None
+    """What others found, for the captioner that is called `COMPOSED`."""
 
 
 class Captioner(Model, ABC):
@@ -84,6 +86,8 @@ class Captioner(Model, ABC):
     def describe(self, requests: Sequence[CaptionRequest]) -> Sequence[Caption]: ...
 
 
+COMPOSED: Final = "composed"
+"""Name of the captioner that writes what others found, and has to be told it in `CaptionRequest.seen`."""
 EMBED: Final[Task[Embedder]] = Task("embed", lambda frame: (Embedder.embed_images, frame))
 FACES: Final[Task[FaceFinder]] = Task("faces", lambda frame: (FaceFinder.find_faces, frame))
 OBJECTS: Final[Task[ObjectDetector]] = Task("objects", lambda frame: (ObjectDetector.detect, frame))

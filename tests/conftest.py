@@ -89,7 +89,7 @@ def make_user(stack: StackInfo) -> Callable[[], User]:
 
 @pytest.fixture(scope="session")
 def tiny_models() -> Path:
-    """A MODEL_CACHE_DIR for KIZU_PROFILE=tiny; kept from run to run, so leave what is in it alone."""
+    """A MODEL_CACHE_DIR for MODEL_PROFILE=tiny; kept from run to run, so leave what is in it alone."""
     for package in ("easyocr", "onnx", "open_clip", "torch", "transformers", "ultralytics"):
         if find_spec(package) is None:
             pytest.skip(f"{package} is not installed: scripts/install")

@@ -21,6 +21,7 @@ from models.errors import ModelError
 from models.machine import memory
 from models.selection import select
 from models.serving.asking import Models
+from models.serving.profile import resolved
 from models.serving.remote import RemoteModels
 from worker import health, operations
 from worker.context import Context, files_for
@@ -62,6 +63,7 @@ async def run_worker(
         StartupError: a setting is wrong, the project refuses this worker, or its name is taken.
     """
     memory.use_one_arena()
+    settings = await asyncio.to_thread(resolved, settings)
     handlers = handlers or discover()
     async with AsyncExitStack() as stack:
         life = stack.enter_context(health.only_one(settings.worker_id, settings.url))

@@ -78,7 +78,7 @@ _PACKS: Final[Mapping[str, tuple[tuple[str, int | None, str | None], ...]]] = {
 
 
 def select(settings: ModelSettings) -> Variant:
-    if settings.kizu_profile == "tiny":
+    if settings.model_profile == "tiny":
         folder = f"tiny/{_FOLDER}/buffalo_l"
         files = tuple(WeightFile(path=f"{folder}/{name}") for name in ("det_10g.onnx", "w600k_r50.onnx"))
         return _variant("tiny", files, Licence(name="Apache-2.0", use="free"), megabytes=50)
@@ -276,4 +276,4 @@ def _blank(side: int) -> Pixels:
     return np.zeros((side, side, 3), np.uint8)
 
 
-SPEC = ModelSpec(task=FACES, name="insightface", select=select, load=load)
+SPEC = ModelSpec(task=FACES, name="insightface", profile="best", select=select, load=load)

@@ -23,6 +23,7 @@ from models.weights.download import Progress, Transport, fetch, make_client
 from models.weights.failures import FailureNote
 from models.weights.lock import alone
 from models.weights.placing import Wanted
+from models.weights.reach import answers
 
 log = structlog.get_logger()
 
@@ -90,6 +91,21 @@ class Weights:
     def missing(self, variant: Variant) -> tuple[WeightFile, ...]:
         """The files that are not there; the content of the others is not read."""
         return tuple(file for file in variant.files if not self._path(file).is_file())
+
+    def obstacle(self, variant: Variant) -> str:
+        """Why files that are not here will not come by themselves; empty where they are here or will. Blocks.
+
+        The server of a file is asked whether it has it; its answer is believed for some minutes.
+        """
+        for file in self.missing(variant):
+            if file.url is None or not self._downloads:
+                return self._absent(file, variant)
+            failure = self._failure(file.url, [file]).recent()
+            if failure is not None:
+                return str(failure)
+            if not answers(file.url, self._cache, self._transport):
+                return f"{urlsplit(file.url).hostname} does not answer, or no longer has {_name(file.url)}"
+        return ""
 
     def states(self, variant: Variant, *, thorough: bool = False) -> tuple[FileState, ...]:
         """The state of each file; `thorough` reads them all, otherwise what was found before counts."""

@@ -106,7 +106,7 @@ def measure(lab: Lab) -> list[Measure]:
         "model_cache_dir": str(MODELS),
         "model_downloads": False,
         "model_ttl": 3600,
-        "kizu_profile": "tiny" if lab.quick else "full",
+        "model_profile": "tiny" if lab.quick else "best",
     }
     with ExitStack() as stack:
         plain = stack.enter_context(_plain_worker(lab, loads[-1]))

@@ -91,7 +91,7 @@ def _mark(path: Path) -> list[int] | None:
 
 def _check(out: Path) -> None:
     """Does the catalog find what it needs?"""
-    settings = ModelSettings(kizu_profile="full", model_cache_dir=out, model_downloads=False)
+    settings = ModelSettings(model_profile="best", model_cache_dir=out, model_downloads=False)
     variants = [spec.select(settings) for spec in discover()]
     lacking = [file.path for variant in variants for file in Weights(settings).missing(variant)]
     if lacking:

@@ -116,7 +116,7 @@ def test_models_that_have_come_meanwhile_look_at_what_is_there(
     first = summary(home, str(photos))
     assert first["operations"]["faces"] == {"done": 0, "missing": 2, "why": "weights_missing"}
     for _ in range(2):
-        found = summary(home, str(photos), KIZU_PROFILE="tiny", MODEL_CACHE_DIR=str(tiny_models))
+        found = summary(home, str(photos), MODEL_PROFILE="tiny", MODEL_CACHE_DIR=str(tiny_models))
         assert {tuple(entry.values()) for entry in found["operations"].values()} == {(2, 0, None)}
         assert found["errors"] == {"not_an_image": 2}
         assert found["jobs"] == {"completed": 6, "failed": 2}

@@ -68,7 +68,7 @@ async def test_every_hostile_file_is_looked_at_or_refused(library: Library, tiny
     settings = service(
         library.stack,
         lanes={"ai": 8},
-        kizu_profile="tiny",
+        model_profile="tiny",
         model_cache_dir=tiny_models,
         model_downloads=False,
         log_level="error",

@@ -43,7 +43,7 @@ def tiny(library: Library, tiny_models: Path) -> Settings:
 
 
 def settings_of(tiny_models: Path) -> dict[str, Any]:
-    return {"kizu_profile": "tiny", "model_cache_dir": tiny_models, "model_downloads": False}
+    return {"model_profile": "tiny", "model_cache_dir": tiny_models, "model_downloads": False}
 
 
 class KeptModels(RemoteModels):

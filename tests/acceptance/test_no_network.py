@@ -101,7 +101,7 @@ def weights(request: pytest.FixtureRequest, tmp_path: Path) -> Weights:
     if request.param == "tiny":
         folder = request.getfixturevalue("tiny_models")
         return Weights(
-            settings={"KIZU_PROFILE": "tiny", "MODEL_CACHE_DIR": str(folder), "OCR_MODEL": "easyocr"},
+            settings={"MODEL_PROFILE": "tiny", "MODEL_CACHE_DIR": str(folder), "OCR_MODEL": "easyocr"},
             operations=tuple(OPERATIONS),
         )
     if not WEIGHTS.is_dir():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +17,8 @@ from models.tasks import Task
 from tests.models.fakes import FREE, Parrot, spec_of
 
 OCR: Task[Parrot] = Task("ocr")
+SOUNDS: Task[Parrot] = Task("sounds")
+"""A task without a setting that names its model."""
 
 
 def settings_of(**values: Any) -> ModelSettings:
@@ -33,33 +36,67 @@ def choosing(name: str, chooses: bool, task: Task[Parrot] = OCR) -> AnySpec:
     return type(spec)(task=spec.task, name=name, select=select, load=spec.load)
 
 
+def test_a_setting_names_the_model() -> None:
+    specs = [choosing(name, True) for name in ("easyocr", "rapidocr")]
+    spec, variant = select(specs, "ocr", settings_of(ocr_model="rapidocr"))
+    assert (spec.name, variant.version) == ("rapidocr", "rapidocr-1")
+
+
 @pytest.mark.parametrize(
     ("offered", "chosen"),
     [
-        ([("easyocr", True), ("rapidocr", True)], "rapidocr"),  # OCR_MODEL names it
         ([("one", False), ("two", True)], "two"),  # the settings select only that
         ([("one", True)], "one"),
     ],
 )
-def test_the_settings_choose_the_model(offered: list[tuple[str, bool]], chosen: str) -> None:
-    specs = [choosing(name, chooses) for name, chooses in offered]
-    spec, variant = select(specs, "ocr", settings_of(ocr_model="rapidocr"))
+def test_of_models_that_nobody_named_the_only_one_that_fits_is_meant(
+    offered: list[tuple[str, bool]], chosen: str
+) -> None:
+    specs = [choosing(name, chooses, SOUNDS) for name, chooses in offered]
+    spec, variant = select(specs, "sounds", settings_of())
     assert (spec.name, variant.version) == (chosen, f"{chosen}-1")
 
 
 @pytest.mark.parametrize(
-    ("offered", "why"),
+    ("task", "offered", "why"),
     [
-        ([("one", False), ("two", False)], "not two"),
-        ([("one", True), ("two", True)], "several models do 'ocr' .*: one, two"),
-        ([("rapidocr", False), ("two", True)], "not rapidocr"),  # what is named is not replaced by another
-        ([], "no model of the catalog does 'ocr'"),
+        (SOUNDS, [("one", False), ("two", False)], "not two"),
+        (SOUNDS, [("one", True), ("two", True)], "several models do 'sounds' .*: one, two"),
+        (
+            OCR,
+            [("rapidocr", False), ("two", True)],
+            "not rapidocr",
+        ),  # what is named is not replaced by another
+        (OCR, [("one", True), ("two", True)], "OCR_MODEL=rapidocr is none of one, two"),
+        (OCR, [], "no model of the catalog does 'ocr'"),
     ],
 )
-def test_where_nothing_or_too_much_is_meant_it_says_why(offered: list[tuple[str, bool]], why: str) -> None:
-    specs = [choosing(name, chooses) for name, chooses in offered]
+def test_where_nothing_or_too_much_is_meant_it_says_why(
+    task: Task[Parrot], offered: list[tuple[str, bool]], why: str
+) -> None:
+    specs = [choosing(name, chooses, task) for name, chooses in offered]
     with pytest.raises(UnknownModel, match=why):
-        select(specs, "ocr", settings_of(ocr_model="rapidocr"))
+        select(specs, task.name, settings_of(ocr_model="rapidocr"))
+
+
+@pytest.mark.parametrize(
+    ("values", "chosen"),
+    [
+        ({"model_profile": "best"}, "reference"),
+        ({"model_profile": "auto"}, "reference"),
+        ({"model_profile": "tiny"}, "reference"),
+        ({"model_profile": "free"}, "packaged"),
+        ({"model_profile": "free", "caption_model": "base"}, "reference"),
+        ({"model_profile": "best", "caption_model": "composed"}, "packaged"),
+    ],
+)
+def test_the_profile_chooses_unless_a_setting_names_the_model(values: dict[str, Any], chosen: str) -> None:
+    caption: Task[Parrot] = Task("caption")
+    specs = [
+        replace(choosing("reference", True, caption), profile="best", also_called=("base", "large")),
+        replace(choosing("packaged", True, caption), profile="free", also_called=("composed",)),
+    ]
+    assert select(specs, "caption", settings_of(**values))[0].name == chosen
 
 
 def test_models_of_other_tasks_are_not_looked_at() -> None:

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import click
 
+from models.serving.profile import resolved
 from worker import operations
 from worker.app import check_dimensions
 from worker.commands.models.entry import all_entries, problems_of
@@ -64,7 +65,7 @@ def doctor(as_json: bool) -> None:
 async def examine() -> AsyncIterator[Check]:
     """Look at everything, the most basic first; what cannot be reached ends the list early."""
     try:
-        settings = read_target()
+        settings = await asyncio.to_thread(resolved, read_target())
     except StartupError as error:
         yield Check("settings", "failed", str(error))
         return

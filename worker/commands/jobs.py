@@ -204,13 +204,14 @@ def missing(names: tuple[str, ...], force: bool, yes: bool, as_json: bool) -> No
     Without an OPERATION: all of them. A fact is not missing where a photo was looked at in vain.
     """
     from models.errors import ModelError
+    from models.serving.profile import resolved
     from worker.library.missing import enqueue_missing, versions_of, without_weights
     from worker.operations import discover
 
     operations = discover()
     if unknown := [name for name in names if name not in operations]:
         raise click.BadParameter(f"{unknown[0]!r} is not one of {', '.join(operations)}.")
-    settings = read_target()
+    settings = resolved(read_target())
     chosen = [operations[name] for name in names or operations]
 
     async def act() -> dict[str, Any]:

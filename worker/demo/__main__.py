@@ -15,6 +15,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from models.serving.profile import resolved
 from worker.context import files_for
 from worker.demo.account import sign_up
 from worker.demo.samples import write_samples
@@ -64,7 +65,7 @@ def main(folder: Path | None, no_open: bool, as_json: bool) -> None:
 
 async def take_through(folder: Path, info: StackInfo, console: Console) -> Summary:
     """Sign in, upload, enqueue, work until the queue is empty, and count what there is."""
-    settings = await sign_up(info)
+    settings = await asyncio.to_thread(resolved, await sign_up(info))
     async with Connection(settings) as connection, files_for(connection, settings) as files:
         found = find_files([folder])
         with _progress(console) as progress:

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from models.tasks import CAPTION, Captioner, CaptionRequest
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from models.errors import ModelError
+from models.results import Seen
+from models.serving.asking import ModelAnswer
+from models.tasks import (
+    CAPTION,
+    COMPOSED,
+    FACES,
+    OBJECTS,
+    OCR,
+    Captioner,
+    CaptionRequest,
+    FaceFinder,
+    ObjectDetector,
+    TextReader,
+)
 from worker.context import Context
 from worker.core.job import Replace
 from worker.operations.operation import Finding, Operation, SharedPicture, provenance
 
+T = TypeVar("T")
+
 
 async def describe(picture: SharedPicture, context: Context) -> Finding:
-    request = CaptionRequest(frame=picture.frame, level=picture.level)
+    captioner = await context.models.identity(CAPTION)
+    seen = await see(picture, context) if captioner.name == COMPOSED else None
+    request = CaptionRequest(frame=picture.frame, level=picture.level, seen=seen)
     answer = await context.models.run(CAPTION, Captioner.describe, request, shape=picture.level)
     caption, model = answer.value, answer.model
     return Finding(
@@ -29,6 +50,24 @@ async def describe(picture: SharedPicture, context: Context) -> Finding:
         ],
         model=model,
     )
+
+
+async def see(picture: SharedPicture, context: Context) -> Seen:
+    """What the other models say of the picture; one that gives no answer has seen nothing."""
+    size = (picture.frame.width, picture.frame.height)
+    objects = await _said(picture.ask(context, OBJECTS, ObjectDetector.detect, shape=size), ())
+    faces = await _said(picture.ask(context, FACES, FaceFinder.find_faces), ())
+    reading = None
+    if picture.level != "brief":
+        reading = await _said(picture.ask(context, OCR, TextReader.read), None)
+    return Seen(objects=objects, faces=len(faces), text=reading.text if reading else "")
+
+
+async def _said(asking: Coroutine[Any, Any, ModelAnswer[Any]], otherwise: T) -> Any | T:
+    try:
+        return (await asking).value
+    except ModelError:
+        return otherwise
 
 
 OPERATION = Operation(

@@ -22,7 +22,7 @@ CROP_QUALITY: Final = 85
 
 
 async def find(picture: SharedPicture, context: Context) -> Finding:
-    answer = await context.models.run(FACES, FaceFinder.find_faces, picture.frame)
+    answer = await picture.ask(context, FACES, FaceFinder.find_faces)
     faces, model = answer.value, answer.model
     crops = await context.in_pixels(crop_all, picture.image, [face.box for face in faces])
     stored = await derived.store(context, crops) if crops else {}

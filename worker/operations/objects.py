@@ -9,9 +9,8 @@ from worker.operations.operation import Finding, Operation, SharedPicture, box_r
 
 
 async def detect(picture: SharedPicture, context: Context) -> Finding:
-    answer = await context.models.run(
-        OBJECTS, ObjectDetector.detect, picture.frame, shape=(picture.frame.width, picture.frame.height)
-    )
+    size = (picture.frame.width, picture.frame.height)
+    answer = await picture.ask(context, OBJECTS, ObjectDetector.detect, shape=size)
     things, model = answer.value, answer.model
     tagged_by = {"source": "kizu", "model": model.version}
     return Finding(

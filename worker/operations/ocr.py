@@ -14,7 +14,7 @@ CERTAIN = 0.5
 
 
 async def read(picture: SharedPicture, context: Context) -> Finding:
-    answer = await context.models.run(OCR, TextReader.read, picture.frame)
+    answer = await picture.ask(context, OCR, TextReader.read)
     reading, model = answer.value, answer.model
     return Finding(
         count=len(reading.regions),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from PIL import Image
 
 from models.frame import Frame
 from models.results import Box, Level, Vector
+from models.serving.asking import M, ModelAnswer, Out
 from models.spec import ModelIdentity
 from models.tasks import Task
 from worker.context import Context
@@ -27,6 +29,26 @@ class SharedPicture:
     sha256: str
     """Of the file's bytes, lower-case hexadecimal."""
     level: Level
+    answers: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
+    """What models were asked about it, by task; see `ask`."""
+
+    async def ask(
+        self,
+        context: Context,
+        task: Task[M],
+        call: Callable[[M, Sequence[Frame]], Sequence[Out]],
+        *,
+        shape: Hashable = None,
+    ) -> ModelAnswer[Out]:
+        """What the model of `task` says of the picture; asked once, however many operations want to know.
+
+        Raises a `ModelError`.
+        """
+        if task.name not in self.answers:
+            asking = context.models.run(task, call, self.frame, shape=shape)
+            self.answers[task.name] = asyncio.ensure_future(asking)
+        answer: ModelAnswer[Out] = await self.answers[task.name]
+        return answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

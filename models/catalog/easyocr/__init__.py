@@ -40,7 +40,7 @@ _NO_MEMORY_TO_PIN: Final = ".*pin_memory.*"
 
 
 def select(settings: ModelSettings) -> Variant:
-    if settings.kizu_profile == "tiny":
+    if settings.model_profile == "tiny":
         files = tuple(WeightFile(path=f"tiny/easyocr/{name}") for name in (_DETECTOR, SCRIPTS[0].file))
     else:
         script = script_of(settings.ocr_languages)
@@ -120,7 +120,7 @@ class EasyOcr(TextReader):
         self._reader = reader
         self._canvas = loading.settings.ocr_canvas
         self._lines_per_call = 1 if loading.device == "cpu" else 16
-        tiny = loading.settings.kizu_profile == "tiny"
+        tiny = loading.settings.model_profile == "tiny"
         self._languages = ("en",) if tiny else loading.settings.ocr_languages
         self._leftwards = not set(ARABIC.split()).isdisjoint(self._languages)
 

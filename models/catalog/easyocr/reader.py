@@ -24,7 +24,7 @@ def open_reader(loading: Loading, detector: Any = None) -> Any:
         from easyocr import Reader
         from easyocr.detection import get_textbox
 
-    tiny = loading.settings.kizu_profile == "tiny"
+    tiny = loading.settings.model_profile == "tiny"
     paths = list(loading.files.values())
     folder = str(paths[0].parent)
     search = list(sys.path)

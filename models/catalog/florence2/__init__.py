@@ -302,4 +302,12 @@ class _Deadline:
         return torch.full((tokens.shape[0],), self.passed, dtype=torch.bool, device=tokens.device)
 
 
-SPEC = ModelSpec(task=CAPTION, name="florence2", select=select, load=load, export=export)
+SPEC = ModelSpec(
+    task=CAPTION,
+    name="florence2",
+    also_called=("base", "large"),
+    profile="best",
+    select=select,
+    load=load,
+    export=export,
+)

@@ -41,10 +41,10 @@ _MEGABYTES: Final = {"base": 900, "large": 3400}
 
 
 def select(settings: ModelSettings) -> Variant:
-    if settings.kizu_profile == "tiny":
+    if settings.model_profile == "tiny":
         files = tuple(WeightFile(path=f"tiny/florence2/{name}") for name in _TINY)
         return _variant("tiny", files, megabytes=50)
-    size = settings.caption_model
+    size = "large" if settings.caption_model == "large" else "base"
     return _variant(size, tuple(_file(size, name) for name in _FILES), megabytes=_MEGABYTES[size])
 
 

@@ -74,7 +74,7 @@ _LINE: Final = 500
 
 
 def select(settings: ModelSettings) -> Variant:
-    if settings.kizu_profile == "tiny":
+    if settings.model_profile == "tiny":
         return _of_folder(settings, "tiny/openclip", "tiny")
     path = _path(settings.clip_pretrained)
     if path is not None and path.suffix not in _SUFFIXES:
@@ -125,7 +125,7 @@ def _variant(
         files=files,
         packages=("open_clip", "torch"),
         dimension=dimension,
-        megabytes=100 if settings.kizu_profile == "tiny" else 800,
+        megabytes=100 if settings.model_profile == "tiny" else 800,
         largest_batch=LARGEST_BATCH,
     )
 
@@ -304,4 +304,4 @@ class OpenClip(Embedder):
         return self._make_tokenizer()
 
 
-SPEC = ModelSpec(task=EMBED, name="open_clip", select=select, load=load, export=export)
+SPEC = ModelSpec(task=EMBED, name="open_clip", profile="best", select=select, load=load, export=export)

@@ -72,7 +72,7 @@ _LINE: Final = 500
 
 
 def select(settings: ModelSettings) -> Variant:
-    if settings.kizu_profile == "tiny":
+    if settings.model_profile == "tiny":
         return _variant("tiny", WeightFile(path="tiny/yolo/yolov8n-tiny.pt", pickled=True), megabytes=100)
     size = settings.yolo_size
     sha256, length = _RELEASED[size]
@@ -275,4 +275,4 @@ class Yolo(ObjectDetector):
         return tuple(thing_of(row, frame) for row in kept.tolist())
 
 
-SPEC = ModelSpec(task=OBJECTS, name="yolov8", select=select, load=load, export=export)
+SPEC = ModelSpec(task=OBJECTS, name="yolov8", profile="best", select=select, load=load, export=export)

@@ -29,7 +29,7 @@ def images_trial(tiny_models: Path) -> Trial:
     def settings(plan: Plan) -> Mapping[str, Any]:
         return {
             "lanes": {"ai": plan.slots},
-            "kizu_profile": "tiny",
+            "model_profile": "tiny",
             "model_cache_dir": tiny_models,
             "model_downloads": False,
             "model_threads": 1,  # the workers share the machine

@@ -223,7 +223,7 @@ def test_a_picture_of_any_size_can_be_looked_at(model: TextReader, size: tuple[i
 
 @pytest.mark.slow
 def test_the_tiny_profile_reads_with_its_own_weights(tiny_models: Path) -> None:
-    model = reader(tiny_models, kizu_profile="tiny", ocr_languages=("fr",))
+    model = reader(tiny_models, model_profile="tiny", ocr_languages=("fr",))
     [reading] = model.read([Frame.of(page((200, 120)))])
     assert reading.languages == ("en",)
     assert len(reading.regions) <= 1

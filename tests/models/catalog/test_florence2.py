@@ -35,7 +35,7 @@ def frame(width: int = 200, height: int = 150) -> Frame:
 
 def loaded(cache: Path, **settings: Any) -> Captioner:
     chosen = ModelSettings(
-        _env_file=None, kizu_profile="tiny", model_cache_dir=cache, model_downloads=False, **settings
+        _env_file=None, model_profile="tiny", model_cache_dir=cache, model_downloads=False, **settings
     )
     variant = SPEC.select(chosen)
     files = {file.path: cache / file.path for file in variant.files}

@@ -44,7 +44,7 @@ def need(backend: str) -> None:
 
 @pytest.fixture(scope="module")
 def tiny(tiny_models: Path) -> FaceFinder:
-    return finder(tiny_models, kizu_profile="tiny", model_backend="onnxruntime")
+    return finder(tiny_models, model_profile="tiny", model_backend="onnxruntime")
 
 
 def people(*who: tuple[str, int, int], size: tuple[int, int] = (640, 640)) -> Image.Image:
@@ -166,7 +166,7 @@ def test_the_faces_of_all_frames_are_recognised_in_one_batch(
             return super().run(names, feed)
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", Recording)
-    model = finder(tiny_models, kizu_profile="tiny", model_backend="onnxruntime")
+    model = finder(tiny_models, model_profile="tiny", model_backend="onnxruntime")
     batches.clear()  # of the load
     crowd = Frame.of(people(*(("red", x, y) for x in (104, 312, 520) for y in (104, 312, 520))))
     assert [len(faces) for faces in model.find_faces([crowd, crowd])] == [9, 9]
@@ -203,8 +203,8 @@ def test_pictures_without_room_for_a_face_have_none(tiny: FaceFinder, size: tupl
 
 def test_faces_below_the_threshold_are_dropped(tiny_models: Path) -> None:
     picture = Frame.of(people(("red", 300, 200)))
-    [[face]] = finder(tiny_models, kizu_profile="tiny", face_threshold=0.9).find_faces([picture])
-    strict = finder(tiny_models, kizu_profile="tiny", face_threshold=(1 + face.score) / 2)
+    [[face]] = finder(tiny_models, model_profile="tiny", face_threshold=0.9).find_faces([picture])
+    strict = finder(tiny_models, model_profile="tiny", face_threshold=(1 + face.score) / 2)
     assert strict.find_faces([picture]) == [()]
 
 
@@ -216,7 +216,7 @@ def test_the_library_finds_the_same(
     backend: str, size: tuple[int, int], scale: float, tiny_models: Path
 ) -> None:
     need(backend)
-    model = finder(tiny_models, kizu_profile="tiny", model_backend=backend)
+    model = finder(tiny_models, model_profile="tiny", model_backend=backend)
     assert (model.backend, model.precision) == (backend, "fp32")
     image = people(("red", 104, 104), ("blue", 216, 264), size=size)
     image = image.resize((int(size[0] * scale), int(size[1] * scale)), Image.Resampling.BICUBIC)

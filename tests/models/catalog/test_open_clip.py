@@ -53,7 +53,7 @@ def embedder(cache: Path, **values: Any) -> Embedder:
 
 
 def tiny(cache: Path, **values: Any) -> Embedder:
-    return embedder(cache, kizu_profile="tiny", **values)
+    return embedder(cache, model_profile="tiny", **values)
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_every_backend_gives_the_librarys_vectors(
 def test_bf16_comes_only_when_asked_and_is_a_version_of_its_own(
     cache: Path, expected: tuple[list[Any], list[Any]]
 ) -> None:
-    settings = settings_of(cache, kizu_profile="tiny", vector_precision="bf16")
+    settings = settings_of(cache, model_profile="tiny", vector_precision="bf16")
     model = SPEC.load(loading_of(settings))
     assert SPEC.select(settings).version == "openclip-tiny+bf16"
     assert model.precision == "bf16"
@@ -453,6 +453,6 @@ def test_the_fastest_way_depends_on_the_processor(
     answers: dict[str, Callable[[], bool]] = {"has_avx512": lambda: avx512, "has_bf16": lambda: bf16}
     for name, answer in answers.items():
         monkeypatch.setattr(catalog, name, answer)
-    loading = loading_of(settings_of(cache, kizu_profile="tiny", vector_precision=precision))
+    loading = loading_of(settings_of(cache, model_profile="tiny", vector_precision=precision))
     assert catalog._ways(loading)[0] == fastest
     assert {way.precision for way in catalog._ways(loading)} == {precision}

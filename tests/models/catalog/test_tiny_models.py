@@ -161,7 +161,7 @@ def test_two_makings_write_the_same_bytes(tiny_models: Path, tmp_path: Path) -> 
 
 
 def test_catalog_finds_all_its_tiny_files(tiny_models: Path) -> None:
-    settings = ModelSettings(kizu_profile="tiny", model_cache_dir=tiny_models, model_downloads=False)
+    settings = ModelSettings(model_profile="tiny", model_cache_dir=tiny_models, model_downloads=False)
     for spec in discover():
         variant = spec.select(settings)
         assert Weights(settings).paths(variant).keys() == {file.path for file in variant.files}

@@ -67,7 +67,7 @@ def weights(tiny_models: Path) -> Path:
 
 @lru_cache
 def tiny(cache: Path, weights: Path, **values: Any) -> ObjectDetector:
-    return loaded(settings_of(cache, kizu_profile="tiny", **values), weights)
+    return loaded(settings_of(cache, model_profile="tiny", **values), weights)
 
 
 @lru_cache

@@ -209,7 +209,7 @@ def test_every_tiny_model_loads_and_looks_and_asks_nobody(tiny_models: Path, tmp
             "HOME": str(home),
             "PATH": os.environ["PATH"],
             "MODEL_CACHE_DIR": str(tiny_models),
-            "KIZU_PROFILE": "tiny",
+            "MODEL_PROFILE": "tiny",
         },
         capture_output=True,
         text=True,

@@ -27,7 +27,7 @@ pytest.importorskip("onnxruntime")
 def run(tiny_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """`kizu models …` with the tiny models in a cache of the test's own."""
     (tmp_path / "tiny").symlink_to(tiny_models / "tiny")
-    monkeypatch.setenv("KIZU_PROFILE", "tiny")
+    monkeypatch.setenv("MODEL_PROFILE", "tiny")
     monkeypatch.setenv("MODEL_CACHE_DIR", str(tmp_path))
     command = importlib.import_module("worker.commands.models.export")
     monkeypatch.setattr(command, "silence", lambda *_, **__: None)  # the tests have done so
@@ -61,7 +61,7 @@ def test_weights_that_nobody_vouched_for_are_not_exported(run: Any) -> None:
 
 
 def test_missing_weights_say_how_to_get_them(run: Any) -> None:
-    result = run("export", "yolov8", KIZU_PROFILE="full", MODEL_DOWNLOADS="true")
+    result = run("export", "yolov8", MODEL_PROFILE="best", MODEL_DOWNLOADS="true")
     assert result.exit_code == 1
     assert "`kizu models pull yolov8-m` fetches it" in result.output
 

@@ -55,7 +55,7 @@ async def test_a_library_without_photos_lacks_nothing() -> None:
 
 
 def settings(cache: Path, **values: Any) -> Settings:
-    return Settings(_env_file=None, model_cache_dir=cache, kizu_profile="tiny", model_device="cpu", **values)
+    return Settings(_env_file=None, model_cache_dir=cache, model_profile="tiny", model_device="cpu", **values)
 
 
 async def test_a_fact_is_of_the_models_version_or_else_the_operations(
@@ -75,6 +75,6 @@ def test_operations_whose_models_lack_weights_are_named(tmp_path: Path) -> None:
 
 
 def test_a_model_that_nobody_knows_is_refused(tmp_path: Path) -> None:
-    chosen = settings(tmp_path).model_copy(update={"kizu_profile": "full", "face_pack": "nobody"})
+    chosen = settings(tmp_path).model_copy(update={"model_profile": "best", "face_pack": "nobody"})
     with pytest.raises(UnknownModel, match="FACE_PACK=nobody"):
         without_weights([operations.discover()["faces"]], chosen)

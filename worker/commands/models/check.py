@@ -14,6 +14,7 @@ from PIL import Image
 from models.catalog import discover
 from models.errors import BadWeights, ModelError
 from models.frame import Frame
+from models.serving.profile import resolved
 from models.serving.remote import RemoteModels
 from models.tasks import Task
 from models.weights.store import Weights
@@ -31,7 +32,7 @@ def check(wanted: tuple[str, ...], load: bool, as_json: bool) -> None:
 
     Only a model that the settings select can be loaded.
     """
-    settings = read_settings()
+    settings = resolved(read_settings())
     weights = Weights(settings)
     entries = [
         describe(chosen, settings, weights, thorough=True) for chosen in choose(wanted or ("all",), settings)

@@ -10,6 +10,7 @@ from models.backends.exports import NotExportable
 from models.backends.ways import is_installed
 from models.errors import BadWeights, ModelError
 from models.machine.quiet import silence
+from models.serving.profile import resolved
 from models.spec import Loading
 from models.weights.store import Weights
 from worker.commands.models.entry import Chosen, Entry, choose, describe, print_entries
@@ -25,7 +26,7 @@ def export(wanted: tuple[str, ...], as_json: bool) -> None:
 
     Of the models that the settings select, or of some. Weights are not fetched: `kizu models pull` does that.
     """
-    settings = read_settings()
+    settings = resolved(read_settings())
     weights = Weights(settings.model_copy(update={"model_downloads": False}))
     silence(settings.model_cache_dir, threads=settings.model_threads)
     entries = [

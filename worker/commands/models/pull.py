@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from models.errors import BadWeights, WeightsMissing
+from models.serving.profile import resolved
 from models.weights.store import Weights
 from worker.commands.models.entry import Chosen, Entry, choose, describe, print_entries
 from worker.output import as_json
@@ -26,7 +27,7 @@ def pull(wanted: tuple[str, ...], as_json: bool) -> None:
 
     A model may be called by its task, its name or its version, as `kizu models list` has them.
     """
-    settings = read_settings()
+    settings = resolved(read_settings())
     weights = Weights(settings)
     with _progress_bars(quiet=as_json) as progress:
         entries = [

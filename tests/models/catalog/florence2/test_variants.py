@@ -34,7 +34,7 @@ def test_digests_of_the_base_size_are_not_taken_for_the_large_ones() -> None:
 
 
 def test_the_tiny_profile_is_another_version_that_comes_from_nowhere() -> None:
-    variant = select(ModelSettings(_env_file=None, kizu_profile="tiny", caption_model="large"))
+    variant = select(ModelSettings(_env_file=None, model_profile="tiny", caption_model="large"))
     assert variant.version == "florence-2-tiny"
     assert {file.url for file in variant.files} == {None}
     assert "tiny/florence2/model.safetensors" in [file.path for file in variant.files]
