@@ -11,6 +11,7 @@ create table public.assets (
   thumbnail               text,
   media_type              text not null default 'photo',
   asset_file_id           uuid,
+  file_name               text,  -- as its owner calls the file; `path` may be named after its content
   width                   int,
   height                  int,
   taken_at                timestamptz,
@@ -39,7 +40,7 @@ create table public.assets (
   -- These travel with every claim of a job about the asset.
   constraint texts_are_short
     check (length(path) <= 1024 and length(web_uri) <= 4096 and length(thumbnail) <= 4096
-           and length(media_type) <= 200 and length(location_name) <= 1000),
+           and length(media_type) <= 200 and length(location_name) <= 1000 and length(file_name) <= 500),
   constraint size_is_positive
     check (width > 0 and height > 0),
   constraint latitude_is_on_earth

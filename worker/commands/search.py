@@ -1,4 +1,4 @@
-"""`kizu search`: The pictures that TEXT describes best, by the model that CLIP_MODEL names."""
+"""`kizu search`: The pictures that TEXT describes best, by the model that has seen them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from models.errors import ModelError
+from models.serving.profile import resolved
 from models.serving.remote import RemoteModels
 from worker.core.errors import NotFound
 from worker.library.search import search
@@ -26,7 +27,7 @@ LONGEST = 500
 @click.option("--limit", type=click.IntRange(1, 1000), default=10, show_default=True, help="Most pictures.")
 @as_json
 def search_command(text: tuple[str, ...], limit: int, as_json: bool) -> None:
-    """The pictures that TEXT describes best, by the model that CLIP_MODEL names.
+    """The pictures that TEXT describes best, by the model that has seen them.
 
     Similarities are comparable within one search. Exit code 1 says that the model is not to be had here, or
     that it has seen no picture yet.
@@ -38,18 +39,41 @@ def search_command(text: tuple[str, ...], limit: int, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    rows = [{**row, "similarity": f"{row['similarity']:.3f}"} for row in answer["found"]]
-    print_table(rows, ["rank", "similarity", "path"])
+    rows = [
+        {
+            "rank": row["rank"],
+            "similarity": f"{row['similarity']:.3f}",
+            "photo": row["file_name"] or row["path"],
+            "asset": row["asset_id"],
+        }
+        for row in answer["found"]
+    ]
+    print_table(rows, ["rank", "similarity", "photo", "asset"])
 
 
 async def find(settings: Settings, query: str, limit: int) -> dict[str, Any]:
-    """What `--json` prints."""
+    """What `--json` prints.
+
+    Where the reference model could run here but has seen no picture, as workers elsewhere could not have it,
+    MODEL_PROFILE=auto means the free model that has.
+    """
+    chosen = await asyncio.to_thread(resolved, settings)
+    try:
+        try:
+            return await _find(chosen, query, limit)
+        except NotFound:
+            if settings.model_profile != "auto" or chosen.embed_model:
+                raise
+            return await _find(settings.model_copy(update={"model_profile": "free"}), query, limit)
+    except (ModelError, NotFound) as error:
+        raise CommandFailed(f"{error.code}: {error}") from None
+
+
+async def _find(settings: Settings, query: str, limit: int) -> dict[str, Any]:
     models = RemoteModels(settings)
     try:
         async with Connection(settings) as connection:
             model_version, matches = await search(connection, models, query, limit)
-    except (ModelError, NotFound) as error:
-        raise CommandFailed(f"{error.code}: {error}") from None
     finally:
         await models.close()
     return {"text": query, "model_version": model_version, "found": [asdict(match) for match in matches]}

@@ -29,6 +29,9 @@ from worker.output import as_json, print_json
 from worker.project.connection import Connection
 from worker.settings import Settings, read_settings
 
+TOLD = ("assets", "jobs", "errors", "operations", "suggestion", "url")
+"""Fields of the summary that `--json` prints."""
+
 
 @click.command()
 @click.argument("folder", required=False, type=click.Path(exists=True, path_type=Path))
@@ -53,7 +56,7 @@ def main(folder: Path | None, no_open: bool, as_json: bool) -> None:
         fields = asdict(summary)
         print_json(
             {
-                **{name: fields[name] for name in ("assets", "jobs", "errors", "operations", "url")},
+                **{name: fields[name] for name in TOLD},
                 "seconds": seconds,
             }
         )
@@ -78,7 +81,7 @@ async def take_through(folder: Path, info: StackInfo, console: Console) -> Summa
             await ingest(connection, files, found, on_progress=on_progress)
             await _enqueue_missing(connection, settings)
             await work(connection, info, progress, progress.add_task("jobs finished", total=None))
-        return await summarize(connection, files, info)
+        return await summarize(connection, files, info, settings)
 
 
 async def _enqueue_missing(connection: Connection, settings: Settings) -> None:

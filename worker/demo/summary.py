@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from worker import operations
-from worker.demo.contact_sheet import write_contact_sheet
+from worker.demo.contact_sheet import Photo, write_contact_sheet
+from worker.demo.suggestion import Suggestion, suggest
 from worker.files.storage import Files
 from worker.local.stack import StackInfo
 from worker.log import printable
 from worker.project.connection import Connection
 from worker.project.tables import Store
+from worker.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +36,20 @@ class Summary:
     thumbnails: int
     web_versions: int
     contact_sheet: Path
+    suggestion: Suggestion | None = None
+    """A search worth trying first, and its answer."""
 
 
-async def summarize(connection: Connection, files: Files, info: StackInfo) -> Summary:
-    """Count what the user has now, and make the page that shows it."""
+async def summarize(connection: Connection, files: Files, info: StackInfo, settings: Settings) -> Summary:
+    """Count what the user has now, try a search, and make the page that shows it."""
     store = Store(connection)
     derived = [row async for row in store.every("derived_assets", "id,user_id,asset_id,kind,key")]
-    sheet = await write_contact_sheet(info.home / "contact-sheet", files, derived)
+    tags = [row async for row in store.every("asset_tags", "id,asset_id,tag_type,tag_value")]
+    suggestion = await suggest(
+        connection, settings, [row["tag_value"] for row in tags if row["tag_type"] == "object"]
+    )
+    photos = await photos_of(store, tags)
+    sheet = await write_contact_sheet(info.home / "contact-sheet", files, derived, photos, suggestion)
     jobs = [
         row async for row in store.every("jobs", "id,asset_id,job_type,status,error_code,result,completed_at")
     ]
@@ -54,7 +64,22 @@ async def summarize(connection: Connection, files: Files, info: StackInfo) -> Su
         thumbnails=kinds["thumbnail"],
         web_versions=kinds["web"],
         contact_sheet=sheet,
+        suggestion=suggestion,
     )
+
+
+async def photos_of(store: Store, tags: Iterable[Mapping[str, Any]]) -> dict[str, Photo]:
+    """The name of each photo and what is known of it: its description, else the names of what it shows."""
+    things: dict[str, set[str]] = {}
+    for tag in tags:
+        things.setdefault(tag["asset_id"], set()).add(tag["tag_value"])
+    words = {asset: ", ".join(sorted(names)) for asset, names in things.items()}
+    async for row in store.every("image_descriptions", "id,asset_id,description"):
+        words[row["asset_id"]] = row["description"]
+    return {
+        row["id"]: Photo(name=row["file_name"] or "", words=words.get(row["id"], ""))
+        async for row in store.every("assets", "id,file_name")
+    }
 
 
 def operations_of(jobs: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -86,6 +111,9 @@ def print_summary(summary: Summary, info: StackInfo, seconds: float) -> None:
         why = escape(printable(entry["why"]))
         missing = f", {entry['missing']} missing: {why}" if entry["missing"] else ""
         table.add_row(f"  {name}", f"{entry['done']} photos{missing}")
+    if summary.suggestion is not None:
+        best = ", ".join(summary.suggestion.names)
+        table.add_row(f"“{escape(printable(summary.suggestion.sentence))}”", escape(printable(best)))
     table.add_row("files", str(info.home / "storage"))
     table.add_row("contact sheet", str(summary.contact_sheet))
     table.add_row("look closer", "kizu jobs list, kizu jobs stats, kizu local status")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ IMAGES = {
     ".tiff": "image/tiff",
     ".webp": "image/webp",
 }
+LONGEST_NAME = 500
+"""Characters of a file's name that its row keeps."""
 AT_ONCE = 4
 """Uploads under way at the same time."""
 PER_CALL = 100
@@ -143,6 +146,7 @@ def _row(original: Original, user_id: UUID) -> Row:
     return {
         "user_id": str(user_id),
         "path": original.key,
+        "file_name": os.fsencode(original.path.name).decode(errors="replace")[:LONGEST_NAME],
         "media_type": "photo",
     }
 

@@ -11,7 +11,7 @@ from models.tasks import EMBED, Embedder
 from worker.core.errors import NotFound
 from worker.operations.operation import vector_text
 from worker.project.connection import Connection
-from worker.project.tables import Store
+from worker.project.tables import Row, Store
 
 EVERYTHING = -1.0
 """The least similarity there is: the best are found, however good they are."""
@@ -29,6 +29,8 @@ class Match:
     asset_id: str
     path: str | None
     """The photo's key in Storage; None where the asset was deleted a moment ago."""
+    file_name: str | None
+    """As its owner calls the file, where that is known."""
 
 
 async def search(
@@ -55,13 +57,14 @@ async def search(
             f"{model_version} has seen no picture yet; `kizu jobs missing embedding --yes` "
             "enqueues what a worker then does"
         )
-    paths = await paths_of(Store(connection), [row["asset_id"] for row in found])
+    assets = await assets_of(Store(connection), [row["asset_id"] for row in found])
     return model_version, [
         Match(
             rank=rank,
             similarity=row["similarity"],
             asset_id=row["asset_id"],
-            path=paths.get(row["asset_id"]),
+            path=assets.get(row["asset_id"], {}).get("path"),
+            file_name=assets.get(row["asset_id"], {}).get("file_name"),
         )
         for rank, row in enumerate(found, 1)
     ]
@@ -73,8 +76,10 @@ async def embed(models: Models, sentence: str) -> tuple[Vector, str]:
     return answer.value, answer.model.version
 
 
-async def paths_of(store: Store, asset_ids: Sequence[str]) -> Mapping[str, str]:
-    """The keys in Storage of assets, by their ids."""
+async def assets_of(store: Store, asset_ids: Sequence[str]) -> Mapping[str, Row]:
+    """The keys in Storage and the names of assets, by their ids."""
     pages = [asset_ids[start : start + IDS] for start in range(0, len(asset_ids), IDS)]
-    rows = [row for page in pages for row in await store.select("assets", "id,path", among={"id": page})]
-    return {row["id"]: row["path"] for row in rows}
+    rows = [
+        row for page in pages for row in await store.select("assets", "id,path,file_name", among={"id": page})
+    ]
+    return {row["id"]: row for row in rows}

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from worker.core.errors import NotFound
-from worker.demo.contact_sheet import write_contact_sheet
+from worker.demo.contact_sheet import MOST_FACES, Photo, write_contact_sheet
+from worker.demo.suggestion import Suggestion
 
 
 class Files:
@@ -33,20 +34,51 @@ async def test_the_page_shows_the_thumbnails_that_are_there(tmp_path: Path) -> N
         row("thumbnail", "gone", "removed meanwhile"),
         row("thumbnail", "b", "two"),
     ]
-    page = await write_contact_sheet(tmp_path / "sheet", files, rows)
+    photos = {"a": Photo(name="z.jpg", words="A dog."), "b": Photo(name="b.jpg", words="")}
+    page = await write_contact_sheet(tmp_path / "sheet", files, rows, photos, None)
     assert page == tmp_path / "sheet" / "index.html"
     assert sorted(path.name for path in page.parent.iterdir()) == ["a.jpg", "b.jpg", "index.html"]
     assert (page.parent / "b.jpg").read_bytes() == b"2"
     text = page.read_text()
     assert "<h1>2 photos</h1>" in text
-    assert text.index('src="a.jpg"') < text.index('src="b.jpg"')
+    assert text.index('src="b.jpg"') < text.index('src="a.jpg"'), "in the order of their names"
+    assert "<b>z.jpg</b>A dog." in text
 
 
 async def test_nothing_is_left_of_an_older_page(tmp_path: Path) -> None:
     (tmp_path / "sheet" / "deep").mkdir(parents=True)
     (tmp_path / "sheet" / "old.jpg").touch()
     nothing: Any = Files()
-    page = await write_contact_sheet(tmp_path / "sheet", nothing, [])
+    page = await write_contact_sheet(tmp_path / "sheet", nothing, [], {}, None)
     assert [path.name for path in page.parent.iterdir()] == ["index.html"]
     assert "<h1>0 photos</h1>" in page.read_text()
     assert page.parent.stat().st_mode & 0o077 == 0, "and it is nobody else's"
+
+
+async def test_a_search_and_the_faces_come_first(tmp_path: Path) -> None:
+    files: Any = Files(one=b"1", two=b"2", face=b"3")
+    rows = [row("thumbnail", "a", "one"), row("thumbnail", "b", "two"), row("face_crop", "a", "face")]
+    found = Suggestion(sentence="a dog", found=["b", "gone"], names=["b.jpg", "gone.jpg"])
+    text = (await write_contact_sheet(tmp_path / "sheet", files, rows, {}, found)).read_text()
+    search, faces, everything = text.split("<h2>")[1:]
+    assert "<q>a dog</q>" in search
+    assert (search.count("<img"), faces.count("<img"), everything.count("<img")) == (1, 1, 2)
+    assert 'src="b.jpg"' in search
+    assert 'src="face-0.jpg"' in faces
+
+
+async def test_what_users_wrote_is_only_shown(tmp_path: Path) -> None:
+    files: Any = Files(one=b"1")
+    photos = {"a": Photo(name="<script>.jpg", words='say "hi" & <b>bold</b>')}
+    text = (
+        await write_contact_sheet(tmp_path / "s", files, [row("thumbnail", "a", "one")], photos, None)
+    ).read_text()
+    assert "<script>" not in text
+    assert 'alt="say &quot;hi&quot; &amp; &lt;b&gt;bold&lt;/b&gt;"' in text
+
+
+async def test_of_very_many_faces_some_are_shown(tmp_path: Path) -> None:
+    files: Any = Files(face=b"1")
+    rows = [row("face_crop", str(number), "face") for number in range(MOST_FACES + 5)]
+    page = await write_contact_sheet(tmp_path / "s", files, rows, {}, None)
+    assert len(list(page.parent.glob("face-*.jpg"))) == MOST_FACES

@@ -1,0 +1,79 @@
+"""The search that the demo suggests, and that it goes without one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from models.errors import WeightsMissing
+from worker.core.errors import NotFound
+from worker.demo import suggestion
+from worker.demo.suggestion import sentence_for, suggest
+from worker.library.search import Match
+
+
+@pytest.mark.parametrize(
+    ("tags", "sentence"),
+    [
+        ([], None),
+        (["person", "person", "dog"], "a dog"),
+        (["person"], "a person"),
+        (["bus", "bus", "cat"], "a bus"),
+        (["cat", "bus"], "a bus"),
+        (["umbrella"], "an umbrella"),
+    ],
+)
+def test_it_is_what_most_photos_show(tags: list[str], sentence: str | None) -> None:
+    assert sentence_for(tags) == sentence
+
+
+@pytest.fixture
+def models(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What became of the models."""
+    told: list[str] = []
+
+    class Remote:
+        def __init__(self, settings: Any) -> None:
+            told.append("made")
+
+        async def close(self) -> None:
+            told.append("closed")
+
+    monkeypatch.setattr(suggestion, "RemoteModels", Remote)
+    return told
+
+
+async def test_the_answer_is_the_best_three(models: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def search(*asked: Any) -> Any:
+        assert asked[2:] == ("a dog", 3)
+        matches = [
+            Match(rank=1, similarity=0.5, asset_id="a", path="u/a.jpg", file_name="dog.jpg"),
+            Match(rank=2, similarity=0.4, asset_id="b", path="u/b.jpg", file_name=None),
+        ]
+        return "conse-1", matches
+
+    monkeypatch.setattr(suggestion, "search", search)
+    nothing: Any = None
+    found = await suggest(nothing, nothing, ["dog"])
+    assert found == suggestion.Suggestion(sentence="a dog", found=["a", "b"], names=["dog.jpg", "u/b.jpg"])
+    assert models == ["made", "closed"]
+
+
+@pytest.mark.parametrize("error", [WeightsMissing("none here"), NotFound("nothing seen yet")])
+async def test_without_a_model_nothing_is_suggested(
+    models: list[str], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def search(*_: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(suggestion, "search", search)
+    nothing: Any = None
+    assert await suggest(nothing, nothing, ["dog"]) is None
+    assert models == ["made", "closed"]
+
+
+async def test_no_model_is_started_for_nothing(models: list[str]) -> None:
+    nothing: Any = None
+    assert await suggest(nothing, nothing, []) is None
+    assert models == []
