@@ -144,9 +144,9 @@ def test_a_folder_is_ingested_once(library: Library, as_user: Kizu, tmp_path: Pa
     (tmp_path / "link.jpg").symlink_to(tmp_path / "summer" / "0.jpg")
 
     first = told(as_user("ingest", str(tmp_path), "--json"))
-    assert first == {"files": 4, "uploaded": 3, "already_there": 1, "already_queued": 3}
+    assert first == {"files": 4, "uploaded": 3, "already_there": 1, "already_queued": 3, "failures": []}
     again = told(as_user("ingest", str(tmp_path), "--json"))
-    assert again == {"files": 4, "already_there": 4, "already_queued": 3}
+    assert again == {"files": 4, "already_there": 4, "already_queued": 3, "failures": []}
     row = library.db.execute("select count(*) from assets where user_id = %s", [library.user_id]).fetchone()
     assert row == (3,)
     assert "4 pictures" in as_user("ingest", str(tmp_path)).stdout

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ from rich.progress import Progress
 
 from worker.context import files_for
 from worker.core.errors import NotFound
-from worker.library.ingest import IMAGES, find_files, ingest
+from worker.library.ingest import IMAGES, Report, find_files, ingest
 from worker.output import as_json, print_json, say
 from worker.project.connection import Connection
 from worker.target import read_target
@@ -23,26 +24,31 @@ from worker.target import read_target
 def ingest_command(paths: tuple[Path, ...], as_json: bool) -> None:
     """Upload photos (files, or folders with everything below them) and enqueue their jobs.
 
-    Signs in with KIZU_EMAIL and KIZU_PASSWORD. What is already in the library is not uploaded again.
+    Signs in with KIZU_EMAIL and KIZU_PASSWORD. What is already in the library is not uploaded again. A file
+    that cannot be read, or is too large, is named and left out; the exit code is then 1.
     """
     files = find_files(paths)
     if not files:
         raise NotFound(f"no picture is there: expected files ending in {', '.join(IMAGES)}")
-    counts = asyncio.run(ingest_files(files, quiet=as_json))
+    report = asyncio.run(ingest_files(files, quiet=as_json))
     if as_json:
-        print_json({"files": len(files), **counts})
+        failures = [{**asdict(failure), "path": str(failure.path)} for failure in report.failures]
+        print_json({"files": len(files), **report.counts, "failures": failures})
     else:
-        said = ", ".join(f"{count} {what}" for what, count in counts.items())
+        said = ", ".join(f"{count} {what}" for what, count in report.counts.items())
         say(f"{len(files)} pictures: {said}")
+        for failure in report.failures:
+            say(f"{failure.path}: {failure.code}: {failure.reason}", err=True)
+    sys.exit(bool(report.failures))
 
 
-async def ingest_files(files: list[Path], *, quiet: bool) -> Counter[str]:
+async def ingest_files(files: list[Path], *, quiet: bool) -> Report:
     settings = read_target()
     with Progress(transient=True, disable=quiet) as progress:
         bar = progress.add_task("uploading", total=len(files))
 
         def on_progress(what: str, amount: int) -> None:
-            if what in ("uploaded", "already_there"):
+            if what in ("uploaded", "already_there", "failed"):
                 progress.advance(bar, amount)
 
         async with Connection(settings) as connection, files_for(connection, settings) as store:

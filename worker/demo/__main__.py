@@ -24,6 +24,7 @@ from worker.demo.working import work
 from worker.library.ingest import IMAGES, find_files, ingest
 from worker.library.missing import enqueue_missing, versions_of, without_weights
 from worker.local.stack import LocalStack, StackInfo
+from worker.log import printable
 from worker.operations import discover
 from worker.output import as_json, print_json
 from worker.project.connection import Connection
@@ -75,11 +76,13 @@ async def take_through(folder: Path, info: StackInfo, console: Console) -> Summa
             uploading = progress.add_task("photos uploaded", total=len(found))
 
             def on_progress(what: str, amount: int) -> None:
-                if what in ("uploaded", "already_there"):
+                if what in ("uploaded", "already_there", "failed"):
                     progress.advance(uploading, amount)
 
-            await ingest(connection, files, found, on_progress=on_progress)
-            await _enqueue_missing(connection, settings)
+            report = await ingest(connection, files, found, on_progress=on_progress)
+            for failure in report.failures:
+                line = f"left out: {failure.path}: {failure.code}: {failure.reason}"
+                progress.console.print(printable(line), markup=False)
             await work(connection, info, progress, progress.add_task("jobs finished", total=None))
         return await summarize(connection, files, info, settings)
 

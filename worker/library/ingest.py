@@ -12,13 +12,13 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
 import httpx
 
-from worker.core.errors import DatabaseUnavailable, NotFound, StartupError
+from worker.core.errors import DatabaseUnavailable, NotFound, StartupError, TooLarge
 from worker.files.sources import ASSETS_BUCKET
 from worker.files.storage import Files
 from worker.project.connection import Connection
@@ -53,6 +53,24 @@ class Original:
     sha256: str
     key: str
     mime_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A file that did not come into the library, and why."""
+
+    path: Path
+    code: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of files."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    """How many were `uploaded`, `already_there`, `enqueued`, `already_queued`, `already_done`, `failed`."""
+    failures: list[Failure] = field(default_factory=list)
 
 
 def find_files(paths: Iterable[Path]) -> list[Path]:
@@ -90,11 +108,10 @@ def describe(path: Path, user_id: UUID) -> Original:
 
 async def ingest(
     connection: Connection, files: Files, paths: Sequence[Path], *, on_progress: Callable[[str, int], None]
-) -> Counter[str]:
-    """Bring files into the signed-in user's library.
+) -> Report:
+    """Bring files into the signed-in user's library; one that cannot be read, or is refused, is left out.
 
-    `on_progress(what, amount)` is called as things happen; the answer counts them: `uploaded`,
-    `already_there`, `enqueued`, `already_queued`, `already_done`.
+    `on_progress(what, amount)` is called as things happen, with the names that the report counts.
 
     Raises:
         StartupError: not signed in as a user.
@@ -104,42 +121,78 @@ async def ingest(
     user_id = connection.caller.user_id
     if user_id is None:
         raise StartupError("only a user has a library: set KIZU_EMAIL and KIZU_PASSWORD")
-    counts: Counter[str] = Counter()
+    report = Report()
 
     def count(what: str, amount: int = 1) -> None:
-        counts[what] += amount
+        report.counts[what] += amount
         on_progress(what, amount)
+
+    def fail(failure: Failure) -> None:
+        report.failures.append(failure)
+        count("failed")
 
     store = Store(connection)
     known = {
         row["path"]: row["id"] async for row in store.every("assets", "id,path", equal={"user_id": user_id})
     }
     for start in range(0, len(paths), PER_CALL):
-        page = await asyncio.gather(
-            *(asyncio.to_thread(describe, path, user_id) for path in paths[start : start + PER_CALL])
-        )
+        page = await _describe_all(paths[start : start + PER_CALL], user_id, fail)
         originals = {original.key: original for original in page}
         fresh = [original for original in originals.values() if original.key not in known]
         count("already_there", len(page) - len(fresh))
-        await _upload(files, fresh, lambda: count("uploaded"))
-        added = await store.add("assets", [_row(one, user_id) for one in fresh], unique="user_id,path")
+        stored = await _upload(files, fresh, lambda: count("uploaded"), fail)
+        added = await store.add("assets", [_row(one, user_id) for one in stored], unique="user_id,path")
         known |= {row["path"]: row["id"] for row in added}
-        for status in await _enqueue(connection, [known[key] for key in originals if key in known]):
+        here = [known[key] for key in originals if key in known]
+        for status in await _enqueue(connection, here) if here else []:
             count(status)
-    return counts
+    return report
 
 
-async def _upload(files: Files, originals: Sequence[Original], uploaded: Callable[[], None]) -> None:
-    """The files first, then their rows: an asset never points at nothing."""
+async def _describe_all(
+    paths: Sequence[Path], user_id: UUID, fail: Callable[[Failure], None]
+) -> list[Original]:
+    """Those that can be read, in order."""
+
+    def attempt(path: Path) -> Original | Failure:
+        try:
+            return describe(path, user_id)
+        except OSError as error:
+            return Failure(path=path, code="unreadable", reason=error.strerror or type(error).__name__)
+
+    found = await asyncio.gather(*(asyncio.to_thread(attempt, path) for path in paths))
+    for failure in found:
+        if isinstance(failure, Failure):
+            fail(failure)
+    return [original for original in found if isinstance(original, Original)]
+
+
+async def _upload(
+    files: Files,
+    originals: Sequence[Original],
+    uploaded: Callable[[], None],
+    fail: Callable[[Failure], None],
+) -> list[Original]:
+    """Those whose files are stored now: an asset never points at nothing."""
     gate = asyncio.Semaphore(AT_ONCE)
 
-    async def upload(original: Original) -> None:
+    async def upload(original: Original) -> Original | None:
         async with gate:
-            data = await asyncio.to_thread(original.path.read_bytes)
-            await files.upload(ASSETS_BUCKET, original.key, data, original.mime_type)
+            try:
+                data = await asyncio.to_thread(original.path.read_bytes)
+                await files.upload(ASSETS_BUCKET, original.key, data, original.mime_type)
+            except OSError as error:
+                reason = error.strerror or type(error).__name__
+                fail(Failure(path=original.path, code="unreadable", reason=reason))
+                return None
+            except TooLarge as error:
+                fail(Failure(path=original.path, code=error.code, reason=str(error)))
+                return None
             uploaded()
+            return original
 
-    await asyncio.gather(*(upload(original) for original in originals))
+    stored = await asyncio.gather(*(upload(original) for original in originals))
+    return [original for original in stored if original is not None]
 
 
 def _row(original: Original, user_id: UUID) -> Row:

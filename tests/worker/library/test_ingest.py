@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,13 @@ from uuid import UUID
 import httpx
 import pytest
 
-from worker.core.errors import DatabaseUnavailable, NotFound, StartupError
+from worker.core.errors import (
+    DatabaseUnavailable,
+    NotFound,
+    StartupError,
+    StorageUnavailable,
+    TooLarge,
+)
 from worker.library import ingest as module
 from worker.library.ingest import describe, find_files, ingest
 
@@ -89,6 +96,10 @@ class Library:
     async def upload(self, bucket: str, key: str, data: bytes, mime_type: str) -> None:
         assert (bucket, mime_type) == ("assets", "image/jpeg")
         assert key not in self.files
+        if data == b"huge":
+            raise TooLarge("larger than the bucket takes")
+        if data == b"outage":
+            raise StorageUnavailable("503")
         self.files[key] = data
 
     async def every(self, table: str, columns: str, *, equal: dict[str, Any]) -> Any:
@@ -124,10 +135,11 @@ def library(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 async def brought(library: Any, folder: Path) -> tuple[dict[str, int], list[tuple[str, int]]]:
     told: list[tuple[str, int]] = []
-    counts = await ingest(
+    report = await ingest(
         library, library, find_files([folder]), on_progress=lambda what, amount: told.append((what, amount))
     )
-    return {what: count for what, count in counts.items() if count}, told
+    library.failures = [(failure.path.name, failure.code) for failure in report.failures]
+    return {what: count for what, count in report.counts.items() if count}, told
 
 
 async def test_a_folder_is_uploaded_once(library: Any, tmp_path: Path) -> None:
@@ -139,6 +151,51 @@ async def test_a_folder_is_uploaded_once(library: Any, tmp_path: Path) -> None:
     put(tmp_path, "c.jpg")
     counts, _ = await brought(library, tmp_path)
     assert counts == {"already_there": 2, "uploaded": 1, "already_queued": 2, "enqueued": 1}
+
+
+async def test_a_file_that_cannot_come_in_is_named_and_the_others_do(
+    library: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, "a.jpg", "b.jpg", "huge.jpg", "locked.jpg")
+    (tmp_path / "huge.jpg").write_bytes(b"huge")
+
+    def locked(path: Path, user_id: UUID) -> Any:
+        if path.name == "locked.jpg":
+            raise PermissionError(13, "Permission denied")
+        return describe(path, user_id)
+
+    monkeypatch.setattr(module, "describe", locked)
+    counts, told = await brought(library, tmp_path)
+    assert counts == {"uploaded": 2, "enqueued": 2, "failed": 2}
+    assert sorted(library.failures) == [("huge.jpg", "too_large"), ("locked.jpg", "unreadable")]
+    assert sum(amount for what, amount in told if what in ("uploaded", "failed")) == 4
+    assert len(library.rows) == 2, "and there is no row without a file"
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "Store", lambda connection: connection)
+    counts, _ = await brought(library, tmp_path)
+    assert counts == {"already_there": 2, "already_queued": 2, "uploaded": 1, "enqueued": 1, "failed": 1}
+
+
+async def test_nothing_is_asked_for_where_no_file_came_in(library: Any, tmp_path: Path) -> None:
+    put(tmp_path, "huge.jpg")
+    (tmp_path / "huge.jpg").write_bytes(b"huge")
+    assert (await brought(library, tmp_path))[0] == {"failed": 1}
+    assert library.calls == []
+
+
+async def test_an_outage_is_no_fault_of_the_file(library: Any, tmp_path: Path) -> None:
+    put(tmp_path, "a.jpg")
+    (tmp_path / "a.jpg").write_bytes(b"outage")
+    with pytest.raises(StorageUnavailable):
+        await brought(library, tmp_path)
+
+
+async def test_a_row_keeps_the_name_of_its_file(library: Any, tmp_path: Path) -> None:
+    put(tmp_path, "Urlaub am Meer.jpg")
+    [original] = [describe(path, USER) for path in find_files([tmp_path])]
+    assert module._row(original, USER)["file_name"] == "Urlaub am Meer.jpg"
+    odd = replace(original, path=Path("caf\udce9.jpg"))  # a name that is no UTF-8
+    assert module._row(odd, USER)["file_name"] == "caf\ufffd.jpg"
 
 
 async def test_copies_of_a_photo_are_one(library: Any, tmp_path: Path) -> None:
