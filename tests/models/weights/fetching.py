@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -41,4 +42,16 @@ def packed(*members: tuple[str, bytes], way: int = zipfile.ZIP_DEFLATED) -> byte
     with zipfile.ZipFile(buffer, "w", way) as archive:
         for name, content in members:
             archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def tarred(*members: tuple[str | tarfile.TarInfo, bytes]) -> bytes:
+    """A gzipped tar; a member is a name, or a header of any kind."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz", format=tarfile.PAX_FORMAT) as archive:
+        for header, content in members:
+            if isinstance(header, str):
+                header = tarfile.TarInfo(header)
+                header.size = len(content)
+            archive.addfile(header, io.BytesIO(content))
     return buffer.getvalue()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import shutil
 import subprocess
 import sys
+import tarfile
 import textwrap
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import pytest
 
 from models.errors import BadWeights, WeightsMissing
 from models.weights.download import Wanted, fetch
-from tests.models.weights.fetching import CONTENT, get, left_over, packed, wanted
+from tests.models.weights.fetching import CONTENT, get, left_over, packed, tarred, wanted
 from tests.models.weights.shelf import serve
 
 
@@ -125,6 +127,64 @@ def test_archive_that_lies_about_a_size_is_not_unpacked_beyond_it(
         archive[at : at + 4] = (1000).to_bytes(4, "little")
     with serve(bytes(archive), "pack.zip") as shelf, pytest.raises(BadWeights):
         get(shelf.url, wanted(tmp_path, member="model.bin", size=1000, sha256=None), client)
+    assert left_over(tmp_path) == []
+
+
+def test_member_of_a_tar_is_written_to_its_target_whatever_it_calls_itself(
+    tmp_path: Path, client: httpx.Client
+) -> None:
+    archive = tarred(("../../../model.bin", CONTENT), ("/etc/other", b"x"), ("folder-" * 40 + "/long", b"y"))
+    with serve(archive, "pack.tgz") as shelf:
+        get(shelf.url, wanted(tmp_path, member="model.bin"), client)
+    assert left_over(tmp_path) == ["model.bin"]
+    assert not (tmp_path.parent / "model.bin").exists()
+    assert (tmp_path / "weights" / "model.bin").stat().st_mode & 0o111 == 0
+
+
+def header(kind: bytes, **about: object) -> tarfile.TarInfo:
+    found = tarfile.TarInfo("model.bin")
+    found.type = kind
+    for name, value in about.items():
+        setattr(found, name, value)
+    return found
+
+
+def with_size(size: bytes) -> bytes:
+    """A gzipped tar whose one header announces another size than it has content."""
+    plain = bytearray(header(tarfile.REGTYPE).tobuf(tarfile.USTAR_FORMAT))
+    plain[124:136] = size
+    plain[148:156] = b"%06o\0 " % (256 + sum(plain[:148]) + sum(plain[156:512]))
+    return gzip.compress(bytes(plain) + CONTENT)
+
+
+LONG = header(tarfile.GNUTYPE_LONGNAME, size=5_000_000)
+
+
+@pytest.mark.parametrize(
+    ("archive", "match"),
+    [
+        (tarred(("other.bin", b"x")), "holds 0 files called model.bin"),
+        (tarred(("a/model.bin", b"x"), ("b/model.bin", b"y")), "holds 2 files called model.bin"),
+        (tarred((header(tarfile.SYMTYPE, linkname="/etc/hostname"), b"")), "holds 0 files"),
+        (tarred(("x", CONTENT), (header(tarfile.LNKTYPE, linkname="x"), b"")), "holds 0 files"),
+        (tarred((header(tarfile.DIRTYPE), b"")), "holds 0 files"),
+        (tarred((header(tarfile.CHRTYPE, devmajor=1, devminor=5), b"")), "holds 0 files"),
+        (tarred((header(tarfile.FIFOTYPE), b"")), "holds 0 files"),
+        (tarred(("model.bin", b"x")), "has 1 bytes, expected 1048576"),
+        (tarred(("model.bin", bytes(5_000_000))), "has 5000000 bytes, expected 1048576"),
+        (tarred(("model.bin", bytes(len(CONTENT)))), "has SHA-256"),
+        (tarred((LONG, bytes(5_000_000)), ("x", b"")), "not of any size that headers have"),
+        (tarred(("zeros", bytes(70 * 1024**2)), ("model.bin", CONTENT)), "unpacks to more than"),
+        (with_size(b"\xff" * 12), "without end|cannot be unpacked|holds 0"),
+        (with_size(b"77777777777\0"), "unpacks to more than"),
+        (tarred(("model.bin", CONTENT))[:-2000], "cannot be unpacked"),
+        (gzip.compress(b"no tar at all"), "cannot be unpacked"),
+        (b"\x1f\x8b no gzip at all", "cannot be unpacked"),
+    ],
+)
+def test_wrong_tar_leaves_nothing(tmp_path: Path, client: httpx.Client, archive: bytes, match: str) -> None:
+    with serve(archive, "pack.tgz") as shelf, pytest.raises(BadWeights, match=match):
+        get(shelf.url, wanted(tmp_path, member="model.bin", size=len(CONTENT)), client)
     assert left_over(tmp_path) == []
 
 
