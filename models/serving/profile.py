@@ -44,7 +44,7 @@ def resolved(settings: S, specs: Iterable[AnySpec] | None = None, weights: Weigh
         if not best or not free:
             continue
         problem = obstacle(best[0], settings, weights)
-        if problem and not lacks(free[0].select(settings), settings):
+        if problem and not obstacle(free[0], settings, weights):
             chosen[setting] = free[0].name
             log.info("free model chosen", task=task, model=free[0].name, reason=problem)
     return settings.model_copy(update={**chosen, "model_profile": "best"})

@@ -105,7 +105,8 @@ class Weights:
             if failure is not None:
                 return str(failure)
             if not answers(file.url, self._cache, self._transport):
-                return f"{urlsplit(file.url).hostname} does not answer, or no longer has {_name(file.url)}"
+                server = urlsplit(file.url).hostname or f"the index of {urlsplit(file.url).scheme} packages"
+                return f"{server} does not answer, or no longer has {_name(file.url)}"
         return ""
 
     def states(self, variant: Variant, *, thorough: bool = False) -> tuple[FileState, ...]:

@@ -102,6 +102,13 @@ def test_each_task_is_chosen_for_itself_and_a_name_that_was_given_stays(tmp_path
     assert found == {"embed": "best-embed", "faces": "free-faces"}
 
 
+def test_where_neither_can_be_had_the_reference_says_what_it_lacks(tmp_path: Path) -> None:
+    free = spec(EMBED, "free", files=(WeightFile(path="free.bin", url="https://other.example/free.bin"),))
+    found, asked = chosen(tmp_path, best(), free)
+    assert found == {"embed": "best-embed"}
+    assert asked == [HUB, "https://other.example/free.bin"]
+
+
 @pytest.mark.parametrize("profile", ["best", "free", "tiny"])
 def test_other_profiles_are_left_as_they_are(profile: Any) -> None:
     settings = ModelSettings(_env_file=None, model_profile=profile)

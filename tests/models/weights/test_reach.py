@@ -76,3 +76,17 @@ def test_a_clock_that_was_set_back_is_noticed(tmp_path: Path) -> None:
 def test_a_cache_that_cannot_be_written_is_no_trouble(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert reach.answers(URL, tmp_path / "file" / "cache", Server().transport)
+
+
+def test_an_index_of_packages_is_asked_where_the_file_is(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(200 if request.url.path.endswith(".tgz") else 404)
+
+    transport = httpx.MockTransport(answer)
+    assert reach.answers("npm:@some/weights@1.0.0", tmp_path, transport)
+    assert not reach.answers("pypi:weights==1.0/weights-1.0-py3-none-any.whl", tmp_path, transport)
+    assert len(asked) == 2
+    assert set(json.loads((tmp_path / reach.NOTE).read_text())) == {"npm", "pypi"}
