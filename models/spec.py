@@ -62,6 +62,8 @@ class Variant:
     """To be importable; they come with an extra, `cpu` or `gpu`."""
     dimension: int | None = None
     """Of its vectors, where it makes any."""
+    same_face: float | None = None
+    """The cosine from which on two of its vectors are of one person, where they are of faces."""
     megabytes: int = 500
     """Resident memory it takes, until it has been measured."""
     largest_batch: Mapping[Device, int] = field(default_factory=lambda: {"cpu": 1, "cuda": 16, "mps": 8})
@@ -119,3 +121,5 @@ class ModelIdentity:
     """What ran it, e.g. `onnxruntime`."""
     precision: str
     device: Device
+    same_face: float | None = None
+    """As in `Variant`."""

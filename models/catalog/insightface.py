@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
 
 DIMENSION: Final = 512
+SAME_FACE: Final = 0.55
+"""What existing apps were tuned to."""
 DETECTOR_SIDE: Final = 640
 """Pixels of the detector's square, as in InsightFace's examples; faces from about 10 in it are found."""
 LEAST_WIDTH: Final = 20
@@ -118,6 +120,7 @@ def _variant(pack: str, files: tuple[WeightFile, ...], licence: Licence, *, mega
         files=files,
         packages=("insightface", "onnxruntime"),
         dimension=DIMENSION,
+        same_face=SAME_FACE,
         megabytes=megabytes,
         # Detection goes frame by frame; recognition takes the faces of all frames together.
         largest_batch={"cpu": 4, "cuda": 16, "mps": 4},

@@ -207,4 +207,5 @@ def identity_of(slot: Slot, digest: str | None, device: Device, model: Model | N
         backend=model.backend if model else "",
         precision=precision,
         device=device,
+        same_face=slot.variant.same_face,
     )

@@ -30,6 +30,7 @@ create table public.face_embeddings (
   bounding_box       jsonb not null,
   landmarks          jsonb,                      -- five points
   confidence         real,                       -- of the detection
+  same_face          real,                       -- the cosine from which its model takes two faces for one person
   cluster_id         uuid,
   contact_id         uuid,
   recognised         boolean not null default false, -- we took it for the contact; nobody said so
@@ -40,6 +41,7 @@ create table public.face_embeddings (
   created_at         timestamptz not null default now(),
 
   constraint a_face_has_one_place unique (asset_id, face_index),
+  constraint same_face_is_a_cosine check (same_face > 0 and same_face < 1),
   constraint asset_belongs_to_the_same_user foreign key (asset_id, user_id)
     references public.assets (id, user_id) on delete cascade,
   constraint cluster_belongs_to_the_same_user foreign key (cluster_id, user_id)

@@ -56,12 +56,12 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  c_alike constant float8 := 0.55; -- cosine; what existing apps were tuned to
+  c_alike constant float8 := 0.55; -- cosine, where the model says nothing; what existing apps were tuned to
   v_named jsonb; -- {id of a face: similarity}
 begin
   with
   here as materialized (
-    select id, embedding, model_version
+    select id, embedding, model_version, coalesce(same_face, c_alike) as same_face
       from public.face_embeddings
      where asset_id = p_asset
        and user_id = p_user
@@ -82,7 +82,7 @@ begin
            )
   ),
   alike as (
-    select here.id, known.contact_id, known.cluster_id,
+    select here.id, here.same_face, known.contact_id, known.cluster_id,
            1 - (here.embedding operator(extensions.<=>) known.embedding) as similarity
       from here
       join known using (model_version)
@@ -90,7 +90,7 @@ begin
   best_of_each_face as (
     select distinct on (id) *
       from alike
-     where similarity >= c_alike
+     where 1 - similarity <= 1 - same_face -- as a distance: where a vector is zero it is NaN, above every number
      order by id, similarity desc, contact_id
   ),
   best_of_each_contact as (
@@ -146,7 +146,7 @@ begin
      cross join unnest(v_old) as old
      where kizu.iou(row.bounding_box, old.bounding_box) > c_same_face
        and (row.model_version <> old.model_version
-            or 1 - (row.embedding operator(extensions.<=>) old.embedding) >= c_same_person)
+            or (row.embedding operator(extensions.<=>) old.embedding) <= 1 - c_same_person)
      order by overlap desc, row.face_index, old.id
   loop
     if not v_kept ? v_pair.face_index::text
@@ -163,10 +163,10 @@ begin
      and created_by is null;
 
   insert into public.face_embeddings (id, user_id, asset_id, run_id, face_index, embedding, bounding_box,
-                                      landmarks, confidence, face_thumbnail_url, model_version,
+                                      landmarks, confidence, same_face, face_thumbnail_url, model_version,
                                       weights_digest, cluster_id, contact_id, recognised, created_at)
   select coalesce(old.id, gen_random_uuid()), p_user, p_asset, p_run, row.face_index, row.embedding,
-         row.bounding_box, row.landmarks, row.confidence, row.face_thumbnail_url, row.model_version,
+         row.bounding_box, row.landmarks, row.confidence, row.same_face, row.face_thumbnail_url, row.model_version,
          row.weights_digest, case when stays then old.cluster_id end, case when stays then old.contact_id end,
          coalesce(stays and old.recognised, false), coalesce(old.created_at, now())
     from jsonb_populate_recordset(null::public.face_embeddings, p_rows) as row
@@ -199,6 +199,6 @@ select kizu.keep_internal('kizu.replace_faces(jsonb, uuid, uuid, uuid)');
 
 insert into public.result_tables (table_name, mode, columns, writer)
 values ('face_embeddings', 'replace',
-        array['face_index', 'embedding', 'bounding_box', 'landmarks', 'confidence', 'face_thumbnail_url',
+        array['face_index', 'embedding', 'bounding_box', 'landmarks', 'confidence', 'same_face', 'face_thumbnail_url',
               'model_version', 'weights_digest'],
         'replace_faces');

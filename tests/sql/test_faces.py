@@ -276,3 +276,29 @@ def test_things_we_saw_are_tagged_once_and_peoples_tags_stay(queue: Any) -> None
     assert see("dog", "dog", "bicycle") == ["bicycle", "bicycle", "dog"]
     assert see("cat") == ["bicycle", "cat"]
     assert see() == ["bicycle"]
+
+
+@pytest.mark.parametrize(("same_face", "recognised"), [(None, True), (0.5, True), (0.7, False)])
+def test_each_model_says_from_where_on_two_faces_are_one_person(
+    queue: Any, same_face: float | None, recognised: bool
+) -> None:
+    """The two vectors have a cosine of about 0.6; 0.55 is meant where nothing is said."""
+    user = queue.user()
+    ada = contact(queue, user)
+    known, new = queue.asset(user), queue.asset(user)
+    look(queue, user, known, face(0, HERE, somebody(1)))
+    name_face(queue, faces_of(queue, known)[0]["id"], ada)
+    look(queue, user, new, {**face(0, HERE, somebody(1, blur=1.25)), "same_face": same_face})
+    [found] = faces_of(queue, new)
+    assert found["recognised"] is recognised
+
+
+def test_a_face_without_a_vector_is_like_nobody(queue: Any) -> None:
+    """The cosine of a zero vector is NaN, which Postgres takes for more than any number."""
+    user = queue.user()
+    known, new = queue.asset(user), queue.asset(user)
+    look(queue, user, known, face(0, HERE, somebody(1)))
+    name_face(queue, faces_of(queue, known)[0]["id"], contact(queue, user))
+    look(queue, user, new, face(0, HERE, "[" + ",".join(["0"] * 512) + "]"))
+    [found] = faces_of(queue, new)
+    assert found["contact_id"] is None

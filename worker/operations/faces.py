@@ -52,6 +52,7 @@ async def find(picture: SharedPicture, context: Context) -> Finding:
                         "bounding_box": box_row(face.box),
                         "landmarks": [[round(x, 6), round(y, 6)] for x, y in face.landmarks],
                         "confidence": face.score,
+                        "same_face": model.same_face,
                         "face_thumbnail_url": derived.url(stored[crop_name(index)], public_url),
                         **provenance(model),
                     }
