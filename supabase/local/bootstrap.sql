@@ -2,11 +2,17 @@
 -- database half of Realtime. Runs at every start of the gateway, after Auth and Storage have made
 -- their own tables, and changes nothing the second time.
 
+-- Lifted while this file runs; the end of it locks the schema again.
+drop event trigger if exists realtime_is_locked;
+drop event trigger if exists realtime_keeps_what_it_has;
+
 do $$
 declare
   role_name text;
 begin
-  foreach role_name in array array['anon', 'authenticated', 'service_role', 'supabase_realtime_admin'] loop
+  foreach role_name in array array[
+    'anon', 'authenticated', 'service_role', 'supabase_realtime_admin', 'supabase_auth_admin'
+  ] loop
     if not exists (select from pg_catalog.pg_roles where rolname = role_name) then
       execute format('create role %I nologin noinherit', role_name);
     end if;
@@ -35,6 +41,15 @@ grant usage on schema public, extensions, auth, storage, realtime to anon, authe
 alter default privileges in schema public revoke all on tables from anon, authenticated, service_role;
 alter default privileges in schema public revoke all on sequences from anon, authenticated, service_role;
 alter default privileges in schema public revoke execute on functions from anon, authenticated, service_role;
+
+-- Postgres itself lets everybody execute a new function, and takes that back for all schemas at once or not at all.
+-- Extensions keep it: on a hosted project they belong to somebody else, and their operators are for everybody.
+alter default privileges revoke execute on functions from public;
+alter default privileges in schema extensions grant execute on functions to public;
+
+-- Auth works as this role, also when it calls a hook.
+grant usage on schema auth to supabase_auth_admin;
+grant all on all tables in schema auth to supabase_auth_admin;
 
 -- Auth's own tables stay out of reach; a project sees its callers through these four functions,
 -- which read the claims in either of the two places PostgREST has kept them.
@@ -163,3 +178,36 @@ begin
   end if;
 end;
 $$;
+
+-- The schema realtime is the platform's. A project may say in policies who may read and send on realtime.messages;
+-- any other change there is refused, as a hosted project refuses it, so that no migration comes to rely on one.
+create or replace function extensions.refuse_changes_of_realtime() returns event_trigger language plpgsql as $$
+declare
+  command record;
+begin
+  for command in select * from pg_event_trigger_ddl_commands() loop
+    if (command.schema_name = 'realtime' or command.object_identity = 'realtime')
+       and not (command.object_type = 'policy' and command.object_identity like '% on realtime.messages') then
+      raise insufficient_privilege using
+        message = format('permission denied for schema realtime: %s %s', command.command_tag, command.object_identity);
+    end if;
+  end loop;
+end;
+$$;
+
+create or replace function extensions.refuse_drops_in_realtime() returns event_trigger language plpgsql as $$
+declare
+  dropped record;
+begin
+  for dropped in select * from pg_event_trigger_dropped_objects() loop
+    if (dropped.schema_name = 'realtime' or dropped.object_identity = 'realtime')
+       and not (dropped.object_type = 'policy' and dropped.object_identity like '% on realtime.messages') then
+      raise insufficient_privilege using
+        message = format('permission denied for schema realtime: drop %s', dropped.object_identity);
+    end if;
+  end loop;
+end;
+$$;
+
+create event trigger realtime_is_locked on ddl_command_end execute function extensions.refuse_changes_of_realtime();
+create event trigger realtime_keeps_what_it_has on sql_drop execute function extensions.refuse_drops_in_realtime();

@@ -3,7 +3,8 @@
 
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type Claims, verifiedClaims } from "./tokens.ts";
+import { functionsWithoutJwt } from "./config.ts";
+import type { Tokens } from "./tokens.ts";
 import { apiUrl, type Settings } from "./settings.ts";
 
 type Handler = (request: Request) => Response | Promise<Response>;
@@ -14,10 +15,12 @@ export interface EdgeFunction {
 }
 
 /** Every function of the project. A function that cannot be imported fails alone, at its first call. */
-export async function loadFunctions(settings: Settings): Promise<Map<string, EdgeFunction>> {
+export async function loadFunctions(
+  settings: Settings,
+  config: string,
+): Promise<Map<string, EdgeFunction>> {
   const folder = join(settings.project, "functions");
   giveEnvironment(settings);
-  const config = await Deno.readTextFile(join(settings.project, "config.toml")).catch(() => "");
   const open = functionsWithoutJwt(config);
   const functions = new Map<string, EdgeFunction>();
   for (const name of await functionNames(folder)) {
@@ -74,28 +77,15 @@ async function capturedHandler(path: string, name: string): Promise<Handler> {
   return captured ?? (() => answer(503, "BOOT_ERROR", `${name} never called Deno.serve`));
 }
 
-/** Names with `verify_jwt = false` in a `config.toml`. */
-export function functionsWithoutJwt(config: string): Set<string> {
-  const open = new Set<string>();
-  let section = "";
-  for (const line of config.split("\n")) {
-    const header = /^\s*\[functions\.([\w-]+)\]/.exec(line);
-    if (header) section = header[1];
-    else if (/^\s*\[/.test(line)) section = "";
-    else if (section && /^\s*verify_jwt\s*=\s*false\b/.test(line)) open.add(section);
-  }
-  return open;
-}
-
 export async function callFunction(
   functions: Map<string, EdgeFunction>,
-  settings: Settings,
+  tokens: Tokens,
   request: Request,
 ): Promise<Response> {
   const name = new URL(request.url).pathname.split("/")[3] ?? "";
   const found = functions.get(name);
   if (!found) return answer(404, "NOT_FOUND", "Requested function was not found");
-  if (found.verifyJwt && request.method !== "OPTIONS" && !await isSignedIn(request, settings)) {
+  if (found.verifyJwt && request.method !== "OPTIONS" && !await isSignedIn(request, tokens)) {
     return answer(401, "UNAUTHORIZED_INVALID_JWT_FORMAT", "Invalid JWT");
   }
   try {
@@ -106,10 +96,10 @@ export async function callFunction(
   }
 }
 
-async function isSignedIn(request: Request, settings: Settings): Promise<boolean> {
+/** As the platform's own check, which knows tokens of the legacy secret only. */
+async function isSignedIn(request: Request, tokens: Tokens): Promise<boolean> {
   const token = request.headers.get("authorization")?.replace(/^Bearer\s+/i, "") ?? "";
-  const claims: Claims | null = await verifiedClaims(token, settings.jwtSecret);
-  return claims !== null;
+  return await tokens.verifiedLegacy(token) !== null;
 }
 
 function answer(status: number, code: string, message: string): Response {

@@ -3,22 +3,34 @@
 
 import { databaseUrl, GatewayConnection } from "./database.ts";
 import postgres from "postgres";
+import { join } from "node:path";
+import { accessTokenHook } from "./config.ts";
 import { callFunction, loadFunctions } from "./functions.ts";
+import { issued } from "./issuing.ts";
 import { keyClaims, type LiteApp, liteApp } from "./lite.ts";
 import { answering } from "./outage.ts";
 import { Realtime } from "./realtime/realtime.ts";
 import { apiUrl, readSettings, type Settings } from "./settings.ts";
 import { Objects } from "./storage/objects.ts";
 import { objectRoute } from "./storage/routes.ts";
+import { Tokens } from "./tokens.ts";
 
 const settings = await readSettings(Deno.args[0], Deno.args[1], Deno.args[2]);
+const config = await Deno.readTextFile(join(settings.project, "config.toml")).catch(() => "");
+const tokens = await Tokens.with(settings.signingKeys, settings.jwtSecret);
 const connection = new GatewayConnection(settings);
-const app = await liteApp(settings, connection);
+const app = await liteApp(settings, connection, tokens);
 await prepareDatabase(settings, app, connection);
-const functions = await loadFunctions(settings);
+const functions = await loadFunctions(settings, config);
 const access = {
-  jwtSecret: settings.jwtSecret,
-  keyClaims: (key: string) => keyClaims(key, settings),
+  tokens,
+  keyClaims: (key: string) => keyClaims(key, settings, tokens),
+};
+const issuing = {
+  tokens,
+  sql: connection.driver,
+  hook: accessTokenHook(config),
+  issuer: `${apiUrl(settings)}/auth/v1`,
 };
 const objects = new Objects(
   settings.storage,
@@ -57,11 +69,23 @@ async function route(
 ): Promise<Response> {
   const path = new URL(request.url).pathname;
   if (path === "/health") return Response.json({ instance: settings.instance });
-  if (path.startsWith("/functions/v1/")) return callFunction(functions, settings, request);
+  if (path.startsWith("/functions/v1/")) return callFunction(functions, tokens, request);
+  if (path === "/auth/v1/.well-known/jwks.json") return keySet();
   if (path === "/realtime/v1/websocket") return realtime.accept(request);
   const stored = await objectRoute(objects, access, request);
   if (stored) return stored;
-  return answering(() => app.fetch(request, { peerAddress: info.remoteAddr.hostname }));
+  return answering(async () => {
+    const asked = await tokens.translated(request);
+    const answer = await app.fetch(asked, { peerAddress: info.remoteAddr.hostname });
+    return await issued(answer, request, issuing);
+  });
+}
+
+/** Public, without a key: whoever wants to check a token fetches it. */
+function keySet(): Response {
+  return Response.json(tokens.published, {
+    headers: { "access-control-allow-origin": "*", "cache-control": "public, max-age=600" },
+  });
 }
 
 /** Auth's and Storage's tables, then ours. */

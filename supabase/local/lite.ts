@@ -4,19 +4,23 @@ import { App, type ServerOptions } from "@supabase/lite";
 import type { GatewayConnection } from "./database.ts";
 import { apiUrl, type Settings } from "./settings.ts";
 import { FileAdapter } from "./storage/adapter.ts";
-import { type Claims, verifiedClaims } from "./tokens.ts";
+import type { Claims, Tokens } from "./tokens.ts";
 
 type Middleware = NonNullable<ServerOptions["middlewares"]>[number];
 
 export type LiteApp = Awaited<ReturnType<typeof liteApp>>;
 
-export async function liteApp(settings: Settings, connection: GatewayConnection) {
+export async function liteApp(
+  settings: Settings,
+  connection: GatewayConnection,
+  tokens: Tokens,
+) {
   const app = new App({
     connection,
     api: { enabled: true, schemas: ["public"], max_rows: 1000, anonymous_enabled: false },
     auth: {
       enabled: true,
-      jwt_secret: settings.jwtSecret,
+      jwt_secret: tokens.innerSecret,
       publishable_key: settings.publishableKey,
       secret_key: settings.secretKey,
       site_url: apiUrl(settings),
@@ -27,7 +31,7 @@ export async function liteApp(settings: Settings, connection: GatewayConnection)
     studio: { enabled: false },
     options: {
       server: {
-        apiKeys: { resolver: (key: string) => resolved(key, settings) },
+        apiKeys: { resolver: (key: string) => resolved(key, settings, tokens) },
         middlewares: [restNeedsNoSession],
       },
     },
@@ -38,15 +42,19 @@ export async function liteApp(settings: Settings, connection: GatewayConnection)
 }
 
 /** Whom a key stands for: the two opaque ones, and the legacy ones, tokens with a fixed role. */
-export async function keyClaims(key: string, settings: Settings): Promise<Claims | null> {
+export async function keyClaims(
+  key: string,
+  settings: Settings,
+  tokens: Tokens,
+): Promise<Claims | null> {
   if (key === settings.publishableKey) return { role: "anon" };
   if (key === settings.secretKey) return { role: "service_role" };
-  const claims = await verifiedClaims(key, settings.jwtSecret);
+  const claims = await tokens.verifiedLegacy(key);
   return claims?.role === "anon" || claims?.role === "service_role" ? claims : null;
 }
 
-async function resolved(key: string, settings: Settings) {
-  const claims = await keyClaims(key, settings);
+async function resolved(key: string, settings: Settings, tokens: Tokens) {
+  const claims = await keyClaims(key, settings, tokens);
   if (claims === null) return null;
   const type = claims.role === "service_role" ? "secret" as const : "publishable" as const;
   return { type, claims };

@@ -1,5 +1,7 @@
 // The installation's ports, keys and folders, as `kizu local up` wrote them.
 
+import type { SigningKey } from "./tokens.ts";
+
 export interface Settings {
   /** Answers `/health`, so that `up` can tell its own gateway from a stranger on the port. */
   instance: string;
@@ -9,7 +11,10 @@ export interface Settings {
   authenticatorPassword: string;
   publishableKey: string;
   secretKey: string;
+  /** The legacy shared secret, which also signs the addresses of stored objects. */
   jwtSecret: string;
+  /** The first one signs, the others only verify. */
+  signingKeys: SigningKey[];
   /** Folder of the stored objects. */
   storage: string;
   /** The project's `supabase` folder: `functions/` and `config.toml`. */
@@ -36,6 +41,7 @@ export async function readSettings(
     publishableKey: file.publishable_key,
     secretKey: file.secret_key,
     jwtSecret: file.jwt_secret,
+    signingKeys: file.signing_keys,
     project,
     storage,
   };

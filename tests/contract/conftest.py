@@ -1,8 +1,9 @@
 """Which project the contract is held against: the embedded stack, or the one these variables name.
 
 KIZU_TEST_URL, KIZU_TEST_PUBLISHABLE_KEY and KIZU_TEST_SECRET_KEY point the suite at any Supabase project
-with our migrations and functions on it, where sign-ups need no confirmation. KIZU_TEST_JWT_SECRET is
-optional: without it the tests that mint tokens of their own are skipped.
+with our migrations and functions on it, where sign-ups need no confirmation and the custom access token hook
+is on. KIZU_TEST_SIGNING_KEY, a file with a private key that was imported into the project, is optional:
+without it the tests that mint tokens of their own are skipped, as is what needs KIZU_TEST_JWT_SECRET.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,19 +21,28 @@ import jwt
 import pytest
 from supabase import Client, ClientOptions, create_client
 
+from worker.signing import SigningKey, read_signing_key, signed_token
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     url: str
     publishable_key: str
     secret_key: str
+    signing_key: SigningKey | None
     jwt_secret: str | None
 
     def token(self, role: str, sub: str | None = None, *, seconds: float = 600) -> str:
+        if self.signing_key is None:
+            pytest.skip("KIZU_TEST_SIGNING_KEY is not set")
+        return signed_token(self.signing_key, role=role, sub=sub, seconds=seconds)
+
+    def legacy_token(self, role: str, sub: str | None = None) -> str:
+        """As `token`, but signed with the shared secret."""
         if self.jwt_secret is None:
             pytest.skip("KIZU_TEST_JWT_SECRET is not set")
         now = int(time.time())
-        claims: dict[str, Any] = {"role": role, "iat": now - 1, "exp": int(now + seconds)}
+        claims: dict[str, Any] = {"role": role, "iat": now - 1, "exp": now + 600}
         return jwt.encode(claims | ({"sub": sub} if sub else {}), self.jwt_secret, algorithm="HS256")
 
 
@@ -56,6 +67,9 @@ def project(request: pytest.FixtureRequest) -> Project:
             url=url,
             publishable_key=os.environ["KIZU_TEST_PUBLISHABLE_KEY"],
             secret_key=os.environ["KIZU_TEST_SECRET_KEY"],
+            signing_key=read_signing_key(Path(key).read_text())
+            if (key := os.environ.get("KIZU_TEST_SIGNING_KEY"))
+            else None,
             jwt_secret=os.environ.get("KIZU_TEST_JWT_SECRET"),
         )
     stack = request.getfixturevalue("stack")
@@ -63,6 +77,7 @@ def project(request: pytest.FixtureRequest) -> Project:
         url=stack.url,
         publishable_key=stack.publishable_key,
         secret_key=stack.secret_key,
+        signing_key=stack.signing_key,
         jwt_secret=stack.jwt_secret,
     )
 

@@ -70,7 +70,10 @@ def test_internal_functions_are_granted_to_nobody(queue: Any) -> None:
         for f in queue.rows(FUNCTIONS)
         if f["schema"] == "kizu" and set(f["grantees"]) - {owner}
     }
-    assert granted == {"kizu.now()": ["service_role"]}  # a column default of tables it may insert into
+    assert granted == {
+        "kizu.custom_access_token_hook(jsonb)": ["supabase_auth_admin"],
+        "kizu.now()": ["service_role"],  # a column default of tables it may insert into
+    }
 
 
 @pytest.mark.stack
@@ -79,7 +82,8 @@ def test_every_verb_asks_who_is_calling(queue: Any) -> None:
         "select proname, prosrc from pg_proc where pronamespace = 'public'::regnamespace and prosecdef"
     )
     asking = {verb["proname"] for verb in verbs if "kizu.caller_scope()" in verb["prosrc"]}
-    assert {verb["proname"] for verb in verbs} - asking == {"prune_jobs"}  # the service's alone
+    alone = {"prune_jobs", "set_worker_account"}  # the service's
+    assert {verb["proname"] for verb in verbs} - asking == alone
 
 
 @pytest.mark.stack
@@ -108,7 +112,11 @@ def test_every_policy_names_its_role_and_checks_what_it_writes(queue: Any) -> No
         " where schemaname = 'public' or starts_with(policyname, 'kizu_')"
     )
     assert len(policies) > 40
-    assert {role for policy in policies for role in policy["roles"]} == {"authenticated", "kizu_worker"}
+    assert {role for policy in policies for role in policy["roles"]} == {
+        "authenticated",
+        "kizu_worker",
+        "supabase_auth_admin",
+    }
     assert [p for p in policies if p["cmd"] == "ALL"] == []
     assert [p for p in policies if p["cmd"] in ("INSERT", "UPDATE") and p["with_check"] is None] == []
 

@@ -61,7 +61,7 @@ def reset(as_json: bool) -> None:
 @click.option("--role", default="kizu_worker", show_default=True, help="Postgres role of the bearer.")
 @click.option("--days", default=30, show_default=True, help="How long it is valid.")
 def token(role: str, days: int) -> None:
-    """Print a JWT for KIZU_WORKER_TOKEN, signed by the embedded Supabase."""
+    """Print a JWT for KIZU_WORKER_TOKEN, signed with the embedded Supabase's signing key."""
     stack = _stack()
     from worker.local.stack import mint_token
 

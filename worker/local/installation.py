@@ -14,6 +14,8 @@ import socket
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from worker.signing import SigningKey, new_signing_key
+
 API_PORT = 54321  # the Supabase CLI's own ports, taken when they are free
 DATABASE_PORT = 54322
 
@@ -30,6 +32,8 @@ class Installation:
     publishable_key: str
     secret_key: str = field(repr=False)
     jwt_secret: str = field(repr=False)
+    signing_keys: tuple[SigningKey, ...] = field(default=(), repr=False)
+    """The first one signs, the others only verify; an installation of an older version has none yet."""
 
     @property
     def url(self) -> str:
@@ -60,6 +64,7 @@ def draw_installation() -> Installation:
         publishable_key=f"sb_publishable_{secrets.token_urlsafe(24)}",
         secret_key=f"sb_secret_{secrets.token_urlsafe(24)}",
         jwt_secret=secrets.token_hex(32),
+        signing_keys=(new_signing_key(),),
     )
 
 
@@ -72,8 +77,9 @@ def read_installation(path: Path) -> Installation | None:
     """The installation that the file describes; None when there is no file, or only half of one."""
     try:
         found = json.loads(path.read_text())
-        return Installation(**found)
-    except (FileNotFoundError, ValueError, TypeError):
+        keys = tuple(found.pop("signing_keys", ()))
+        return Installation(**found, signing_keys=keys)
+    except (FileNotFoundError, ValueError, TypeError, AttributeError):
         return None
 
 

@@ -16,7 +16,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from worker.core.errors import StartupError
@@ -32,6 +32,7 @@ from worker.local.installation import (
 )
 from worker.local.migrations import apply_migrations
 from worker.local.postgres import Postgres, answers
+from worker.signing import SigningKey, new_signing_key, signed_token
 
 PROJECT = Path(__file__).resolve().parents[2] / "supabase"
 LOCK_SECONDS = 180
@@ -46,6 +47,7 @@ class StackInfo:
     publishable_key: str
     secret_key: str = field(repr=False)
     jwt_secret: str = field(repr=False)
+    signing_key: SigningKey = field(repr=False)
     database_url: str = field(repr=False)
     home: Path
 
@@ -121,6 +123,9 @@ class LocalStack:
             found = draw_installation()
             self._forget_data_without_password()
             write_installation(self._config, found)
+        elif not found.signing_keys:
+            found = replace(found, signing_keys=(new_signing_key(),))
+            write_installation(self._config, found)
         return found
 
     def _forget_data_without_password(self) -> None:
@@ -168,6 +173,7 @@ class LocalStack:
             publishable_key=installation.publishable_key,
             secret_key=installation.secret_key,
             jwt_secret=installation.jwt_secret,
+            signing_key=next(iter(installation.signing_keys), {}),
             database_url=installation.database_url,
             home=self.home,
         )
@@ -192,10 +198,4 @@ class LocalStack:
 
 def mint_token(info: StackInfo, *, role: str, sub: str | None = None, ttl: float = 3600) -> str:
     """A JWT that the stack accepts as `role` (and user `sub`) for `ttl` seconds; negative is expired."""
-    now = time.time()
-    claims: dict[str, object] = {"role": role, "iat": int(now) - 1, "exp": int(now + ttl)}
-    if sub is not None:
-        claims["sub"] = sub
-    import jwt  # here, because few commands need it and it is slow to import
-
-    return jwt.encode(claims, info.jwt_secret, algorithm="HS256")
+    return signed_token(info.signing_key, role=role, sub=sub, seconds=ttl)

@@ -130,6 +130,11 @@ class Account:
 
     def _adopt(self, session: Session) -> None:
         caller = caller_of_token(session.access_token, origin="the account's token")
+        if self._caller not in (None, caller):
+            # Whose jobs are claimed and how the worker is woken was decided with the first.
+            raise AuthFailed(
+                f"The account was a {self._caller.kind} and is a {caller.kind} now: start the worker anew"
+            )
         self._session = session
         self._caller = caller
         # Jitter, so that workers started together do not refresh together.

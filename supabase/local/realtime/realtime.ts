@@ -1,7 +1,7 @@
 // Realtime at `/realtime/v1/websocket`: the sockets, the log, and the bridge between them.
 
 import type { Sql } from "postgres";
-import type { Claims } from "../tokens.ts";
+import type { Claims, Tokens } from "../tokens.ts";
 import { type Channel, subTopic } from "./channel.ts";
 import { Commits } from "./commits.ts";
 import { Delivery } from "./delivery.ts";
@@ -22,14 +22,14 @@ export interface Options {
   requests: Sql;
   /** For `Commits` alone. */
   watch: Sql;
-  jwtSecret: string;
+  tokens: Tokens;
   /** Called whenever the database has been reached, again or for the first time. */
   connected(): void;
   keyClaims(key: string): Promise<Claims | null>;
 }
 
 export class Realtime implements Listener, House {
-  readonly jwtSecret: string;
+  readonly tokens: Tokens;
   readonly keyClaims: (key: string) => Promise<Claims | null>;
   readonly policies: Policies;
   readonly #sql: Sql;
@@ -41,8 +41,8 @@ export class Realtime implements Listener, House {
   #lastId = 0;
   #pruning: ReturnType<typeof setInterval> | undefined;
 
-  constructor({ databaseUrl, sql, requests, watch, jwtSecret, keyClaims, connected }: Options) {
-    this.jwtSecret = jwtSecret;
+  constructor({ databaseUrl, sql, requests, watch, tokens, keyClaims, connected }: Options) {
+    this.tokens = tokens;
     this.keyClaims = keyClaims;
     this.policies = new Policies(sql, requests);
     this.#sql = sql;

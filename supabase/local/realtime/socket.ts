@@ -1,6 +1,6 @@
 // One client's WebSocket: joins, leaves, heartbeats, fresh tokens, and the end of old ones.
 
-import { type Claims, verifiedClaims } from "../tokens.ts";
+import type { Claims, Tokens } from "../tokens.ts";
 import { bindingsOf, type Channel, subTopic } from "./channel.ts";
 import { FilterError } from "./filters.ts";
 import { decode, encode, type Message, type Version } from "./protocol.ts";
@@ -10,7 +10,7 @@ const SLOW_CLIENT_BYTES = 32 * 1024 * 1024;
 
 /** What a socket needs to know of the rest. */
 export interface House {
-  jwtSecret: string;
+  tokens: Tokens;
   /** The claims an opaque or legacy key stands for; null for one that is not ours. */
   keyClaims(key: string): Promise<Claims | null>;
   mayListen(claims: Claims, topic: string): Promise<boolean>;
@@ -138,7 +138,7 @@ export class ClientSocket {
   async #claimsOf(token: unknown): Promise<Claims | null> {
     if (typeof token !== "string" || token === "") return this.#keyClaims;
     if (token.split(".").length !== 3) return await this.#house.keyClaims(token);
-    return await verifiedClaims(token, this.#house.jwtSecret);
+    return await this.#house.tokens.verified(token);
   }
 
   #watchExpiry(channel: Joined): void {

@@ -1,7 +1,7 @@
 // Storage over HTTP, for objects. Buckets, moving and copying are lite's own.
 
 import { isOutage } from "../outage.ts";
-import { type Claims, verifiedClaims } from "../tokens.ts";
+import type { Claims, Tokens } from "../tokens.ts";
 import {
   internal,
   invalidKey,
@@ -25,7 +25,7 @@ const CORS = {
 };
 
 export interface Access {
-  jwtSecret: string;
+  tokens: Tokens;
   keyClaims(key: string): Promise<Claims | null>;
 }
 
@@ -110,7 +110,7 @@ async function callerOf(request: Request, access: Access): Promise<Claims> {
   const bearer = request.headers.get("authorization")?.replace(/^Bearer\s+/i, "");
   const token = bearer || request.headers.get("apikey") || "";
   const claims = token.split(".").length === 3
-    ? await verifiedClaims(token, access.jwtSecret)
+    ? await access.tokens.verified(token)
     : await access.keyClaims(token);
   if (claims === null) throw invalidToken();
   return claims;

@@ -63,7 +63,13 @@ def test_what_is_missing_is_printed_with_what_helps(
         contact_sheet=tmp_path / "index.html",
     )
     info = StackInfo(
-        url=summary.url, publishable_key="", secret_key="", jwt_secret="", database_url="", home=tmp_path
+        url=summary.url,
+        publishable_key="",
+        secret_key="",
+        jwt_secret="",
+        signing_key={},
+        database_url="",
+        home=tmp_path,
     )
     print_summary(summary, info, 1.5)
     said = capsys.readouterr().out
