@@ -102,6 +102,11 @@ class Connection:
         return self._account.caller if self._account else self._fixed_caller
 
     @property
+    def has_account(self) -> bool:
+        """Whether the token comes from Auth, and is renewed there."""
+        return self._account is not None
+
+    @property
     def token(self) -> str:
         """The token for the header `Authorization` right now; never to be logged."""
         return self._account.token if self._account else self._fixed_token or self.api_key

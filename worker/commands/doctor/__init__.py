@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass
-from typing import Literal
+from dataclasses import asdict
 from uuid import uuid4
 
 import click
+import httpx
 
 from models.serving.profile import resolved
 from worker import operations
 from worker.app import check_dimensions
+from worker.commands.doctor.check import Check, State
+from worker.commands.doctor.clock import check_clock
+from worker.commands.doctor.database import judge
+from worker.commands.doctor.keys import check_settings, check_token
 from worker.commands.models.entry import all_entries, problems_of
 from worker.context import files_for
 from worker.core.errors import JobError, StartupError
@@ -29,17 +34,7 @@ from worker.target import read_target
 REALTIME_SECONDS = 15.0
 SPACE_WANTED = 2 * 1024**3
 """Bytes free under KIZU_HOME, below which doctor warns."""
-MARKS = {"ok": "✓", "warning": "!", "failed": "✗"}
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at."""
-
-    subject: str
-    state: Literal["ok", "warning", "failed"]
-    text: str
-    """What was found or, if not ok, how to fix it."""
+KEY_SET = "/auth/v1/.well-known/jwks.json"
 
 
 @click.command()
@@ -52,7 +47,8 @@ def doctor(as_json: bool) -> None:
         async for check in examine():
             checks.append(check)
             if not as_json:
-                say(f"{MARKS[check.state]} {check.subject}: {check.text}")
+                for line in check.shown():
+                    say(line)
         return checks
 
     checks = asyncio.run(run())
@@ -76,14 +72,20 @@ async def examine() -> AsyncIterator[Check]:
     for check in _machine(settings):
         yield check
     yield _models(settings)
+    for check in check_settings(settings, now=time.time()):
+        yield check
     try:
         async with Connection(settings, patience=5) as connection:
             who = connection.caller
             yield Check("sign-in", "ok", f"{who.kind}{f' {who.user_id}' if who.user_id else ''}")
+            for check in await _time_and_keys(connection):
+                yield check
             queue = await _queue(connection, settings)
             yield queue
             if queue.state == "failed":
                 return
+            for check in await _database(connection):
+                yield check
             yield await _vectors(connection, settings)
             yield await _realtime(connection, settings)
             yield await _storage(connection, settings)
@@ -95,7 +97,7 @@ def _machine(settings: Settings) -> list[Check]:
     home = settings.kizu_home
     home = home if home.exists() else home.absolute().parent
     free = shutil.disk_usage(home).free
-    state: Literal["ok", "warning"] = "ok" if free >= SPACE_WANTED else "warning"
+    state: State = "ok" if free >= SPACE_WANTED else "warning"
     checks = [Check("disk", state, f"{free / 1024**3:.1f} GiB free at {home}")]
     if ffmpeg := shutil.which("ffmpeg"):
         checks.append(Check("ffmpeg", "ok", ffmpeg))
@@ -109,9 +111,34 @@ def _machine(settings: Settings) -> list[Check]:
 def _models(settings: Settings) -> Check:
     """A worker without models works; its photos lack facts until one with them comes."""
     entries = all_entries(settings)
+    chosen = [entry for entry in entries if entry.selected]
+    ready = tuple(f"{entry.task}: {entry.version}" for entry in chosen if not entry.problem)
     if problems := problems_of(entries):
-        return Check("models", "warning", "; ".join(problems))
-    return Check("models", "ok", ", ".join(str(entry.version) for entry in entries if entry.selected))
+        return Check("models", "warning", "; ".join(problems), lines=(*ready, *problems))
+    return Check("models", "ok", ", ".join(str(entry.version) for entry in chosen), lines=ready)
+
+
+async def _time_and_keys(connection: Connection) -> list[Check]:
+    """One answer of Auth, open to everybody, tells its clock and the keys that tokens are checked with."""
+    asked = time.time()
+    try:
+        answer = await connection.request("GET", KEY_SET)
+        kids = [key["kid"] for key in answer.json()["keys"]] if answer.is_success else None
+    except (httpx.RequestError, ValueError, KeyError, TypeError):
+        return [
+            Check("clock", "warning", f"could not be compared: {KEY_SET} was not answered as it should be")
+        ]
+    clock = check_clock(asked=asked, answered=time.time(), date=answer.headers.get("date", ""))
+    return [clock, check_token(connection.token, kids, from_auth=connection.has_account)]
+
+
+async def _database(connection: Connection) -> list[Check]:
+    if connection.caller.kind == "user":
+        return []  # how the database is doing is no user's business
+    try:
+        return list(judge(await connection.rpc("queue_health")))
+    except (StartupError, JobError) as error:
+        return [Check("database", "failed", f"{error.code}: {error}")]
 
 
 async def _vectors(connection: Connection, settings: Settings) -> Check:
