@@ -4,7 +4,6 @@
 
 -- Lifted while this file runs; the end of it locks the schema again.
 drop event trigger if exists realtime_is_locked;
-drop event trigger if exists realtime_keeps_what_it_has;
 
 do $$
 declare
@@ -181,33 +180,58 @@ $$;
 
 -- The schema realtime is the platform's. A project may say in policies who may read and send on realtime.messages;
 -- any other change there is refused, as a hosted project refuses it, so that no migration comes to rely on one.
-create or replace function extensions.refuse_changes_of_realtime() returns event_trigger language plpgsql as $$
-declare
-  command record;
-begin
-  for command in select * from pg_event_trigger_ddl_commands() loop
-    if (command.schema_name = 'realtime' or command.object_identity = 'realtime')
-       and not (command.object_type = 'policy' and command.object_identity like '% on realtime.messages') then
-      raise insufficient_privilege using
-        message = format('permission denied for schema realtime: %s %s', command.command_tag, command.object_identity);
-    end if;
-  end loop;
-end;
+
+-- All that DDL could change there, but for policies. Looked at as a whole, because Postgres does not tell an event
+-- trigger what a grant, a renaming or a trigger was about.
+create or replace function extensions.state_of_realtime() returns text language sql stable as $$
+  with
+  relations as (
+    select * from pg_catalog.pg_class where relnamespace = to_regnamespace('realtime')
+  ),
+  facts (fact) as (
+    select row(nspowner, nspacl)::text from pg_catalog.pg_namespace where nspname = 'realtime'
+    union all
+    select row(oid, relname, relowner, relacl, relrowsecurity, relforcerowsecurity, relreplident, reloptions,
+               relhasrules, relispartition)::text
+      from relations
+    union all
+    select row(attrelid, attname, atttypid, attnotnull, atthasdef, attacl)::text
+      from pg_catalog.pg_attribute
+     where attrelid in (select oid from relations)
+    union all
+    select row(tgrelid, tgname, tgenabled)::text
+      from pg_catalog.pg_trigger
+     where tgrelid in (select oid from relations) and not tgisinternal
+    union all
+    select pg_get_constraintdef(oid)
+      from pg_catalog.pg_constraint
+     where connamespace = to_regnamespace('realtime')
+    union all
+    select row(oid, proname, proowner, proacl, proconfig, prosecdef, prosrc)::text
+      from pg_catalog.pg_proc
+     where pronamespace = to_regnamespace('realtime')
+    union all
+    select row(oid, typname, typacl)::text from pg_catalog.pg_type where typnamespace = to_regnamespace('realtime')
+  )
+  select md5(string_agg(fact, ',' order by fact)) from facts;
 $$;
 
-create or replace function extensions.refuse_drops_in_realtime() returns event_trigger language plpgsql as $$
-declare
-  dropped record;
+do $$
 begin
-  for dropped in select * from pg_event_trigger_dropped_objects() loop
-    if (dropped.schema_name = 'realtime' or dropped.object_identity = 'realtime')
-       and not (dropped.object_type = 'policy' and dropped.object_identity like '% on realtime.messages') then
-      raise insufficient_privilege using
-        message = format('permission denied for schema realtime: drop %s', dropped.object_identity);
-    end if;
-  end loop;
+  execute format(
+    $function$
+      create or replace function extensions.refuse_changes_of_realtime() returns event_trigger language plpgsql as $body$
+      begin
+        if extensions.state_of_realtime() is distinct from %L then
+          raise insufficient_privilege
+            using message = format('permission denied for schema realtime: %%s', lower(tg_tag));
+        end if;
+      end;
+      $body$;
+    $function$,
+    extensions.state_of_realtime()
+  );
 end;
 $$;
 
 create event trigger realtime_is_locked on ddl_command_end execute function extensions.refuse_changes_of_realtime();
-create event trigger realtime_keeps_what_it_has on sql_drop execute function extensions.refuse_drops_in_realtime();
