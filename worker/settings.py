@@ -52,20 +52,26 @@ class Settings(ModelSettings):
     supabase_secret_key: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("supabase_secret_key", "supabase_service_role_key"),
-        description="Secret key (sb_secret_…) or legacy service-role JWT: this worker serves every user."
-        " Also read as SUPABASE_SERVICE_ROLE_KEY.",
+        description="Secret key (sb_secret_…); until the end of 2026 also a legacy service-role JWT. This"
+        " worker serves every user. Also read as SUPABASE_SERVICE_ROLE_KEY.",
     )
     supabase_publishable_key: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("supabase_publishable_key", "supabase_anon_key"),
-        description="Publishable (or legacy anon) key, needed with a worker token or a user's account."
-        " Also read as SUPABASE_ANON_KEY.",
+        description="Publishable key (sb_publishable_…), needed with a worker token or an account; until the"
+        " end of 2026 also a legacy anon key. Also read as SUPABASE_ANON_KEY.",
     )
     kizu_worker_token: SecretStr | None = Field(
-        None, description="A JWT with the role kizu_worker: may call the worker verbs and touch Storage only."
+        None,
+        description="A JWT with the role kizu_worker (`kizu token mint`): may call the worker verbs and touch"
+        " Storage only.",
     )
-    kizu_email: str | None = Field(None, description="E-mail of the user a personal worker signs in as.")
-    kizu_password: SecretStr | None = Field(None, description="That user's password.")
+    kizu_email: str | None = Field(
+        None,
+        description="E-mail of the user a personal worker signs in as, or of a worker's account"
+        " (`kizu token account`).",
+    )
+    kizu_password: SecretStr | None = Field(None, description="That account's password.")
 
     worker_id: str = Field(
         default_factory=lambda: re.sub(r"[^A-Za-z0-9._-]+", "-", platform.node()).strip("-") or "worker",

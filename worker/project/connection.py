@@ -37,7 +37,7 @@ TIMEOUT = httpx.Timeout(connect=10.0, read=30.0, write=30.0, pool=30.0)
 class Connection:
     """Signs in one of three ways (design section 8) and speaks for the worker until it is closed.
 
-    If several are configured the narrowest wins: a user's account, then a worker token, then the secret key.
+    If several are configured, an account goes before a worker token, and that before the secret key.
     `patience` is how many seconds signing in may wait for an unreachable server; a daemon waits for ever.
 
     Raises, on entering:
@@ -93,6 +93,9 @@ class Connection:
                 httpx_client=self._http,
                 auto_refresh_token=False,  # its timer gives up after a few failures; Account does not
                 persist_session=False,
+                # Reads of tables are asked for again by the library, three times at most (503, 520, a lost
+                # connection), and by nothing of ours; what we try again ourselves goes past it.
+                postgrest_client_retry=True,
                 headers={"Authorization": f"Bearer {self._fixed_token or self.api_key}"},
             ),
         )

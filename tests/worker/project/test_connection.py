@@ -176,6 +176,20 @@ async def test_account_of_a_machine_may_carry_the_workers_role() -> None:
         assert connection.caller == Caller("worker")
 
 
+@pytest.mark.parametrize(
+    ("first", "then"), [("kizu_worker", "authenticated"), ("authenticated", "kizu_worker")]
+)
+async def test_account_whose_role_changes_keeps_the_token_it_began_with(first: str, then: str) -> None:
+    """A worker that was dismissed must not claim on as somebody else, nor a user's one serve everybody."""
+    project = Project(role=first)
+    async with connected(project, **ACCOUNT) as (connection, _):
+        token, caller = connection.token, connection.caller
+        project.role = then
+        with pytest.raises(AuthFailed, match="start the worker anew"):
+            await connection.renew_token(token)
+        assert (connection.token, connection.caller) == (token, caller)
+
+
 async def test_narrowest_way_wins() -> None:
     async with connected(Project(), **SERVICE, **WORKER) as (connection, _):
         assert connection.caller.kind == "worker"

@@ -29,8 +29,9 @@ from worker.settings import Settings
 
 pytestmark = pytest.mark.stack
 
-Kind = Literal["service", "worker", "user"]
-EVERYONE: list[Kind] = ["service", "worker", "user"]
+Kind = Literal["service", "worker", "machine", "user"]
+"""`machine` is an account that is a worker: its password signs it in, the hook gives it the worker's role."""
+EVERYONE: list[Kind] = ["service", "worker", "machine", "user"]
 JOB_TABLES = ("ai_processing_jobs", "image_processing_jobs", "video_transcoding_jobs")
 ATTENTIVE = Pace(heartbeat=0.1)
 A_SECOND = 1.05
@@ -45,18 +46,23 @@ def ann(make_user: Callable[[], Any]) -> Any:
 
 @asynccontextmanager
 async def connected(stack: StackInfo, kind: Kind, user: Any) -> AsyncIterator[Connection]:
+    account = {
+        "supabase_publishable_key": stack.publishable_key,
+        "kizu_email": user.email,
+        "kizu_password": user.password,
+    }
     ways: dict[Kind, dict[str, Any]] = {
         "service": {"supabase_secret_key": stack.secret_key},
         "worker": {
             "supabase_publishable_key": stack.publishable_key,
             "kizu_worker_token": mint_token(stack, role="kizu_worker"),
         },
-        "user": {
-            "supabase_publishable_key": stack.publishable_key,
-            "kizu_email": user.email,
-            "kizu_password": user.password,
-        },
+        "machine": account,
+        "user": account,
     }
+    if kind == "machine":
+        async with connected(stack, "service", user) as service:
+            await service.rpc("set_worker_account", {"p_email": user.email})
     settings = Settings(_env_file=None, supabase_url=stack.url, **ways[kind])  # type: ignore[call-arg]
     async with Connection(settings) as connection:
         yield connection
@@ -76,9 +82,10 @@ async def claim(connection: Connection) -> Any:
 async def test_each_way_of_signing_in_may_claim(
     stack: StackInfo, db: psycopg.Connection, ann: Any, kind: Kind
 ) -> None:
-    add_photo(db, ann.user_id)
     async with connected(stack, kind, ann) as connection:
-        assert connection.caller == Caller(kind, UUID(ann.user_id) if kind == "user" else None)
+        add_photo(db, ann.user_id)
+        who: Literal["service", "worker", "user"] = "worker" if kind == "machine" else kind
+        assert connection.caller == Caller(who, UUID(ann.user_id) if kind == "user" else None)
         answer = await claim(connection)
         assert ann.user_id in {job["user_id"] for job in answer["jobs"]}
         await connection.rpc("release_jobs", {"p_worker": "edge"})
