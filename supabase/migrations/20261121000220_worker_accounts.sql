@@ -40,8 +40,9 @@ select kizu.let_call('kizu.custom_access_token_hook(jsonb)', 'supabase_auth_admi
 
 -- Puts the account with this e-mail address on the list, or takes it off; answers its id. For the service alone.
 -- What tokens the account holds stays true until they expire.
--- Raises PT404 `not_found` where there is no such account, and PT400 `bad_params` where it has photos: a worker's
--- account reads no table, so their owner would no longer reach them.
+-- Raises PT404 `not_found` where there is no such account, and PT400 `bad_params` where it has photos, because a
+-- worker's account reads no table and their owner would no longer reach them, or where nobody has confirmed its
+-- address: whoever signed up with it may be somebody else.
 create or replace function public.set_worker_account(p_email text, p_works boolean default true)
 returns uuid
 language plpgsql
@@ -49,9 +50,15 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_user uuid;
+  v_user      uuid;
+  v_confirmed timestamptz;
 begin
-  select id into v_user from auth.users where lower(email) = lower(p_email);
+  -- An identity provider's accounts may share an address with others; they have no password to sign in with.
+  select id, email_confirmed_at
+    into v_user, v_confirmed
+    from auth.users
+   where lower(email) = lower(p_email)
+     and is_sso_user is not true;
   if v_user is null then
     raise sqlstate 'PT404' using message = 'not_found', detail = 'no account has this e-mail address';
   end if;
@@ -64,6 +71,10 @@ begin
   if exists (select from public.assets where user_id = v_user) then
     raise sqlstate 'PT400'
       using message = 'bad_params', detail = 'email: expected an account without photos of its own';
+  end if;
+
+  if v_confirmed is null then
+    raise sqlstate 'PT400' using message = 'bad_params', detail = 'email: expected a confirmed address';
   end if;
 
   insert into kizu.worker_accounts (user_id) values (v_user) on conflict do nothing;

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 from click.testing import CliRunner, Result
 
 from tests.acceptance.library import Library, drain, jpeg, service
 from worker.cli import kizu
 from worker.core.errors import NotFound, StartupError
+from worker.local.stack import mint_token
 
 pytestmark = pytest.mark.stack
 
@@ -179,12 +182,57 @@ def test_ingesting_needs_a_user(as_service: Kizu, tmp_path: Path) -> None:
     assert "KIZU_EMAIL" in str(result.exception)
 
 
-@pytest.mark.parametrize("who", ["as_service", "as_user"])
+@pytest.fixture
+def as_worker(library: Library, monkeypatch: pytest.MonkeyPatch) -> Kizu:
+    """`kizu` with a worker token."""
+    return _kizu(
+        monkeypatch,
+        SUPABASE_URL=library.stack.url,
+        SUPABASE_PUBLISHABLE_KEY=library.stack.publishable_key,
+        KIZU_WORKER_TOKEN=mint_token(library.stack, role="kizu_worker", ttl=30 * 86400),
+    )
+
+
+@pytest.mark.parametrize("who", ["as_service", "as_worker", "as_user"])
 def test_the_doctor_finds_a_healthy_project(who: str, request: pytest.FixtureRequest) -> None:
     findings = told(request.getfixturevalue(who)("doctor", "--json"))
+    assert all(set(finding) == {"subject", "state", "text", "lines"} for finding in findings)
     states = {finding["subject"]: finding["state"] for finding in findings}
-    wanted = ("settings", "sign-in", "queue", "Realtime", "Storage")
+    everybody = {"settings", "sign-in", "clock", "signature", "queue", "Realtime", "Storage"}
+    database = set() if who == "as_user" else {"pgvector", "dead rows"}
+    wanted = everybody | database
     assert {subject: states[subject] for subject in wanted} == dict.fromkeys(wanted, "ok")
+    assert ("transactions" in states) == (who != "as_user")
+    assert not {"SUPABASE_SECRET_KEY", "SUPABASE_PUBLISHABLE_KEY", "KIZU_WORKER_TOKEN"} & set(states)
+
+
+def test_the_doctor_names_a_token_of_the_shared_secret(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims = {"role": "kizu_worker", "exp": int(time.time()) + 30 * 86400}
+    legacy = jwt.encode(claims, library.stack.jwt_secret, algorithm="HS256")
+    run = _kizu(
+        monkeypatch,
+        SUPABASE_URL=library.stack.url,
+        SUPABASE_PUBLISHABLE_KEY=library.stack.publishable_key,
+        KIZU_WORKER_TOKEN=legacy,
+    )
+    findings = {finding["subject"]: finding for finding in told(run("doctor", "--json"))}
+    for subject in ("KIZU_WORKER_TOKEN", "signature"):
+        assert findings[subject]["state"] == "warning"
+        assert "end of 2026" in findings[subject]["text"]
+    assert findings["queue"]["state"] == "ok", "it holds until then"
+    assert legacy not in json.dumps(findings)
+
+
+def test_the_doctor_shows_a_person_one_line_per_model(as_service: Kizu) -> None:
+    (models,) = [f for f in told(as_service("doctor", "--json")) if f["subject"] == "models"]
+    shown = as_service("doctor").output.splitlines()
+    start = next(at for at, line in enumerate(shown) if line.endswith("models:"))
+    assert [line.strip() for line in shown[start + 1 : start + 1 + len(models["lines"])]] == models["lines"]
+    tasks = [line.partition(":")[0] for line in models["lines"]]
+    assert sorted(tasks) == sorted(set(tasks))
+    assert set(tasks) >= {"embed", "faces", "objects", "ocr", "caption"}
 
 
 def test_the_doctor_says_what_is_wrong_with_a_key(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:

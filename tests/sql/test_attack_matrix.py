@@ -357,7 +357,12 @@ def test_nobody_has_a_right_that_the_matrix_does_not_give(queue: Any) -> None:
 
 def test_internal_functions_cannot_be_called(queue: Any) -> None:
     for role in ("anon", "authenticated", "kizu_worker"):
-        for function in ("kizu.now()", "kizu.caller_scope()", "kizu.rescue(null, null, 1)"):
+        for function in (
+            "kizu.now()",
+            "kizu.caller_scope()",
+            "kizu.rescue(null, null, 1)",
+            "kizu.custom_access_token_hook('{}')",
+        ):
             with (
                 pytest.raises(psycopg.errors.InsufficientPrivilege),
                 queue.acting(role, "00000000-0000-0000-0000-000000000001"),
