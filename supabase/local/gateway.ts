@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { accessTokenHook } from "./config.ts";
 import { callFunction, loadFunctions } from "./functions.ts";
 import { issued } from "./issuing.ts";
-import { keyClaims, type LiteApp, liteApp } from "./lite.ts";
+import { bearsAnotherKey, keyClaims, type LiteApp, liteApp } from "./lite.ts";
 import { answering } from "./outage.ts";
 import { Realtime } from "./realtime/realtime.ts";
 import { apiUrl, readSettings, type Settings } from "./settings.ts";
@@ -72,6 +72,7 @@ async function route(
   if (path.startsWith("/functions/v1/")) return callFunction(functions, tokens, request);
   if (path === "/auth/v1/.well-known/jwks.json") return keySet();
   if (path === "/realtime/v1/websocket") return realtime.accept(request);
+  if (bearsAnotherKey(request)) return invalidKey();
   const stored = await objectRoute(objects, access, request);
   if (stored) return stored;
   return answering(async () => {
@@ -79,6 +80,13 @@ async function route(
     const answer = await app.fetch(asked, { peerAddress: info.remoteAddr.hostname });
     return await issued(answer, request, issuing);
   });
+}
+
+function invalidKey(): Response {
+  return Response.json({
+    message: "Invalid API key",
+    hint: "A key in `Authorization` must be the one in `apikey`",
+  }, { status: 401, headers: { "access-control-allow-origin": "*" } });
 }
 
 /** Public, without a key: whoever wants to check a token fetches it. */

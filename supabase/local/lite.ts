@@ -53,6 +53,12 @@ export async function keyClaims(
   return claims?.role === "anon" || claims?.role === "service_role" ? claims : null;
 }
 
+/** A key is no token: as a bearer it only repeats the header `apikey`, which the official clients do. */
+export function bearsAnotherKey(request: Request): boolean {
+  const bearer = request.headers.get("authorization")?.match(/^Bearer\s+(sb_.*)$/)?.[1];
+  return bearer !== undefined && bearer !== request.headers.get("apikey");
+}
+
 async function resolved(key: string, settings: Settings, tokens: Tokens) {
   const claims = await keyClaims(key, settings, tokens);
   if (claims === null) return null;

@@ -87,6 +87,30 @@ def test_every_service_believes_both_kinds_of_tokens(
     assert bare(method, path, token=token[:-8] + "AAAAAAAA", **more).status_code in (400, 401, 403)
 
 
+@pytest.mark.parametrize("path", ["/rest/v1/albums?select=id", "/storage/v1/bucket", "/auth/v1/settings"])
+def test_a_key_is_no_token(project: Any, http: httpx.Client, path: str) -> None:
+    """A secret key beside another one opens nothing; the same one twice is what the clients send."""
+    for key in (project.publishable_key, project.secret_key):
+        headers = {"apikey": key, "authorization": f"Bearer {key}"}
+        assert http.get(project.url + path, headers=headers).status_code != 401 or "rest" in path
+    for key in (project.publishable_key, project.secret_key, "sb_secret_guessed"):
+        other = project.secret_key if key == project.publishable_key else project.publishable_key
+        headers = {"apikey": other, "authorization": f"Bearer {key}"}
+        assert http.get(project.url + path, headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize(("role", "status"), [("anon", 401), ("service_role", 200), ("kizu_worker", 401)])
+def test_a_legacy_key_holds_for_now_and_a_token_is_no_key(
+    project: Any, http: httpx.Client, role: str, status: int
+) -> None:
+    url = f"{project.url}/rest/v1/job_kinds?select=kind"
+    legacy, token = project.legacy_token(role), project.token(role)
+    answer = http.get(url, headers={"apikey": legacy, "authorization": f"Bearer {legacy}"})
+    assert answer.status_code == status
+    assert ("42501" in answer.text) == (role == "anon"), "the role is anon's, which may read nothing"
+    assert http.get(url, headers={"apikey": token}).status_code == 401
+
+
 def forgeries(project: Any, http: httpx.Client) -> dict[str, str]:
     """Tokens for the role kizu_worker by somebody who has what everybody may have, the key set."""
     (key, *_) = http.get(f"{project.url}{KEY_SET}").json()["keys"]
