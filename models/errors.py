@@ -75,6 +75,12 @@ class OutOfMemory(ModelError):
     code = "out_of_memory"
 
 
+class DeviceFailed(ModelError):
+    """The device that models run on, or its driver, is not there or gave up."""
+
+    code = "device_failed"
+
+
 class ModelFailed(ModelError):
     """A model raised an exception, or the process it ran in ended."""
 

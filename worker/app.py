@@ -37,6 +37,7 @@ from worker.core.runner import Runner
 from worker.files.spool import has_room, remove_leftovers
 from worker.files.storage import Files
 from worker.handlers import discover
+from worker.library.abilities import announced
 from worker.operations.operation import Operation
 from worker.project.connection import Connection
 from worker.project.queue import SupabaseQueue
@@ -153,7 +154,7 @@ def compose(
         wake,
         outages,
         grace_seconds=settings.grace_seconds,
-        capabilities=capabilities(settings, handlers),
+        capabilities=partial(capabilities, settings, handlers),
         requests=lambda: connection.requests,
     )
 
@@ -242,11 +243,13 @@ def lanes_of(settings: Settings, handlers: Handlers) -> list[tuple[str, int, lis
 
 
 def capabilities(settings: Settings, handlers: Handlers) -> dict[str, Any]:
-    """What the `workers` table is told of this worker."""
+    """What the `workers` table is told of this worker; told anew each time, as models come and go."""
+    kinds = [kind for _, _, kinds in lanes_of(settings, handlers) for kind in kinds]
     return {
         "version": version("kizu-worker"),
         "kinds": {kind: handler.version for kind, handler in handlers.items()},
         "slots": {name: slots for name, slots, _ in lanes_of(settings, handlers)},
         "device": "cpu",
         "cores": os.cpu_count(),
+        **announced(operations_of(handlers[kind] for kind in kinds), settings),
     }

@@ -9,11 +9,27 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
 
-from models.errors import ModelFailed, PackageMissing
+from models.errors import DeviceFailed, PackageMissing
 from models.spec import Device
 
 NODES: Final = ("nvidia*", "nvhost*", "nvgpu*", "kfd", "dxg")
 """What Linux calls the devices that CUDA and ROCm use, on boards and under WSL too."""
+PHRASES: Final = (
+    "cuda driver",  # missing, too old, shutting down: torch and ONNX Runtime
+    "nvidia driver",
+    "no cuda-capable device",
+    "no cuda gpus are available",
+    "cuda unknown error",
+    "cuda error: unknown error",
+    "cuda error: initialization error",
+    "cuda error: unspecified launch failure",
+    "cuda failure 999",  # ONNX Runtime's number for an unknown error
+    "busy or unavailable",
+    "uncorrectable ecc error",
+    "no hip gpus are available",
+)
+"""How libraries say that the device or its driver is gone, in lower case. What a kernel was asked to do (a
+device-side assert, an illegal address) may be the picture's doing, and is not among them."""
 
 
 def choose(wanted: Literal["auto", "cpu", "cuda", "mps"]) -> Device:
@@ -23,7 +39,7 @@ def choose(wanted: Literal["auto", "cpu", "cuda", "mps"]) -> Device:
 
     Raises:
         PackageMissing: `wanted` needs torch, which is not installed.
-        ModelFailed: torch sees no such device.
+        DeviceFailed: torch sees no such device.
     """
     if wanted == "cpu" or (wanted == "auto" and not _promising()):
         return "cpu"
@@ -39,10 +55,16 @@ def choose(wanted: Literal["auto", "cpu", "cuda", "mps"]) -> Device:
         return "mps"
     if wanted == "auto":
         return "cpu"
-    raise ModelFailed(
+    raise DeviceFailed(
         f"MODEL_DEVICE={wanted}, but torch {torch.__version__} sees no such device; "
         "MODEL_DEVICE=auto takes what there is"
     )
+
+
+def is_gone(error: BaseException) -> bool:
+    """Whether an error means that the device or its driver is gone, so that every model there would fail."""
+    text = str(error).lower()
+    return any(phrase in text for phrase in PHRASES)
 
 
 def _promising() -> bool:

@@ -66,6 +66,9 @@ begin
   if p_ending.outcome is null then
     return null;
   end if;
+  if p_ending.status = 'failed' and v_job.asset_id is not null then
+    perform kizu.miss_facts_of(v_job);
+  end if;
   insert into public.runs (job_id, job_table, epoch, attempt, user_id, asset_id, kind, params, worker_id,
                            handler, handler_version, models, timings, counts,
                            outcome, error_code, error_message, started_at, finished_at)

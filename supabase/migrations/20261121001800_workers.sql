@@ -46,4 +46,36 @@ begin
 end;
 $$;
 
+-- Which versions of which facts workers of the last 30 days could find out, {fact: [version…]}: for a user those of
+-- their own workers and of the project's, for the service all. Those that have stopped count: they may be
+-- started again, by a timer for instance.
+create function public.announced_facts()
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  c_most_workers constant int := 1000;
+  v_scope constant uuid := kizu.caller_scope();
+begin
+  return (
+    select coalesce(jsonb_object_agg(fact, versions), '{}')
+      from (select told.key as fact, jsonb_agg(distinct told.value) as versions
+              from (select info -> 'facts' as facts
+                      from public.workers
+                     where last_seen > kizu.now() - interval '30 days'
+                       and jsonb_typeof(info -> 'facts') = 'object'
+                       and (v_scope is null or owner is null or owner = v_scope)
+                     order by last_seen desc
+                     limit c_most_workers) as known
+             cross join lateral jsonb_each(known.facts) as told
+             group by told.key) as each
+  );
+end;
+$$;
+
+select kizu.let_call('public.announced_facts()', 'authenticated', 'service_role');
+
 select kizu.let_call('public.announce_worker(text, jsonb)', 'authenticated', 'kizu_worker', 'service_role');

@@ -1,27 +1,7 @@
 -- Reconciliation: every asset that lacks a fact gets a job for just what it lacks. Asked again, nothing is
 -- doubled; and what was looked at without finding anything is not missing.
 
--- What a failure was about, and so whether asking again may help: `file`, which is no picture and lacks nothing;
--- `asset`, which would fail the same way again; or `world`, which may have healed. The one place that decides.
-create function kizu.fault_of(p_code text)
-returns text
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  return case
-           when p_code in ('not_an_image', 'unreadable') then 'file'
-           when p_code in ('weights_missing', 'bad_weights', 'package_missing', 'licence_refused',
-                           'unknown_model', 'storage_unavailable', 'source_refused', 'database_unavailable',
-                           'disk_full', 'timeout')
-           then 'world'
-           else 'asset'
-         end;
-end;
-$$;
-
--- The params with which a kind finds out just these facts.
+-- The params with which a kind finds out just these facts; their versions go along for the record.
 create function kizu.params_for(p_kind public.job_kinds, p_versions jsonb)
 returns jsonb
 language plpgsql
@@ -29,7 +9,7 @@ stable
 set search_path = ''
 as $$
 begin
-  return p_kind.default_params || coalesce((
+  return p_kind.default_params || jsonb_build_object('versions', p_versions) || coalesce((
     select jsonb_object_agg(listed_in, names)
       from (select listed_in, jsonb_agg(fact order by fact) as names
               from public.facts
@@ -44,12 +24,12 @@ $$;
 -- service, of p_user_id or everybody. p_versions is {fact: version}; a fact is missing where it is not known in
 -- that version, or everywhere with p_force. A file that turned out to be no picture lacks nothing.
 --
--- Left alone: assets with a job of the fact's kind pending or running, and, without p_force, those whose last job
--- for the same versions has failed for a reason that lies in the asset. Jobs go behind everything that somebody
--- just uploaded.
+-- Left alone: assets with a job of the fact's kind pending or running, and, without p_force, facts that were missed
+-- in that version as kizu.rests says. Jobs go behind everything that somebody just uploaded.
 --
--- Answers {"looked_at", "missing", "enqueued", "facts": {fact: photos that lack it}, "next"}; `next` is the p_after of the next page, null at
--- the end. p_dry_run enqueues nothing.
+-- Answers {"looked_at", "missing", "enqueued", "facts": {fact: photos that lack it}, "left": {fact: {why: photos of
+-- these that are left alone}}, "next"}: why is `under_way`, or the error code of the last try; `next` is the p_after
+-- of the next page, null at the end. p_dry_run enqueues nothing.
 create function public.enqueue_missing(
   p_versions jsonb,
   p_user_id  uuid default null,
@@ -77,7 +57,10 @@ declare
   v_of_kind  uuid[];
   v_enqueued bigint := 0;
   v_counted  jsonb;
+  v_left_of_kind jsonb;
   v_facts    jsonb := '{}';
+  v_left     jsonb := '{}';
+  v_now      constant timestamptz := kizu.now();
 begin
   if jsonb_typeof(p_versions) is distinct from 'object' or p_versions = '{}' then
     raise sqlstate 'PT400'
@@ -124,8 +107,32 @@ begin
             join public.facts on facts.fact = given.key
            where facts.kind = ($1).kind
         ),
-        lacking_facts as materialized (
-          select asset.id as asset_id, asset.user_id, jsonb_object_agg(wanted.fact, wanted.version) as versions
+        -- Read once for the whole page and by its ids alone: asked asset by asset, or by status, the planner may scan
+        -- all jobs.
+        job as materialized (
+          select asset_id, status
+            from public.jobs
+           where asset_id = any ($2)
+             and job_type in (select kind from public.job_kinds where kind = ($1).kind or alias_of = ($1).kind)
+        ),
+        busy as materialized (
+          select distinct asset_id from job where status in ('pending', 'processing')
+        ),
+        missed as materialized (
+          select asset_id, fact, version, reason, kizu.rests(reason, tries, at, $7) as rests
+            from kizu.misses
+           where asset_id = any ($2)
+             and fact in (select facts.fact from public.facts where facts.kind = ($1).kind)
+        ),
+        lacking as materialized (
+          select asset.id as asset_id,
+                 asset.user_id,
+                 wanted.fact,
+                 wanted.version,
+                 case
+                   when asset.id in (select asset_id from busy) then 'under_way'
+                   when missed.rests and not $4                 then missed.reason
+                 end as left_for
             from public.assets as asset
             join wanted on kizu.media_class(asset.media_type) = any (wanted.media)
             left join public.asset_facts as known
@@ -133,72 +140,59 @@ begin
              and known.fact = wanted.fact
              and known.version = wanted.version
              and known.state <> 'unavailable'
+            left join missed
+              on missed.asset_id = asset.id
+             and missed.fact = wanted.fact
+             and missed.version = wanted.version
            where asset.id = any ($2)
-             and ($4 or known.fact is null)
-           group by asset.id
+             and ($4
+                  or (known.fact is null
+                      and asset.id not in (select asset_id from missed where kizu.fault_of(reason) = 'file')))
         ),
-        -- Read once for the whole page: asked asset by asset, the planner may scan all jobs for each.
-        job as materialized (
-          select asset_id, status, kizu.fault_of(error_code) as fault, dedupe_key, created_at
-            from public.jobs
-           where asset_id = any ($2)
-             and job_type in (select kind from public.job_kinds where kind = ($1).kind or alias_of = ($1).kind)
-        ),
-        newest as (
-          select distinct on (asset_id) * from job order by asset_id, created_at desc
-        ),
-        newest_twin as (
-          select distinct on (asset_id, dedupe_key) * from job order by asset_id, dedupe_key, created_at desc
-        ),
-        lacking as materialized (
-          select lacks.asset_id,
-                 lacks.user_id,
-                 lacks.versions,
-                 params.of_job as params,
-                 kizu.dedupe_key(($1).kind, lacks.asset_id, jsonb_build_object('versions', lacks.versions))
-                   as dedupe_key
-            from lacking_facts as lacks
-            join (select versions, kizu.params_for($1, versions) as of_job
-                    from (select distinct versions from lacking_facts) as each) as params
-              on params.versions = lacks.versions
-            left join newest on newest.asset_id = lacks.asset_id
-           where $4 or newest.status is distinct from 'failed' or newest.fault <> 'file'
+        each_asset as materialized (
+          select asset_id, user_id, jsonb_object_agg(fact, version) as versions
+            from lacking
+           where left_for is null
+           group by asset_id, user_id
         ),
         enqueued as (
           insert into %s (user_id, asset_id, job_type, params, priority, max_attempts, dedupe_key)
-          select lacking.user_id,
-                 lacking.asset_id,
+          select user_id,
+                 asset_id,
                  ($1).kind,
-                 lacking.params,
+                 params.of_job,
                  least(($1).priority + $5, 1000),
                  ($1).max_attempts,
-                 lacking.dedupe_key
-            from lacking
-            left join newest_twin as twin
-              on twin.asset_id = lacking.asset_id
-             and twin.dedupe_key = lacking.dedupe_key
+                 kizu.dedupe_key(($1).kind, asset_id, jsonb_build_object('versions', versions))
+            from each_asset
+            join (select versions, kizu.params_for($1, versions) as of_job
+                    from (select distinct versions from each_asset) as each) as params
+           using (versions)
            where not $6
-             and lacking.asset_id not in (select asset_id from job where status in ('pending', 'processing'))
-             and ($4 or twin.status is distinct from 'failed' or twin.fault = 'world')
-           order by lacking.asset_id
+           order by asset_id
               on conflict (dedupe_key) where status in ('pending', 'processing') do nothing
        returning id
         )
-        select array(select asset_id from lacking),
+        select array(select distinct asset_id from lacking),
                (select count(*) from enqueued),
                (select jsonb_object_agg(fact, photos)
-                  from (select fact, count(*) as photos
-                          from lacking
-                         cross join lateral jsonb_object_keys(versions) as fact
+                  from (select fact, count(*) as photos from lacking group by fact) as counted),
+               (select jsonb_object_agg(fact, reasons)
+                  from (select fact, jsonb_object_agg(left_for, photos) as reasons
+                          from (select fact, left_for, count(*) as photos
+                                  from lacking
+                                 where left_for is not null
+                                 group by fact, left_for) as each
                          group by fact) as counted)
       $sql$,
       kizu.job_table(v_kind.table_name)
     )
-    into v_of_kind, v_here, v_counted
-    using v_kind, v_page, p_versions, p_force, c_behind, p_dry_run;
+    into v_of_kind, v_here, v_counted, v_left_of_kind
+    using v_kind, v_page, p_versions, p_force, c_behind, p_dry_run, v_now;
     v_lacking  := v_lacking || v_of_kind;
     v_enqueued := v_enqueued + v_here;
     v_facts    := v_facts || coalesce(v_counted, '{}');
+    v_left     := v_left || coalesce(v_left_of_kind, '{}');
   end loop;
 
   return jsonb_build_object(
@@ -206,12 +200,12 @@ begin
     'missing',   (select count(distinct id) from unnest(v_lacking) as id),
     'enqueued',  v_enqueued,
     'facts',     v_facts,
+    'left',      v_left,
     'next',      case when cardinality(v_page) = v_limit then v_page[v_limit] end
   );
 end;
 $$;
 
-select kizu.keep_internal('kizu.fault_of(text)');
 select kizu.keep_internal('kizu.params_for(public.job_kinds, jsonb)');
 select kizu.let_call('public.enqueue_missing(jsonb, uuid, uuid, int, boolean, boolean)',
                      'authenticated', 'service_role');

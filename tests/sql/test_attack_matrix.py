@@ -62,6 +62,7 @@ USERS = {"owner", "another", "personal_worker", "service_role"}
 # Who may call. What a call then reaches is told by test_attacks.py.
 FUNCTIONS: dict[str, set[str]] = {
     "announce_worker": EVERY_WORKER,
+    "announced_facts": USERS,
     "cancel_job": USERS,
     "claim_jobs": EVERY_WORKER,
     "enqueue_job": USERS,
@@ -84,6 +85,7 @@ FUNCTIONS: dict[str, set[str]] = {
 
 CALLS: dict[str, tuple[str, list[Any]]] = {
     "announce_worker": ("select announce_worker(%s)", ["w"]),
+    "announced_facts": ("select announced_facts()", []),
     "cancel_job": ("select cancel_job(%s)", [uuid.uuid4()]),
     "claim_jobs": ("select claim_jobs('w', array['none'], 1, 60)", []),
     "enqueue_job": ("select enqueue_job('no_such_kind')", []),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -43,13 +44,22 @@ def jobs(queue: Any, user: str) -> dict[str, list[str]]:
     return {str(row["asset_id"]): row["params"]["operations"] for row in rows}
 
 
+def end(queue: Any, user: str, outcome: str, code: str | None = None) -> None:
+    """All jobs of the user, by a worker of theirs."""
+    with queue.acting("authenticated", user):
+        for job in queue.claim("image_ai", 100)["jobs"]:
+            answer = queue.settle(job, {"kind": outcome} | ({"code": code} if code else {}))
+            assert answer["answer"] == "settled", answer
+
+
 def fail(queue: Any, user: str, code: str) -> None:
-    """All jobs of the user."""
-    queue.db.execute(
-        "update ai_processing_jobs set status = 'failed', error_code = %s, completed_at = now()"
-        " where user_id = %s",
-        (code, user),
-    )
+    end(queue, user, "failed", code)
+
+
+def stop_clock(queue: Any, hour: float) -> None:
+    """At so many hours after a moment in the past, where the jobs are due."""
+    time = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=hour)
+    queue.db.execute("select set_config('kizu.test_now', %s, false)", (time.isoformat(),))
 
 
 def test_each_photo_gets_what_it_lacks(queue: Any, photo: Any) -> None:
@@ -66,6 +76,7 @@ def test_each_photo_gets_what_it_lacks(queue: Any, photo: Any) -> None:
         "missing": 4,
         "enqueued": 4,
         "facts": facts,
+        "left": {},
         "next": None,
     }
     assert jobs(queue, user) == {
@@ -88,6 +99,7 @@ def test_a_photo_whose_own_job_waits_is_left_alone(queue: Any) -> None:
     queue.asset(user, media_type="photo")  # its upload enqueued the job
     answer = missing(queue, user)
     assert (answer["looked_at"], answer["missing"], answer["enqueued"]) == (1, 1, 0)
+    assert answer["left"] == {"embedding": {"under_way": 1}, "faces": {"under_way": 1}}
 
 
 def test_pages_follow_each_other_to_the_end(queue: Any, photo: Any) -> None:
@@ -117,18 +129,92 @@ def test_force_wants_everything_again(queue: Any, photo: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "again"),
-    [("unreadable", 0), ("worker_lost", 0), ("weights_missing", 1), ("storage_unavailable", 1)],
+    ("code", "nights"),
+    [
+        # What would fail the same way again is left.
+        ("too_large", []),
+        # A chance is taken three times, with growing pauses.
+        ("timeout", [1, 5]),
+        ("out_of_memory", [1, 5]),
+        ("worker_lost", [1, 5]),
+        # An outage is over at some time, whatever was tried meanwhile.
+        ("device_failed", [0, 1, 2, 3, *range(5, 31, 2)]),
+        ("storage_unavailable", [0, 1, 2, 3, *range(5, 31, 2)]),
+        # Whether the machine has it is asked by whoever enqueues.
+        ("weights_missing", [*range(31)]),
+    ],
 )
-def test_what_failed_for_the_photos_own_reason_is_not_tried_again(
-    queue: Any, photo: Any, code: str, again: int
+def test_a_photo_is_tried_again_by_what_it_failed_for(
+    queue: Any, photo: Any, code: str, nights: list[int]
 ) -> None:
     user = queue.user()
     photo(user)
-    missing(queue, user)
+    stop_clock(queue, 0)
+    assert missing(queue, user)["enqueued"] == 1
     fail(queue, user, code)
-    assert missing(queue, user)["enqueued"] == again
-    assert missing(queue, user, force=True)["enqueued"] == 1 - again
+
+    tried = []
+    for night in range(31):
+        stop_clock(queue, 24 * night)
+        if (answer := missing(queue, user))["enqueued"]:
+            tried.append(night)
+            fail(queue, user, code)
+        else:
+            assert answer["missing"] == 1
+            assert answer["left"] == {fact: {code: 1} for fact in WANTED}
+
+    assert tried == nights
+    assert missing(queue, user, force=True)["enqueued"] == 1
+
+
+def test_reasons_that_take_turns_do_not_make_a_photo_tried_for_ever(queue: Any, photo: Any) -> None:
+    user = queue.user()
+    photo(user)
+    tried = 0
+    for night in range(20):
+        stop_clock(queue, 24 * night)
+        tried += missing(queue, user)["enqueued"]
+        fail(queue, user, ("timeout", "out_of_memory")[night % 2])
+    assert tried == 3
+
+
+def test_one_operation_that_always_fails_holds_up_no_other(queue: Any, photo: Any) -> None:
+    user = queue.user()
+    asset = photo(user)
+    stop_clock(queue, 0)
+    missing(queue, user)
+    found = [
+        {"fact": "faces", "version": "buffalo", "state": "done"},
+        {"fact": "embedding", "state": "unavailable", "reason": "model_failed"},
+    ]
+    with queue.acting("authenticated", user):
+        [job] = queue.claim("image_ai", 1)["jobs"]
+        queue.settle(job, writes=[{"table": "asset_facts", "rows": found}])
+
+    answer = missing(queue, user)
+    assert (answer["enqueued"], answer["left"]) == (0, {"embedding": {"model_failed": 1}})
+    queue.db.execute(
+        "update asset_facts set version = 'older' where fact = 'faces' and asset_id = %s", (asset,)
+    )
+    assert missing(queue, user)["enqueued"] == 1
+    assert [
+        job["params"]
+        for job in queue.rows("select params from jobs where status = 'pending' and asset_id = %s", asset)
+    ] == [{"operations": ["faces"], "versions": {"faces": "buffalo"}}]
+
+
+def test_what_was_found_out_in_the_end_is_missed_no_more(queue: Any, photo: Any) -> None:
+    user = queue.user()
+    asset = photo(user)
+    missing(queue, user)
+    fail(queue, user, "unreadable")
+    missing(queue, user, force=True)
+    with queue.acting("authenticated", user):
+        [job] = queue.claim("image_ai", 1)["jobs"]
+        fact = {"fact": "faces", "version": "buffalo", "state": "nothing_found"}
+        queue.settle(job, writes=[{"table": "asset_facts", "rows": [fact]}])
+    assert queue.rows("select fact from kizu.misses where asset_id = %s", asset) == []
+    assert missing(queue, user)["enqueued"] == 1, "a file in which was looked is a picture"
 
 
 @pytest.mark.parametrize(("code", "lacking"), [("unreadable", 0), ("not_an_image", 0), ("model_failed", 1)])
@@ -152,26 +238,15 @@ def test_what_failed_for_one_model_is_tried_with_the_next(queue: Any, photo: Any
     def enqueued(version: str) -> int:
         return int(queue.value("select enqueue_missing(%s, %s)", Jsonb({"faces": version}), user)["enqueued"])
 
-    def end(status: str) -> None:
-        queue.db.execute(
-            "update ai_processing_jobs set status = %s, error_code = 'model_failed', completed_at = now()"
-            " where user_id = %s and status = 'pending'",
-            (status, user),
-        )
-
     assert enqueued("one") == 1
-    end("failed")
+    fail(queue, user, "model_failed")
     assert enqueued("one") == 0
     assert enqueued("two") == 1
-    end("failed")
-    assert (
-        queue.value("select enqueue_missing(%s, %s, p_force => true)", Jsonb({"faces": "two"}), user)[
-            "enqueued"
-        ]
-        == 1
-    )
-    end("completed")
-    assert enqueued("two") == 1, "its last job has not failed, and the fact is missing"
+    fail(queue, user, "model_failed")
+    forced = queue.value("select enqueue_missing(%s, %s, p_force => true)", Jsonb({"faces": "two"}), user)
+    assert forced["enqueued"] == 1
+    end(queue, user, "done")
+    assert enqueued("three") == 1, "its last job has not failed, and the fact is missing"
 
 
 def test_a_user_reaches_only_their_own_photos(queue: Any, photo: Any) -> None:
@@ -201,3 +276,29 @@ def test_the_columns_say_how_long_their_vectors_are(queue: Any) -> None:
     with queue.acting("kizu_worker"):
         dimensions = queue.value("select vector_dimensions()")
     assert dimensions == {"image_embeddings": 512, "face_embeddings": 512}
+
+
+def test_facts_that_workers_announced_are_told_to_those_they_work_for(queue: Any) -> None:
+    user, another = queue.user(), queue.user()
+    named = f"v{user}"
+
+    def announce(worker: str, version: str) -> None:
+        info = Jsonb({"facts": {"faces": version, "ocr": "1"}})
+        queue.value("select announce_worker(%s, %s)", worker, info)
+
+    def known(as_user: str) -> list[str]:
+        with queue.acting("authenticated", as_user):
+            return [one for one in queue.value("select announced_facts()").get("faces", []) if user in one]
+
+    with queue.acting("authenticated", user):
+        announce("mine", named)
+        queue.value("select announce_worker('odd', %s)", Jsonb({"facts": "none"}))
+    with queue.acting("service_role"):
+        announce(named, f"{named}-of-all")
+    assert known(user) == [named, f"{named}-of-all"]
+    assert known(another) == [f"{named}-of-all"]
+    queue.db.execute(
+        "update workers set last_seen = last_seen - interval '31 days' where owner = %s", (user,)
+    )
+    assert known(user) == [f"{named}-of-all"]
+    queue.db.execute("delete from workers where worker_id = %s", (named,))

@@ -202,10 +202,14 @@ def missing(names: tuple[str, ...], force: bool, yes: bool, as_json: bool) -> No
     """Enqueue what photos lack: facts never found out, or told by another model than the settings name.
 
     Without an OPERATION: all of them. A fact is not missing where a photo was looked at in vain.
+
+    Left alone, but for --force or another version of the model: what failed three times, tried ever more
+    seldom; and what neither this machine nor a worker of the last 30 days has the model for.
     """
     from models.errors import ModelError
     from models.serving.profile import resolved
-    from worker.library.missing import enqueue_missing, versions_of, without_weights
+    from worker.library.abilities import lacks_of
+    from worker.library.missing import enqueue_what_can_be_found, versions_of
     from worker.operations import discover
 
     operations = discover()
@@ -217,25 +221,26 @@ def missing(names: tuple[str, ...], force: bool, yes: bool, as_json: bool) -> No
     async def act() -> dict[str, Any]:
         versions = await versions_of(chosen, settings)
         async with Connection(settings) as connection:
-            total = await enqueue_missing(connection, versions, force=force, dry_run=not yes)
+            lacks = lacks_of(chosen, settings)
+            total = await enqueue_what_can_be_found(connection, versions, lacks, force=force, dry_run=not yes)
         return {**total, "versions": versions, "dry_run": not yes}
 
     try:
         answer = asyncio.run(act())
-        not_here = {} if settings.model_downloads else without_weights(chosen, settings)
     except ModelError as error:
         raise CommandFailed(f"{error.code}: {error}") from None
-    for name, model_version in not_here.items():
-        say(
-            f"{name}: {model_version} is not on this machine (kizu models pull {model_version});"
-            " a worker that lacks it, too, says weights_missing",
-            err=True,
-        )
+    for name, lack in answer["lacking"].items():
+        done = "enqueued all the same" if force else "left alone (--force enqueues everything again)"
+        say(f"{name}: {lack['message']}, and no worker says that it can tell it: {done}", err=True)
     if as_json:
         print_json(answer)
         return
     for name, model_version in answer["versions"].items():
-        say(f"{name}: missing in {answer['facts'].get(name, 0)} photos, as {model_version} would tell it")
+        left = ", ".join(f"{photos} {why}" for why, photos in sorted(answer["left"].get(name, {}).items()))
+        say(
+            f"{name}: missing in {answer['facts'].get(name, 0)} photos, as {model_version} would tell it"
+            + (f"; left alone: {left}" if left else "")
+        )
     done = f"{answer['enqueued']} jobs enqueued" if yes else "add --yes to enqueue their jobs"
     say(f"{answer['missing']} of {answer['looked_at']} photos lack something; {done}")
 

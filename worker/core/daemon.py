@@ -48,7 +48,7 @@ class Daemon:
         outages: Outages,
         *,
         grace_seconds: float,
-        capabilities: Mapping[str, Any],
+        capabilities: Callable[[], Mapping[str, Any]],
         requests: Callable[[], int],
     ) -> None:
         self._queue = queue
@@ -101,7 +101,7 @@ class Daemon:
         emptied = asyncio.gather(*lanes)
         stopped = asyncio.create_task(self._stop.wait())
         try:
-            log.info("worker started", **self._capabilities)
+            log.info("worker started", **await asyncio.to_thread(self._capabilities))
             try:
                 await _first_of(stopped, emptied, *background)
             finally:  # whatever ended it, nothing stays held
@@ -149,8 +149,9 @@ class Daemon:
 
     async def _announce(self, *, stopped: bool = False, refusable: bool = False) -> None:
         try:
+            able = await asyncio.to_thread(self._capabilities)
             await self._queue.announce(
-                {**self._capabilities, **self.status(), "stopped": stopped, "beat_seconds": ANNOUNCE_SECONDS}
+                {**able, **self.status(), "stopped": stopped, "beat_seconds": ANNOUNCE_SECONDS}
             )
         except Exception as error:
             if refusable and isinstance(error, StartupError):

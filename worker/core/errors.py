@@ -3,8 +3,8 @@
     JobError
     ├── permanent: NotFound, ForbiddenUrl, TooLarge, NotAnImage, Unreadable, UnsupportedFormat, BadParams,
     │              UnknownJobType, UnknownModel, BadWeights, PackageMissing, LicenceRefused, ResultRefused
-    └── transient: TimedOut, OutOfMemory, DiskFull, WeightsMissing, ModelFailed, StorageUnavailable,
-                   SourceRefused, DatabaseUnavailable, LeaseLost, InternalError
+    └── transient: TimedOut, OutOfMemory, DiskFull, WeightsMissing, ModelFailed, DeviceFailed,
+                   StorageUnavailable, SourceRefused, DatabaseUnavailable, LeaseLost, InternalError
 
 The codes are a contract with apps: they stand in `error_code`, in logs, and in the tables of `ERRORS.md`.
 """
@@ -112,6 +112,13 @@ class ModelFailed(JobError):
     """The model raised, or the process it ran in ended."""
 
     code = "model_failed"
+    retryable = True
+
+
+class DeviceFailed(JobError):
+    """The device that models run on, or its driver, is not there or gave up."""
+
+    code = "device_failed"
     retryable = True
 
 

@@ -25,6 +25,7 @@ from worker import operations
 from worker.context import Context
 from worker.core.errors import (
     BadWeights,
+    DeviceFailed,
     JobError,
     LicenceRefused,
     ModelFailed,
@@ -46,6 +47,7 @@ MODEL_ERRORS: Final[Mapping[str, type[JobError]]] = {
     error.code: error
     for error in (
         BadWeights,
+        DeviceFailed,
         LicenceRefused,
         ModelFailed,
         OutOfMemory,

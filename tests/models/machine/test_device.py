@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 import pytest
 
-from models.errors import ModelError, ModelFailed, PackageMissing
+from models.errors import DeviceFailed, ModelError, PackageMissing
 from models.machine import device
 from models.machine.device import choose, keep_threads
+from models.serving.slots import Failure
 
 
 def a_torch(*, cuda: bool = False, mps: bool = False) -> Any:
@@ -31,8 +32,8 @@ def a_torch(*, cuda: bool = False, mps: bool = False) -> Any:
         ("cpu", a_torch(cuda=True), "cpu"),
         ("cuda", a_torch(cuda=True), "cuda"),
         ("mps", a_torch(mps=True), "mps"),
-        ("cuda", a_torch(mps=True), ModelFailed),
-        ("mps", a_torch(cuda=True), ModelFailed),
+        ("cuda", a_torch(mps=True), DeviceFailed),
+        ("mps", a_torch(cuda=True), DeviceFailed),
         ("cuda", None, PackageMissing),
     ],
 )
@@ -50,6 +51,22 @@ def test_the_device_is_what_torch_sees(
     else:
         with pytest.raises(chosen, match=f"MODEL_DEVICE={wanted}"):
             choose(wanted)
+
+
+@pytest.mark.parametrize(
+    ("said", "gone"),
+    [
+        ("CUDA driver version is insufficient for CUDA runtime version", True),
+        ("CUDA unknown error - this may be due to an incorrectly set up environment", True),
+        ("CUDA failure 999: unknown error ; GPU=0", True),
+        ("CUDA-capable device(s) is/are busy or unavailable", True),
+        ("CUDA error: device-side assert triggered", False),
+        ("shapes do not match", False),
+    ],
+)
+def test_a_device_that_is_gone_is_told_from_a_picture_that_fails(said: str, gone: bool) -> None:
+    failure = Failure.of(RuntimeError(said))
+    assert failure.error.code == ("device_failed" if gone else "model_failed")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere only torch knows")

@@ -58,7 +58,7 @@ class Bench:
             Silence(),
             Outages(),
             grace_seconds=grace,
-            capabilities={"kinds": sorted(handlers)},
+            capabilities=lambda: {"kinds": sorted(handlers)},
             requests=lambda: 7,
         )
 

@@ -1,0 +1,45 @@
+"""What a machine says that it can find out, and what it lacks for the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from worker import operations
+from worker.library.abilities import announced, lacks_of
+from worker.settings import Settings
+
+KNOWN = operations.discover()
+
+
+def settings(cache: Path, **values: Any) -> Settings:
+    given = {"kizu_profile": "tiny", "model_device": "cpu"} | values
+    return Settings(_env_file=None, model_cache_dir=cache, **given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "code"),
+    [
+        ({"model_downloads": False}, "faces", "weights_missing"),
+        ({"model_licences": "free"}, "objects", "licence_refused"),
+        ({"face_pack": "nobody", "kizu_profile": "full"}, "faces", "unknown_model"),
+    ],
+)
+def test_what_is_lacking_has_a_word(tmp_path: Path, changes: dict[str, Any], name: str, code: str) -> None:
+    chosen = settings(tmp_path, **({"model_downloads": True} | changes))
+    assert lacks_of([KNOWN[name]], chosen)[name].code == code
+    assert announced([KNOWN[name]], chosen) == {"facts": {}, "lacks": {name: code}}
+
+
+def test_weights_that_may_be_fetched_are_no_lack(tmp_path: Path) -> None:
+    said = announced([KNOWN["faces"], KNOWN["hashes"]], settings(tmp_path, model_downloads=True))
+    assert said["lacks"] == {}
+    assert set(said["facts"]) == {"faces", "hashes"}
+
+
+def test_a_package_that_is_not_installed_is_a_lack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.selection._is_installed", lambda package: False)
+    chosen = settings(tmp_path, model_downloads=True)
+    assert lacks_of(KNOWN.values(), chosen)["ocr"].code == "package_missing"
