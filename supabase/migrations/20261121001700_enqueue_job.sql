@@ -214,7 +214,8 @@ $$;
 -- A signed-in user asks for their own assets only, never before the kind's own priority, and later only
 -- by full hundreds, because every level in use is one that claims have to look at.
 -- Raises PT400 `unknown_job_type` or `bad_params` (the detail says which and what was expected), and
--- PT404 `not_found` for an asset that is not there or not theirs.
+-- PT404 `not_found` for an asset that is not there or not theirs, and PT429 `too_many_jobs` for a new job of a user
+-- who has as many pending as kizu.check_quota allows.
 create function public.enqueue_job(
   p_kind     text,
   p_asset_id uuid default null,
@@ -229,12 +230,18 @@ language plpgsql
 security definer
 set search_path = ''
 as $$
-begin
-  return kizu.enqueue(
+declare
+  v_scope  constant uuid := kizu.caller_scope();
+  v_answer constant jsonb := kizu.enqueue(
     row(p_kind, p_asset_id, coalesce(nullif(p_params, 'null'), '{}'), p_priority, p_run_at, p_user_id, p_force,
         null)::kizu.request,
-    kizu.caller_scope()
+    v_scope
   );
+begin
+  if v_scope is not null and v_answer ->> 'status' = 'enqueued' then
+    perform kizu.check_quota(v_scope, 1);
+  end if;
+  return v_answer;
 end;
 $$;
 
@@ -276,8 +283,11 @@ begin
             v_ask ->> 'dedupe')::kizu.request,
         p_job.user_id
       );
+      if p_job.claimed_by is not null then -- what a user's own worker asks for, the user asks for
+        perform kizu.check_quota(p_job.user_id, 1);
+      end if;
     exception
-      when sqlstate 'PT400' or sqlstate 'PT404' then
+      when sqlstate 'PT400' or sqlstate 'PT404' or sqlstate 'PT429' then
         get stacked diagnostics v_detail = pg_exception_detail;
         raise exception 'next: %', v_detail;
     end;

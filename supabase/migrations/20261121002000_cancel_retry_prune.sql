@@ -59,6 +59,8 @@ $$;
 -- Cancelled jobs are put back only when named in ids. A job whose twin is pending or running again, or
 -- that is not the newest of its twins, stays where it is.
 --
+-- For a user whose quota they exceed, PT429 `too_many_jobs`, and all stay where they are.
+--
 -- Attempts and crashes start again; history and epoch stay. Answers {"dry_run", "ids", "count"}: those that were put
 -- back, or would be.
 create function public.retry_jobs(p_filter jsonb, p_dry_run boolean default true)
@@ -173,6 +175,9 @@ begin
     end loop;
   end if;
 
+  if v_scope is not null and not p_dry_run and v_back <> '{}' then
+    perform kizu.check_quota(v_scope, cardinality(v_back));
+  end if;
   return jsonb_build_object('dry_run', p_dry_run, 'ids', to_jsonb(v_back), 'count', cardinality(v_back));
 end;
 $$;

@@ -29,7 +29,8 @@ $$;
 --
 -- Answers {"looked_at", "missing", "enqueued", "facts": {fact: photos that lack it}, "left": {fact: {why: photos of
 -- these that are left alone}}, "next"}: why is `under_way`, or the error code of the last try; `next` is the p_after
--- of the next page, null at the end. p_dry_run enqueues nothing.
+-- of the next page, null at the end. p_dry_run enqueues nothing. For a user whose quota a page exceeds, PT429
+-- `too_many_jobs`, and nothing of the page is enqueued.
 create function public.enqueue_missing(
   p_versions jsonb,
   p_user_id  uuid default null,
@@ -195,6 +196,9 @@ begin
     v_left     := v_left || coalesce(v_left_of_kind, '{}');
   end loop;
 
+  if v_enqueued > 0 and kizu.caller_scope() is not null then
+    perform kizu.check_quota(v_user, v_enqueued::int);
+  end if;
   return jsonb_build_object(
     'looked_at', cardinality(v_page),
     'missing',   (select count(distinct id) from unnest(v_lacking) as id),

@@ -39,6 +39,7 @@ select kizu.keep_internal('kizu.bound_columns(regclass, jsonb)');
 
 -- Jobs, their events and the ledger have no bounds of their own: nobody but our verbs and the service's key writes
 -- them, and each verb bounds what it is given, once, where these rows are written several times for each job.
+select kizu.bound_columns('public.queue_settings');
 select kizu.bound_columns('public.workers');
 select kizu.bound_columns('public.assets', '{"web_uri": 16400, "thumbnail": 16400}');
 select kizu.bound_columns('public.derived_assets');

@@ -173,6 +173,24 @@ def test_too_large_a_body_is_refused(app: App) -> None:
     assert (answer.status_code, code_of(answer)) == (413, "too_large")
 
 
+def test_too_many_pending_jobs_are_told_from_an_outage(app: App, db: psycopg.Connection[Any]) -> None:
+    asset, change = (
+        app.add_asset(),
+        "update queue_settings set value = %s where name = 'pending_jobs_per_user'",
+    )
+    db.execute(change, [0])
+    try:
+        answers = [
+            app.enqueue(kind="image_ai", asset_id=asset, operations=names)
+            for names in (["ocr"], ["faces"], ["objects"], ["hashes"], ["describe"])
+        ]
+    finally:
+        db.execute(change, [100_000])
+    assert answers[0].status_code == 200, "an upload could have made it"
+    assert (answers[-1].status_code, code_of(answers[-1])) == (429, "too_many_jobs")
+    assert "are pending" in answers[-1].json()["error"]["message"]
+
+
 def code_of(answer: httpx.Response) -> str:
     code: str = answer.json()["error"]["code"]
     return code

@@ -49,6 +49,7 @@ TABLES: dict[str, dict[str, set[str]]] = {
     "moment_assets": LIBRARY,
     "moments": LIBRARY,
     "profiles": LIBRARY,
+    "queue_settings": {"service_role": {"select", "update"}},
     "read_verbs": RULES,
     "result_tables": RULES,
     "runs": READ_ONLY,
@@ -187,6 +188,7 @@ class World:
             "moment_assets": {"user_id": owner, "moment_id": self.moment, "asset_id": asset},
             "moments": {"user_id": owner, "title": "t", "grouping_type": "event"},
             "profiles": {"id": owner},
+            "queue_settings": {"name": f"t_{uuid.uuid4().hex}", "value": 1, "says": "t"},
             "read_verbs": {"verb": f"t_{uuid.uuid4().hex}", "reader": "r"},
             "result_tables": {"table_name": uuid.uuid4().hex, "mode": "update", "columns": []},
             "runs": {
@@ -267,6 +269,7 @@ class World:
             "job_kinds": ("kind", "image_ai"),
             "jobs": ("id", self.job),
             "moments": ("id", self.moment),
+            "queue_settings": ("name", "pending_jobs_per_user"),
             "read_verbs": ("verb", "asset_facts"),
             "result_tables": ("table_name", "assets"),
         }

@@ -2,7 +2,8 @@
 
     JobError
     ├── permanent: NotFound, ForbiddenUrl, TooLarge, NotAnImage, Unreadable, UnsupportedFormat, BadParams,
-    │              UnknownJobType, UnknownModel, BadWeights, PackageMissing, LicenceRefused, ResultRefused
+    │              UnknownJobType, UnknownModel, BadWeights, PackageMissing, LicenceRefused, ResultRefused,
+    │              TooManyJobs
     └── transient: TimedOut, OutOfMemory, DiskFull, WeightsMissing, ModelFailed, DeviceFailed,
                    StorageUnavailable, SourceRefused, DatabaseUnavailable, LeaseLost, InternalError
 
@@ -194,6 +195,12 @@ class ResultRefused(JobError):
     """The database refused the result rows, because they break one of its rules."""
 
     code = "result_refused"
+
+
+class TooManyJobs(JobError):
+    """The user has as many jobs pending as they may have, so nothing was enqueued."""
+
+    code = "too_many_jobs"
 
 
 class LeaseLost(JobError):

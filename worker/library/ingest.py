@@ -18,7 +18,7 @@ from uuid import UUID
 
 import httpx
 
-from worker.core.errors import DatabaseUnavailable, NotFound, StartupError, TooLarge
+from worker.core.errors import DatabaseUnavailable, NotFound, StartupError, TooLarge, TooManyJobs
 from worker.files.sources import ASSETS_BUCKET
 from worker.files.storage import Files
 from worker.project.connection import Connection
@@ -218,6 +218,8 @@ async def _enqueue(connection: Connection, asset_ids: Sequence[str]) -> list[str
         raise DatabaseUnavailable(f"enqueue got no answer: {type(error).__name__}") from error
     if response.status_code >= 500:
         raise DatabaseUnavailable(f"enqueue answered {response.status_code}")
+    if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+        raise TooManyJobs
     if not response.is_success:
         raise StartupError(f"enqueue refused: {response.status_code} {response.text[:300]}")
     return [job["status"] for job in response.json()["jobs"]]

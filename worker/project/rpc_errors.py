@@ -21,6 +21,7 @@ from worker.core.errors import (
     ProjectUnreachable,
     SchemaMissing,
     StartupError,
+    TooManyJobs,
     UnknownJobType,
 )
 
@@ -41,7 +42,7 @@ MISSING_CODES = frozenset({"PGRST106", "PGRST202", "PGRST203", "PGRST205", "4288
 TOKEN_CODES = frozenset({"PGRST300", "PGRST301", "PGRST302", "PGRST303"})
 
 STABLE: Mapping[str, type[JobError]] = {
-    cls.code: cls for cls in (NotFound, BadParams, LeaseLost, UnknownJobType)
+    cls.code: cls for cls in (NotFound, BadParams, LeaseLost, TooManyJobs, UnknownJobType)
 }
 """Our own functions raise these words as their message."""
 
@@ -99,10 +100,11 @@ def error_of(refusal: Refusal, *, function: str) -> JobError | StartupError:
         return SchemaMissing(f"The project has no fitting function {function} ({said}): {HOW_TO_MIGRATE}")
     if refusal.code == "PGRST125":
         return StartupError(f"SUPABASE_URL has a path: expected the project's address alone ({said})")
+    # First, because a quota's 429 is no pause that a gateway asks for.
+    if refusal.code.startswith("PT") and (known := STABLE.get(refusal.message)):
+        return known(refusal.details or None)
     if refusal.is_transient:
         return DatabaseUnavailable(f"{function} was answered with {said}")
-    if known := STABLE.get(refusal.message):
-        return known(refusal.details or None)
     if refusal.status == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
         return InternalError(f"{function} was asked with more than something on the way takes: {said}")
     if not refusal.is_its_own:

@@ -8,6 +8,7 @@ export type ErrorCode =
   | "forbidden"
   | "method_not_allowed"
   | "too_large"
+  | "too_many_jobs"
   | "database_unavailable"
   | "internal_error";
 
@@ -19,6 +20,7 @@ const STATUS: Record<ErrorCode, number> = {
   not_found: 404,
   method_not_allowed: 405,
   too_large: 413,
+  too_many_jobs: 429,
   internal_error: 500,
   database_unavailable: 503,
 };

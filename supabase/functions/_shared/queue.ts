@@ -76,6 +76,7 @@ const SENTENCES = {
   bad_params: "the database refused the request",
   unknown_job_type: "there is no such kind of job",
   not_found: "there is no such thing among your own",
+  too_many_jobs: "too many of your jobs are pending",
 } satisfies Partial<Record<ErrorCode, string>>;
 
 function isRaised(message: string): message is keyof typeof SENTENCES {

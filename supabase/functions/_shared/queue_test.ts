@@ -34,6 +34,8 @@ const REFUSALS: [status: number, answer: unknown, code: string, answeredWith: nu
   [404, { code: "PT404", message: "not_found" }, "not_found", 404],
   [400, { code: "PT400", message: "unknown_job_type" }, "unknown_job_type", 400],
   [400, { code: "PT400", message: "bad_params", details: "why" }, "bad_params", 400],
+  [429, { code: "PT429", message: "too_many_jobs", details: "why" }, "too_many_jobs", 429],
+  [429, { message: "slow down" }, "database_unavailable", 503],
   [401, { code: "PGRST303", message: "JWT expired" }, "unauthorized", 401],
   [401, { code: "42501", message: "permission denied" }, "unauthorized", 401],
   [403, { code: "42501", message: "permission denied" }, "forbidden", 403],

@@ -16,6 +16,7 @@ from worker.core.errors import (
     ProjectUnreachable,
     SchemaMissing,
     StartupError,
+    TooManyJobs,
     UnknownJobType,
 )
 from worker.project.rpc_errors import Refusal, error_of
@@ -59,6 +60,8 @@ TABLE = [
     (404, "PT404", "not_found", NotFound),
     (400, "PT400", "bad_params", BadParams),
     (400, "PT400", "unknown_job_type", UnknownJobType),
+    (429, "PT429", "too_many_jobs", TooManyJobs),
+    (429, "", "too_many_jobs", DatabaseUnavailable),
     (400, "P0001", "something a function raised", InternalError),
     (409, "23505", "duplicate", InternalError),
     (400, "22P02", "not a uuid", InternalError),
@@ -85,5 +88,7 @@ def test_missing_function_says_how_to_get_it() -> None:
 
 
 def test_details_of_a_stable_code_become_the_message() -> None:
-    error = error_of(Refusal(status=400, message="bad_params", details="which: a number"), function="f")
+    error = error_of(
+        Refusal(status=400, code="PT400", message="bad_params", details="which: a number"), function="f"
+    )
     assert str(error) == "which: a number"
