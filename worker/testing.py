@@ -183,6 +183,10 @@ class MemoryQueue:
             row.attempts -= 1
         return len(held)
 
+    async def prune(self) -> bool:
+        self._call("prune")
+        return False
+
     async def announce(self, info: Mapping[str, Any]) -> None:
         self._call("announce")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from worker.project.tables import Row
 
 T = TypeVar("T")
+PRUNE_PAGE = 5000
+"""Rows of each kind that one call looks at."""
 STATUSES = ("pending", "processing", "completed", "failed", "cancelled")
 BRIEF = "id,job_type,status,priority,attempts,progress,current_step,error_code,worker_id,created_at,result"
 
@@ -191,6 +194,33 @@ def cancel(job_ids: tuple[UUID, ...], as_json: bool) -> None:
     else:
         print_table(rows, ["id", "status"])
     sys.exit(any(row["status"] == "not_found" for row in rows))
+
+
+@jobs.command()
+@click.option("--yes", is_flag=True, help="Do it; without, only say what would be done.")
+@as_json
+def prune(yes: bool, as_json: bool) -> None:
+    """Delete what is older than the rows of `queue_settings` say, as workers do now and then."""
+
+    async def act(connection: Connection) -> dict[str, Any]:
+        pruned: Counter[str] = Counter()
+        while True:
+            answer: dict[str, Any] = await connection.rpc(
+                "prune_by_policy", {"p_limit": PRUNE_PAGE, "p_dry_run": not yes}
+            )
+            pruned.update(answer["pruned"])
+            if not answer["more"]:
+                return {"days": answer["days"], "pruned": dict(pruned), "dry_run": not yes}
+
+    answer = with_connection(act)
+    if as_json:
+        print_json(answer)
+        return
+    for what, days in answer["days"].items():
+        kept = f"kept for {days} days" if days else "kept for ever"
+        say(f"{what}: {kept}" + (f", {answer['pruned'].get(what, 0)} deleted" if yes else ""))
+    if not yes:
+        say("add --yes to delete what is older")
 
 
 @jobs.command()

@@ -19,6 +19,10 @@ log = structlog.get_logger()
 
 ANNOUNCE_SECONDS = 30.0
 """Between two signs of life in the `workers` table; three missed ones make a worker stale."""
+PRUNE_SECONDS = 600.0
+"""Between two looks for what is older than the project keeps."""
+PRUNE_ON_SECONDS = 10.0
+"""The same while there is more than one call deletes."""
 SETTLE_SECONDS = 5.0
 """How long a claim under way may hold up the stop, and, after the grace period, giving back what is left."""
 
@@ -96,6 +100,7 @@ class Daemon:
             asyncio.create_task(self._leases.serve()),
             asyncio.create_task(self._wake.serve()),
             asyncio.create_task(self._keep_announcing()),
+            asyncio.create_task(self._keep_pruning()),
         ]
         lanes = [asyncio.create_task(lane.serve()) for lane in self._lanes]
         emptied = asyncio.gather(*lanes)
@@ -146,6 +151,16 @@ class Daemon:
         while True:
             await asyncio.sleep(ANNOUNCE_SECONDS * random.uniform(0.9, 1.0))
             await self._announce()
+
+    async def _keep_pruning(self) -> None:
+        more = True  # a worker that is started by a timer may not live for long
+        while True:
+            await asyncio.sleep((PRUNE_ON_SECONDS if more else PRUNE_SECONDS) * random.uniform(0.8, 1.2))
+            try:
+                more = await self._queue.prune()
+            except Exception as error:
+                more = False
+                log.warning("pruning failed", reason=str(error))
 
     async def _announce(self, *, stopped: bool = False, refusable: bool = False) -> None:
         try:

@@ -78,6 +78,10 @@ class Queue(Protocol):
         """Release every job this worker holds, also of claims whose answer was lost; returns how many."""
         ...
 
+    async def prune(self) -> bool:
+        """Delete a little of what is older than the project keeps; returns whether there may be more."""
+        ...
+
     async def announce(self, info: Mapping[str, Any]) -> None:
         """Tell the `workers` table that this worker lives and what it can do."""
         ...

@@ -97,6 +97,9 @@ class SupabaseQueue:
     async def release_all(self) -> int:
         return int(await self._rpc("release_jobs", {"p_worker": self._worker_id}, within=5))
 
+    async def prune(self) -> bool:
+        return bool((await self._rpc("prune_by_policy", {}, within=10))["more"])
+
     async def announce(self, info: Mapping[str, Any]) -> None:
         await self._rpc("announce_worker", {"p_worker": self._worker_id, "p_info": dict(info)}, within=10)
 

@@ -84,6 +84,27 @@ def test_only_what_was_named_chooses_and_only_yes_acts(
     assert said.output.splitlines() == ["a", "b", says]
 
 
+def test_pruning_says_the_policy_and_goes_on_to_the_end_when_told_to(database: Database) -> None:
+    days = {"job_events": 30, "runs": 0}
+    database.answers["prune_by_policy"] = {"days": days, "pruned": {}, "more": False}
+    assert kizu_jobs("prune").output.splitlines() == [
+        "job_events: kept for 30 days",
+        "runs: kept for ever",
+        "add --yes to delete what is older",
+    ]
+    assert database.asked.pop()[1]["p_dry_run"] is True
+
+    more = iter([True, False])
+    database.answers["prune_by_policy"] = lambda params: {
+        "days": days,
+        "pruned": {"job_events": 4},
+        "more": next(more),
+    }
+    said = json.loads(kizu_jobs("prune", "--yes", "--json").output)
+    assert said == {"days": days, "pruned": {"job_events": 8}, "dry_run": False}
+    assert [asked[1]["p_dry_run"] for asked in database.asked] == [False, False]
+
+
 @pytest.mark.parametrize(
     ("found", "code"), [(("cancelled", "processing"), 0), (("cancelled", "not_found"), 1)]
 )

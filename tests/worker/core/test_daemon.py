@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from pydantic import BaseModel
 
+from worker.core import daemon as module
 from worker.core.daemon import Daemon, poll_seconds
 from worker.core.errors import AuthFailed
 from worker.core.handler import Handler
@@ -187,6 +188,25 @@ async def test_it_announces_itself_at_both_ends() -> None:
     bench = Bench(until_empty=True)
     await bench.daemon.serve()
     assert bench.queue.calls[0] == bench.queue.calls[-1] == "announce"
+
+
+async def test_it_prunes_now_and_then_and_sooner_while_there_is_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PRUNE_ON_SECONDS", 0.001)
+    monkeypatch.setattr(module, "PRUNE_SECONDS", 1000.0)
+    bench, answers, emptied = Bench(), [True, True, False], asyncio.Event()
+
+    async def prune() -> bool:
+        if len(answers) == 1:
+            emptied.set()
+        return answers.pop(0)
+
+    bench.queue.prune = prune  # type: ignore[method-assign]
+    serving = asyncio.create_task(bench.daemon.serve())
+    async with asyncio.timeout(10):
+        await emptied.wait()
+    bench.daemon.stop()
+    await serving
+    assert answers == []
 
 
 async def test_a_worker_that_is_refused_does_not_start() -> None:

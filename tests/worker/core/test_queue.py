@@ -351,3 +351,9 @@ async def test_a_worker_gives_back_all_it_holds_and_nothing_of_others(bench: Ben
 async def test_a_worker_may_announce_itself_twice(bench: Bench) -> None:
     for _ in range(2):
         await bench.worker().announce({"kinds": [bench.kind]})
+
+
+async def test_a_worker_prunes_until_there_is_no_more(bench: Bench) -> None:
+    async with asyncio.timeout(30):
+        while await bench.worker().prune():
+            pass
