@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
@@ -26,10 +28,12 @@ from worker.core.job import (
 )
 from worker.core.queue import Claim, Heartbeat, SettleAnswer, Settled, Verdict
 from worker.project.coalesce import Coalesced
+from worker.project.rpc import plain
 
 SETTLE_LIMIT = 32
-"""Settlements per call. With face or image vectors in them (about 5 KB of JSON each) a call stays below a
-megabyte, and far below the 8 seconds a statement may take."""
+"""Settlements per call, which then stays far below the 8 seconds that a statement may take."""
+SETTLE_BYTES = 1024 * 1024
+"""Of their JSON, in which a face's or an image's vector has 5 KB; one that is larger travels alone."""
 
 
 class Rpc(Protocol):
@@ -45,7 +49,13 @@ class SupabaseQueue:
         self._rpc = rpc
         self._worker_id = worker_id
         self._lease_seconds = lease_seconds
-        self._settle = Coalesced(self._settle_batch, limit=SETTLE_LIMIT, is_refusal=_is_refusal)
+        self._settle = Coalesced(
+            self._settle_batch,
+            limit=SETTLE_LIMIT,
+            largest=SETTLE_BYTES,
+            size_of=_size,
+            is_divisible=lambda error: isinstance(error, JobError),  # else our key is at fault
+        )
 
     async def claim(self, kinds: Sequence[str], limit: int, claim_id: UUID) -> Claim:
         answer = await self._rpc(
@@ -104,10 +114,12 @@ class SupabaseQueue:
         await self._rpc("announce_worker", {"p_worker": self._worker_id, "p_info": dict(info)}, within=10)
 
     async def _settle_batch(self, settlements: Sequence[dict[str, Any]]) -> Sequence[Settled]:
+        # Together they are given up sooner: one may be what keeps the others' call from being answered.
+        within = self._lease_seconds / (1 if len(settlements) == 1 else 3)
         answer = await self._rpc(
             "settle_jobs",
             {"p_worker": self._worker_id, "p_settlements": list(settlements)},
-            within=self._lease_seconds,
+            within=within,
         )
         by_attempt = {
             _attempt(row): Settled(
@@ -121,6 +133,14 @@ class SupabaseQueue:
 def _is_refusal(error: Exception) -> bool:
     """Whether what was sent is at fault, rather than the server, the network or our key."""
     return isinstance(error, JobError) and not isinstance(error, DatabaseUnavailable)
+
+
+def _size(settlement: Mapping[str, Any]) -> float:
+    """Bytes of JSON, about."""
+    try:
+        return len(json.dumps(settlement, default=plain))
+    except (TypeError, ValueError, RecursionError):
+        return math.inf  # it is refused, and shall be alone then
 
 
 def _job(row: Mapping[str, Any]) -> Job:

@@ -87,12 +87,13 @@ async def _post(sender: Sender, function: str, body: bytes) -> httpx.Response:
 
 def _to_json(params: Mapping[str, Any], function: str) -> bytes:
     try:
-        return json.dumps(storable(params), default=_plain, allow_nan=False, separators=(",", ":")).encode()
+        return json.dumps(storable(params), default=plain, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InternalError(f"The arguments of {function} are not JSON: {error}") from error
 
 
-def _plain(value: object) -> str:
+def plain(value: object) -> str:
+    """What JSON has no form for, as a text that Postgres reads; TypeError where there is none."""
     match value:
         case UUID():
             return str(value)

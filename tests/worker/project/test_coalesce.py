@@ -53,6 +53,43 @@ async def test_what_the_server_refuses_fails_alone() -> None:
         await asyncio.sleep(0.01)
         return items
 
-    call = Coalesced(refuse_odd, limit=10, is_refusal=lambda error: isinstance(error, ValueError))
+    call = Coalesced(refuse_odd, limit=10, is_divisible=lambda error: isinstance(error, ValueError))
     answers = await asyncio.gather(*(call(number) for number in (0, 1, 2, 3, 4)), return_exceptions=True)
     assert [str(answer) for answer in answers] == ["0", "odd", "2", "odd", "4"]
+
+
+async def test_one_bad_item_is_found_by_halves_and_holds_up_nobody() -> None:
+    sizes: list[int] = []
+    answered = asyncio.Event()
+
+    async def send(items: Sequence[int]) -> Sequence[int]:
+        sizes.append(len(items))
+        if items == [0]:
+            await answered.wait()  # the bad one is not even answered before everybody else has been
+        if 0 in items:
+            raise TimeoutError
+        await asyncio.sleep(0)
+        return items
+
+    call = Coalesced(send, limit=32, is_divisible=lambda error: isinstance(error, TimeoutError))
+    bad, *good = (asyncio.create_task(call(number)) for number in range(32))
+    async with asyncio.timeout(10):
+        assert await asyncio.gather(*good) == list(range(1, 32))
+        assert await call(99) == 99
+    answered.set()
+    with pytest.raises(TimeoutError):
+        await bad
+    assert len(sizes) == 1 + 2 * 5 + 1, "two for each halving, instead of one for each item"
+
+
+async def test_what_is_large_travels_alone() -> None:
+    sent: list[list[int]] = []
+
+    async def send(items: Sequence[int]) -> Sequence[int]:
+        sent.append(list(items))
+        await asyncio.sleep(0)
+        return items
+
+    call = Coalesced(send, limit=10, largest=100, size_of=float)
+    await asyncio.gather(*(call(size) for size in (60, 40, 1, 500, 99, 2)))
+    assert sent == [[60, 40], [1], [500], [99], [2]]

@@ -25,7 +25,7 @@ from worker.core.job import (
     Upsert,
 )
 from worker.core.queue import Heartbeat, SettleAnswer, Verdict
-from worker.project.queue import SETTLE_LIMIT, SupabaseQueue
+from worker.project.queue import SETTLE_BYTES, SETTLE_LIMIT, SupabaseQueue
 
 ID, USER, ASSET, CLAIM = (UUID(int=number) for number in range(1, 5))
 JOB = Job(table="jobs", id=ID, kind="image_ai", user_id=USER, epoch=3)
@@ -215,6 +215,37 @@ async def test_settlements_in_one_call_get_each_its_own_answer() -> None:
     assert [answer.status for answer in answers] == [str(number) for number in range(40)]
     assert max(len(params["p_settlements"]) for _, params, _ in rpc.calls) <= SETTLE_LIMIT
     assert len(rpc.calls) < 5
+
+
+async def test_a_settlement_that_is_never_answered_does_not_spoil_the_others() -> None:
+    asked: list[tuple[int, float]] = []
+
+    class Database:
+        async def __call__(self, function: str, params: Any, *, within: float) -> Any:
+            asked.append((len(params["p_settlements"]), within))
+            if any(row["epoch"] == 7 for row in params["p_settlements"]):
+                raise DatabaseUnavailable("statement timeout")
+            return settled(params)
+
+    real = SupabaseQueue(Database(), "w1", 60)
+    jobs = [Job(table="jobs", id=ID, kind="k", user_id=USER, epoch=number) for number in range(16)]
+    answers = await asyncio.gather(*(real.settle(job, Done(), Run()) for job in jobs), return_exceptions=True)
+    assert [number for number, answer in enumerate(answers) if isinstance(answer, Exception)] == [7]
+    assert {within for count, within in asked if count > 1} == {20}
+    assert {within for count, within in asked if count == 1} == {60}
+    assert len(asked) == 1 + 2 * 4
+
+
+async def test_large_settlements_share_no_call_and_small_ones_do() -> None:
+    rpc = Rpc(settled)
+    real = queue(rpc)
+    large = Done(result={"text": "x" * SETTLE_BYTES})
+    jobs = [Job(table="jobs", id=ID, kind="k", user_id=USER, epoch=number) for number in range(9)]
+    answers = await asyncio.gather(
+        *(real.settle(job, large if job.epoch in (3, 4) else Done(), Run()) for job in jobs)
+    )
+    assert all(answer.answer is SettleAnswer.SETTLED for answer in answers)
+    assert [len(params["p_settlements"]) for _, params, _ in rpc.calls] == [3, 1, 1, 4]
 
 
 async def test_what_the_server_does_not_want_is_refused_and_an_outage_is_raised() -> None:
