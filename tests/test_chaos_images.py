@@ -8,7 +8,6 @@ import os
 import random
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import Any
 from uuid import UUID, uuid4
@@ -32,6 +31,8 @@ from worker.core.record import Record
 from worker.files.storage import StoredFile
 from worker.handlers.image_ai import HANDLER
 from worker.local.stack import StackInfo
+from worker.pictures import Pictures
+from worker.pixels import PixelThreads
 from worker.project.queue import SupabaseQueue
 from worker.settings import Settings
 from worker.testing import FakeModels, MemoryRows
@@ -378,18 +379,23 @@ async def look_at_all(db: psycopg.Connection[Any], photos: Mapping[UUID, Photo])
         assert job.asset_id is not None
         record = Record()
         photo = photos[job.asset_id]
-        with ThreadPoolExecutor(1) as pixels:
+        files: Any = Files(db, photo)
+        pixels = PixelThreads(1)
+        try:
             context = Context(
                 job=job,
-                files=Files(db, photo),  # type: ignore[arg-type]
+                files=files,
                 models=seeing(photo),
                 rows=MemoryRows(),
                 settings=Settings(supabase_url="http://127.0.0.1:1", worker_id=WORKER),
                 pixels=pixels,
+                pictures=Pictures(files, pixels, max_pixels=10**6),
                 record=record,
                 progress=lambda percent, step: None,
             )
             done = await HANDLER.perform(job, context)
+        finally:
+            pixels.close()
         settled = await queue.settle(job, done, record.run(HANDLER.kind, HANDLER.version))
         assert settled.answer is SettleAnswer.SETTLED, settled
 
@@ -407,6 +413,12 @@ class Files:
 
     async def fetch(self, source: str, user_id: UUID) -> BytesIO:
         return BytesIO(self._photo.data)
+
+    async def fetch_version(self, source: str, user_id: UUID) -> tuple[BytesIO, None]:
+        return await self.fetch(source, user_id), None
+
+    def stored_object(self, source: str, user_id: UUID) -> None:
+        return None
 
     async def upload(self, bucket: str, key: str, data: bytes, mime_type: str) -> StoredFile:
         assert bucket == BUCKET

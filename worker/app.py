@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from functools import partial
 from importlib.metadata import version
@@ -26,7 +25,7 @@ from models.serving.remote import RemoteModels
 from worker import health, operations
 from worker.context import Context, files_for
 from worker.core.daemon import Daemon, poll_seconds
-from worker.core.errors import HOST, JobError, StartupError
+from worker.core.errors import HOST, MEMORY, JobError, StartupError
 from worker.core.handler import Handler
 from worker.core.job import Job
 from worker.core.lane import Lane
@@ -39,6 +38,8 @@ from worker.files.storage import Files
 from worker.handlers import discover
 from worker.library.abilities import announced
 from worker.operations.operation import Operation
+from worker.pictures import Pictures
+from worker.pixels import PixelThreads, has_memory
 from worker.project.connection import Connection
 from worker.project.queue import SupabaseQueue
 from worker.project.realtime import RealtimeSupervisor
@@ -75,8 +76,9 @@ async def run_worker(
         await lose_claims(connection, settings.worker_id, life)
         models = models or RemoteModels(settings)
         stack.push_async_callback(models.close)
-        pixels = ThreadPoolExecutor(settings.decode_threads, "pixels")
-        stack.callback(pixels.shutdown, wait=False, cancel_futures=True)
+        pixels = PixelThreads(settings.decode_threads)
+        stack.callback(pixels.close)
+        pictures = Pictures(files, pixels, max_pixels=settings.max_image_pixels)
         kinds = [kind for _, _, kinds in lanes_of(settings, handlers) for kind in kinds]
         if found_out := operations_of(handlers[kind] for kind in kinds):
             await check_dimensions(connection, settings, found_out)
@@ -89,6 +91,8 @@ async def run_worker(
                 rows=SupabaseRows(connection.rpc, settings.worker_id, job.attempt_id),
                 settings=settings,
                 pixels=pixels,
+                pictures=pictures,
+                lane=handlers[job.kind].lane,
                 record=record,
                 progress=hold.report,
             )
@@ -187,6 +191,8 @@ def probes_of(files: Files) -> Callable[[str], Probe | None]:
                 return files.answers
             case "disk":
                 return has_disk
+        if name.startswith(MEMORY):
+            return partial(asyncio.to_thread, has_memory, name)
         return partial(files.host_answers, name.removeprefix(HOST)) if name.startswith(HOST) else None
 
     return probe_of

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,7 +12,10 @@ from worker.core.errors import NotFound
 from worker.core.job import Job
 from worker.core.record import Record
 from worker.core.rows import Rows
+from worker.decoding import Need
 from worker.files.storage import Files
+from worker.pictures import Original, Pictures
+from worker.pixels import PixelThreads
 from worker.project.connection import Connection
 from worker.settings import Settings
 
@@ -30,15 +32,22 @@ class Context:
     rows: Rows
     """What the job may read of the database: its own user's rows."""
     settings: Settings
-    pixels: ThreadPoolExecutor
+    pixels: PixelThreads
     """Where pictures are decoded and encoded, `settings.decode_threads` at a time: it bounds memory too."""
+    pictures: Pictures
+    lane: str = ""
+    """Whose share of those threads this job's work has."""
     record: Record
     progress: Callable[[int, str], None]
     """Note how far the job is, in percent, and what it is at."""
 
     async def in_pixels(self, work: Callable[..., T], *args: Any) -> T:
-        """Run blocking picture work in its threads, so that the event loop goes on."""
-        return await asyncio.get_running_loop().run_in_executor(self.pixels, work, *args)
+        """Run blocking work on a small picture in its threads, so that the event loop goes on."""
+        return await self.pixels.run(work, *args, lane=self.lane, urgent=self.job.is_urgent)
+
+    def picture(self, source: str, need: Need) -> AbstractAsyncContextManager[Original]:
+        """The picture that `source` names, fetched and not decoded yet, which `need` says for what."""
+        return self.pictures.open(source, self.job.user_id, need, lane=self.lane, urgent=self.job.is_urgent)
 
     def source(self, given: str | None) -> str:
         """Where the picture is: as the job says, else as its asset says.

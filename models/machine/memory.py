@@ -67,6 +67,29 @@ def _machine() -> int:
     return total // MEGABYTE
 
 
+def available() -> int | None:
+    """The megabytes that could be taken now without swapping; None where the system does not tell."""
+    try:
+        lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        free = int(lines["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return None
+    for folder, limit, used in _CONTROL_GROUPS:
+        with suppress(OSError, ValueError):  # absent, or "max"
+            group = Path(folder)
+            stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+            taken = int((group / used).read_text()) - int(stat.get("inactive_file", 0))
+            free = min(free, int((group / limit).read_text()) - taken)
+    return max(0, free) // MEGABYTE
+
+
+_CONTROL_GROUPS: Final = (
+    ("/sys/fs/cgroup", "memory.max", "memory.current"),
+    ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+)
+"""Versions 2 and 1, as a container sees its own. Cached files count as used there, though they yield."""
+
+
 def resident() -> int:
     """The resident megabytes of this process."""
     try:

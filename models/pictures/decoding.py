@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final
+from typing import IO, Final
 
 from PIL import Image, ImageChops, ImageFile
 from PIL.AvifImagePlugin import AvifImageFile
@@ -161,7 +161,7 @@ def _decode_plain(data: bytes, kind: Format, max_pixels: int, orientation: int |
     )
 
 
-_ImageClass = Callable[[io.BytesIO], ImageFile.ImageFile]
+_ImageClass = Callable[[IO[bytes]], ImageFile.ImageFile]
 _CLASSES: Final[dict[Format, _ImageClass]] = {
     Format.PNG: PngImageFile,
     Format.WEBP: WebPImageFile,
@@ -170,6 +170,18 @@ _CLASSES: Final[dict[Format, _ImageClass]] = {
     Format.BMP: BmpImageFile,
 }
 _HEIF: Final[_ImageClass] = HeifImageFile
+
+
+def open_header(file: IO[bytes], kind: Format) -> ImageFile.ImageFile:
+    """A picture whose pixels are not decoded yet; raises almost anything for a damaged one."""
+    _silence_pillow()
+    classes: dict[Format, Callable[[IO[bytes]], ImageFile.ImageFile]] = {
+        **_CLASSES,
+        Format.HEIF: _HEIF,
+        Format.JPEG: JpegImageFile,
+        Format.TIFF: TiffImageFile,
+    }
+    return classes[kind](file)
 
 
 def _decode_tiff(data: bytes, max_pixels: int, orientation: int | None) -> Decoded:

@@ -98,7 +98,7 @@ def open_picture(
     data, kind = _read(source)
 
     def scale(width: int, height: int) -> int:
-        return _spare_factor(width, height, short_side, long_side)
+        return spare_factor(width, height, short_side, long_side)
 
     decoded = decode(
         data, kind, max_pixels=max_pixels, orientation=valid_orientation(orientation), scale=scale
@@ -146,7 +146,7 @@ def _read(source: bytes | Path | IO[bytes]) -> tuple[bytes, Format]:
     return source.read(), kind
 
 
-def _spare_factor(width: int, height: int, short_side: int | None, long_side: int | None) -> int:
+def spare_factor(width: int, height: int, short_side: int | None, long_side: int | None) -> int:
     """By how much (1, 2, 4 or 8) a picture may be divided and still serve."""
     if short_side is None and long_side is None:
         return 1

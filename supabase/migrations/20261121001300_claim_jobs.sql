@@ -79,7 +79,8 @@ begin
                  'attempt',      job.attempts,
                  'max_attempts', job.max_attempts,
                  'epoch',        job.lease_epoch,
-                 'crashes',      job.crashes
+                 'crashes',      job.crashes,
+                 'priority',     job.priority
                )
                order by job.priority, job.run_at, job.id
              ),

@@ -34,6 +34,7 @@ def test_a_claimed_job_says_what_a_worker_needs(queue: Any) -> None:
         "max_attempts": 5,
         "epoch": 1,
         "crashes": 0,
+        "priority": 100,
     }
     row = queue.row(job_id)
     assert (row["status"], row["worker_id"], row["progress"]) == ("processing", "w1", 0)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
@@ -10,13 +9,16 @@ import pytest
 from worker.context import Context
 from worker.core.errors import NotFound
 from worker.core.job import Job
+from worker.pixels import PixelThreads
 
 JOB, USER, ASSET = (UUID(int=number) for number in range(1, 4))
 
 
 def context(epoch: int = 3, pixels: Any = None, **asset: Any) -> Context:
     job = Job(table="jobs", id=JOB, kind="k", user_id=USER, asset_id=ASSET, asset=asset, epoch=epoch)
-    rest: dict[str, Any] = dict.fromkeys(("files", "models", "rows", "settings", "record", "progress"))
+    rest: dict[str, Any] = dict.fromkeys(
+        ("files", "models", "rows", "settings", "record", "progress", "pictures")
+    )
     return Context(job=job, pixels=pixels, **rest)
 
 
@@ -48,7 +50,10 @@ def test_each_attempt_has_a_folder_of_its_own_below_its_user() -> None:
 
 
 async def test_pictures_are_worked_on_in_their_own_threads() -> None:
-    with ThreadPoolExecutor(1, thread_name_prefix="pixels") as pool:
-        name = await context(pixels=pool).in_pixels(lambda: threading.current_thread().name)
+    threads = PixelThreads(1)
+    try:
+        name = await context(pixels=threads).in_pixels(lambda: threading.current_thread().name)
         assert name.startswith("pixels")
-        assert await context(pixels=pool).in_pixels(divmod, 7, 2) == (3, 1)
+        assert await context(pixels=threads).in_pixels(divmod, 7, 2) == (3, 1)
+    finally:
+        threads.close()

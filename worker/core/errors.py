@@ -16,6 +16,8 @@ from typing import ClassVar
 
 HOST = "host "
 """Begins the name of an outside host as a dependency, `host NAME:PORT`."""
+MEMORY = "memory "
+"""Begins the name of so much free memory as a dependency, `memory MEBIBYTES`."""
 
 
 class JobError(Exception):
@@ -128,6 +130,17 @@ class OutOfMemory(JobError):
 
     code = "out_of_memory"
     retryable = True
+
+
+class MemoryShort(OutOfMemory):
+    """There was not the memory just now that decoding a picture takes."""
+
+    STEP: ClassVar[int] = 256
+    """Pictures that take about as much wait for the same."""
+
+    def __init__(self, mebibytes: int) -> None:
+        super().__init__(f"the picture takes {mebibytes} MiB of memory, which are not free just now")
+        self.dependency = f"{MEMORY}{-(-mebibytes // self.STEP) * self.STEP}"
 
 
 class TimedOut(JobError):

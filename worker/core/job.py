@@ -35,6 +35,13 @@ class Job:
     epoch: int
     """The fencing token: rises with every claim, quoted by every later call, part of every file's path."""
     crashes: int = 0
+    priority: int = 100
+    """The job's level; the lower, the sooner."""
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether somebody waits for its answer, as jobs below level 100 say."""
+        return self.priority < 100
 
     @property
     def attempt_id(self) -> AttemptId:

@@ -15,7 +15,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from worker.core.errors import AuthFailed, DatabaseUnavailable, NotFound, StorageUnavailable
 from worker.files.errors import StorageRefusal, download_error, upload_error
 from worker.files.sources import ASSETS_BUCKET, StoredObject
-from worker.files.spool import PLAIN, Spool
+from worker.files.spool import PLAIN, Spool, version_of
 from worker.project.connection import Connection
 
 A = TypeVar("A")
@@ -47,12 +47,23 @@ class StoredObjects:
             TooLarge: more bytes than the spool takes.
             StorageUnavailable: refused, or no answer after a few tries.
         """
-        path = f"/storage/v1/object/authenticated/{_path(source.bucket, source.key)}"
+        path = _read_path(source)
         async for attempt in _tries():
             with attempt:
                 refusal = await self._with_a_good_token(lambda: self._download_once(path, spool))
                 if refusal:
                     raise download_error(refusal, source.bucket)
+
+    async def version(self, source: StoredObject) -> str | None:
+        """The version of the object that Storage would send now; None if it does not say."""
+        try:
+            async with (
+                asyncio.timeout(ANSWER_SECONDS),
+                self._connection.stream("HEAD", _read_path(source), headers=PLAIN) as response,
+            ):
+                return version_of(response) if response.status_code == httpx.codes.OK else None
+        except (TimeoutError, httpx.TransportError):
+            return None
 
     async def answers(self) -> bool:
         """Whether Storage itself answers: only it knows that it has no file of a name made up just now."""
@@ -166,6 +177,10 @@ async def _start_of(response: httpx.Response) -> bytes:
         if len(body) > ERROR_BODY:
             break
     return body
+
+
+def _read_path(source: StoredObject) -> str:
+    return f"/storage/v1/object/authenticated/{_path(source.bucket, source.key)}"
 
 
 def _path(bucket: str, key: str) -> str:

@@ -37,6 +37,12 @@ def has_room() -> bool:
     return True
 
 
+def version_of(response: httpx.Response) -> str | None:
+    """What the server calls the version of the file it sends or describes; None if it does not say."""
+    tag = response.headers.get("etag")
+    return f"{tag} {response.headers.get('content-length')}" if tag else None
+
+
 class Folder:
     """A new folder for one download that needs a name; only this user of the machine may look into it.
 
@@ -91,6 +97,8 @@ class Spool:
         self._pieces: list[bytes] = []
         self._held = 0
         self._file: IO[bytes] | None = None
+        self.version: str | None = None
+        """What the server that filled it calls this version of the file."""
 
     def check(self, size: int) -> None:
         """Refuse `size` bytes before they are read.
@@ -127,6 +135,7 @@ class Spool:
         if announced.isascii() and announced.isdigit():
             self.check(int(announced))
         self.close()
+        self.version = version_of(response)
         async for piece in response.aiter_raw():
             await self.write(piece)
 

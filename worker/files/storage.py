@@ -93,7 +93,24 @@ class Files:
             StorageUnavailable: the server failed or could not be reached; may heal.
             BadParams: a data URL that is not base64.
         """
-        return await self._fetch(source, user_id, Spool(self._max_bytes))
+        return (await self.fetch_version(source, user_id))[0]
+
+    async def fetch_version(self, source: str, user_id: UUID) -> tuple[IO[bytes], str | None]:
+        """Like `fetch`, and what the server calls this version of the file, if it says."""
+        spool = Spool(self._max_bytes)
+        return await self._fetch(source, user_id, spool), spool.version
+
+    def stored_object(self, source: str, user_id: UUID) -> StoredObject | None:
+        """The user's object in Storage that `source` names; None if it is elsewhere, or forbidden."""
+        try:
+            asked = self._read(source, user_id)
+        except ForbiddenUrl:
+            return None
+        return asked if isinstance(asked, StoredObject) else None
+
+    async def version(self, stored: StoredObject) -> str | None:
+        """What Storage would call the file that it would send now; None if it does not say."""
+        return await self._objects.version(stored)
 
     @asynccontextmanager
     async def fetch_to_path(

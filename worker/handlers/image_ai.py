@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from contextlib import AsyncExitStack
+from functools import lru_cache, partial
 from typing import IO, Any, Final
 
 import structlog
@@ -19,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from models.errors import ModelError
 from models.frame import Frame
-from models.pictures.picture import open_picture
+from models.pictures.picture import Picture
 from models.results import Level
 from worker import operations
 from worker.context import Context
@@ -36,7 +37,7 @@ from worker.core.errors import (
 )
 from worker.core.handler import ADDRESS, Handler
 from worker.core.job import Done, Update, Upsert, Write
-from worker.model_errors import named_errors
+from worker.decoding import Need
 from worker.operations.operation import Finding, Operation, SharedPicture
 
 log = structlog.get_logger(__name__)
@@ -98,31 +99,25 @@ class Params(BaseModel):
 async def look(params: Params, context: Context) -> Done:
     wanted = params.wanted()
     context.progress(5, "downloading")
-    with context.record.stage("fetch"):
-        file = await context.files.fetch(context.source(params.image_url), context.job.user_id)
-    context.progress(15, "decoding")
+    source = context.source(params.image_url)
     long_side = min(max(operation.long_side for operation in wanted), context.settings.max_image_size)
     level = params.detail_level or context.settings.caption_level
-    with context.record.stage("decode"):
-        picture = await context.in_pixels(see, file, context.settings.max_image_pixels, long_side, level)
+    async with AsyncExitStack() as stack:
+        with context.record.stage("fetch"):
+            original = await stack.enter_async_context(context.picture(source, Need.of(long_side=long_side)))
+        context.progress(15, "decoding")
+        with context.record.stage("decode"):
+            picture = await original.see(partial(see, long_side, level))
     context.progress(20, "looking")
     found = await _run_all(wanted, picture, context)
     return answer(wanted, found, context)
 
 
-def see(file: IO[bytes], max_pixels: int, long_side: int, level: Level) -> SharedPicture:
-    """The decoded picture of a file, no larger than needed; blocks, and closes the file.
-
-    Raises:
-        NotAnImage, TooLarge, Unreadable, UnsupportedFormat: no picture comes out of these bytes.
-    """
-    with file:
-        with named_errors():
-            picture = open_picture(file, max_pixels=max_pixels, long_side=long_side)
-            image = picture.upright(long_side=long_side, resampling=RESAMPLING)
-        file.seek(0)
-        # The type IO does not say that a binary file reads into a buffer.
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+def see(long_side: int, level: Level, picture: Picture, file: IO[bytes]) -> SharedPicture:
+    """A decoded picture and its file as operations are given them, no larger than needed; blocks."""
+    image = picture.upright(long_side=long_side, resampling=RESAMPLING)
+    # The type IO does not say that a binary file reads into a buffer.
+    sha256 = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
     return SharedPicture(image=image, frame=Frame.of(image), sha256=sha256, level=level)
 
 

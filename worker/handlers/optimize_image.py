@@ -7,20 +7,22 @@ place only where the row has none, because a person may have corrected them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import IO, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.pictures.exif import Capture, read_capture
-from models.pictures.picture import THUMBNAIL_SIDE, WEB_SIDE, open_picture, thumbnail, web_version
+from models.pictures.picture import THUMBNAIL_SIDE, WEB_SIDE, Picture, thumbnail, web_version
 from worker import derived
 from worker.context import Context
 from worker.core.handler import ADDRESS, Handler
 from worker.core.job import Done, Replace, Update
+from worker.decoding import Need
 from worker.files.storage import StoredFile
-from worker.model_errors import named_errors
 
 
 class Params(BaseModel):
@@ -40,6 +42,14 @@ class Params(BaseModel):
     def wants_web_version(self) -> bool:
         return self.needs_web_version and self.generate_web_version
 
+    @property
+    def need(self) -> Need:
+        return Need.of(
+            short_side=THUMBNAIL_SIDE if self.generate_thumbnail else 1,
+            long_side=WEB_SIDE if self.wants_web_version else None,
+            orientation=self.input_orientation,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
@@ -54,11 +64,12 @@ class Rendered:
 async def optimize(params: Params, context: Context) -> Done:
     source = context.source(params.input_url)
     context.progress(10, "downloading")
-    with context.record.stage("fetch"):
-        file = await context.files.fetch(source, context.job.user_id)
-    context.progress(20, "processing")
-    with context.record.stage("render"):
-        rendered = await context.in_pixels(render, file, params, context.settings.max_image_pixels)
+    async with AsyncExitStack() as stack:
+        with context.record.stage("fetch"):
+            picture = await stack.enter_async_context(context.picture(source, params.need))
+        context.progress(20, "processing")
+        with context.record.stage("render"):
+            rendered = await picture.see(partial(render, params))
     context.progress(90, "uploading")
     with context.record.stage("upload"):
         stored = await derived.store(context, rendered.files)
@@ -66,27 +77,14 @@ async def optimize(params: Params, context: Context) -> Done:
     return answer(stored, rendered, context.settings.public_url)
 
 
-def render(file: IO[bytes], params: Params, max_pixels: int) -> Rendered:
-    """The files made of a photo that is decoded once; blocks, and closes the file.
-
-    Raises:
-        NotAnImage, TooLarge, Unreadable, UnsupportedFormat: no picture comes out of these bytes.
-    """
-    with file, named_errors():
-        picture = open_picture(
-            file,
-            max_pixels=max_pixels,
-            short_side=THUMBNAIL_SIDE if params.generate_thumbnail else 1,
-            long_side=WEB_SIDE if params.wants_web_version else None,
-            orientation=params.input_orientation,
-        )
-        makers = {
-            "thumbnail": thumbnail if params.generate_thumbnail else None,
-            "web": web_version if params.wants_web_version else None,
-        }
-        files = {kind: make(picture) for kind, make in makers.items() if make}
+def render(params: Params, picture: Picture, file: IO[bytes]) -> Rendered:
+    """The files made of a decoded photo; blocks."""
+    makers = {
+        "thumbnail": thumbnail if params.generate_thumbnail else None,
+        "web": web_version if params.wants_web_version else None,
+    }
     return Rendered(
-        files=files,
+        files={kind: make(picture) for kind, make in makers.items() if make},
         width=picture.width,
         height=picture.height,
         capture=read_capture(picture.metadata, now=datetime.now(UTC)),

@@ -156,6 +156,7 @@ def _job(row: Mapping[str, Any]) -> Job:
         max_attempts=row["max_attempts"],
         epoch=row["epoch"],
         crashes=row["crashes"],
+        priority=row["priority"],
     )
 
 

@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
@@ -30,6 +29,8 @@ from worker.core.job import Done, Job, Replace, Upsert
 from worker.core.record import Record
 from worker.files.storage import StoredFile
 from worker.handlers.image_ai import HANDLER, OPERATIONS
+from worker.pictures import Pictures
+from worker.pixels import PixelThreads
 from worker.settings import Settings
 from worker.testing import FakeModels, MemoryRows
 
@@ -50,6 +51,12 @@ class FakeFiles:
     async def fetch(self, source: str, user_id: Any) -> io.BytesIO:
         self.fetched.append(source)
         return io.BytesIO(self.data)
+
+    async def fetch_version(self, source: str, user_id: Any) -> tuple[io.BytesIO, None]:
+        return await self.fetch(source, user_id), None
+
+    def stored_object(self, source: str, user_id: Any) -> None:
+        return None
 
     async def upload(self, bucket: str, key: str, data: bytes, mime_type: str) -> StoredFile:
         if self.broken:
@@ -87,13 +94,14 @@ def willing(**changes: Any) -> FakeModels:
 
 
 @pytest.fixture
-def pixels() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(1) as pool:
-        yield pool
+def pixels() -> Iterator[PixelThreads]:
+    threads = PixelThreads(1)
+    yield threads
+    threads.close()
 
 
 @pytest.fixture
-def look(pixels: ThreadPoolExecutor) -> Any:
+def look(pixels: PixelThreads) -> Any:
     """Runs one job; answers what it returned, the files, the record."""
 
     async def run(
@@ -115,13 +123,16 @@ def look(pixels: ThreadPoolExecutor) -> Any:
             attempt=attempt,
             epoch=3,
         )
+        given: Any = files or FakeFiles(photo())
+        settings = Settings(supabase_url="http://127.0.0.1:1", worker_id="w1")
         context: Any = Context(
             job=job,
-            files=files or FakeFiles(photo()),  # type: ignore[arg-type]
+            files=given,
             models=models or willing(),
             rows=MemoryRows(),
-            settings=Settings(supabase_url="http://127.0.0.1:1", worker_id="w1"),
+            settings=settings,
             pixels=pixels,
+            pictures=Pictures(given, pixels, max_pixels=settings.max_image_pixels),
             record=Record(),
             progress=lambda percent, step: None,
         )

@@ -61,6 +61,7 @@ ROW = {
     "max_attempts": 7,
     "epoch": 3,
     "crashes": 1,
+    "priority": 50,
 }
 
 
@@ -94,6 +95,7 @@ async def test_a_claim_answers_with_jobs_and_when_to_look_again() -> None:
             max_attempts=7,
             epoch=3,
             crashes=1,
+            priority=50,
         ),
     )
 
