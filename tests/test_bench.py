@@ -34,10 +34,11 @@ def measured(*sections: str) -> dict[str, Any]:
 
 @pytest.mark.stack
 @pytest.mark.slow
-def test_two_quick_sections_answer_as_one_json_object() -> None:
-    found = measured("noop", "fairness")
+def test_quick_sections_answer_as_one_json_object() -> None:
+    found = measured("noop", "fairness", "decoding")
 
     assert found["sections"]["noop"]["requests_per_job"] > 0
+    assert found["sections"]["decoding"]["alone_to_first_come"] > 0
     assert set(found["goals"]) >= {"fairness.claims_before_with_one_slot", "noop.requests_per_job"}
 
 

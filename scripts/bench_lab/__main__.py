@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from scripts.bench_lab import claims, fairness, images, latency, loop, memory, noop, thumbnails
+from scripts.bench_lab import claims, decoding, fairness, images, latency, loop, memory, noop, thumbnails
 from scripts.bench_lab.lab import Lab, lab_at
 from scripts.bench_lab.measure import Measure
 from scripts.bench_lab.report import as_json, show
@@ -26,6 +26,7 @@ SECTIONS: dict[str, Callable[[Lab], list[Measure]]] = {
     "claims": claims.measure,
     "fairness": fairness.measure,
     "loop": loop.measure,
+    "decoding": decoding.measure,
     "memory": memory.measure,
 }
 
@@ -37,7 +38,7 @@ SECTIONS: dict[str, Callable[[Lab], list[Measure]]] = {
 def main(sections: Sequence[str], wants_json: bool, quick: bool) -> None:
     """Measure the SECTIONs; all of them without any.
 
-    thumbnails, images, noop, latency, claims, fairness, loop, memory
+    thumbnails, images, noop, latency, claims, fairness, loop, decoding, memory
 
     Ratios are of things measured in turns in one run, so that they hold on any machine; nothing fails when a
     goal is missed.

@@ -15,10 +15,14 @@ import psycopg
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
+from models.pictures.picture import Picture, open_picture
 from tests.acceptance.library import Library, drain, jpeg, personal, service
 from tests.paths import TESTDATA
+from worker import decoding
 from worker.local.stack import mint_token
+from worker.project.connection import Connection
 from worker.settings import read_settings
+from worker.testing import FakeModels
 
 pytestmark = pytest.mark.stack
 
@@ -61,6 +65,36 @@ async def test_an_uploaded_photo_gets_its_files_and_facts(library: Library) -> N
         ("thumbnail", f"{path}/thumbnail.jpg", True, 64, True),
         ("web", f"{path}/web.jpg", True, 64, True),
     ]
+
+
+async def test_both_jobs_of_an_upload_are_one_download_and_one_decoding(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[Any] = []
+    sent: list[tuple[str, str]] = []
+    stream = Connection.stream
+
+    def opened(source: Any, **options: Any) -> Picture:
+        begun.append(options)
+        return open_picture(source, **options)
+
+    def noted(self: Connection, method: str, path: str, **options: Any) -> Any:
+        sent.append((method, path))
+        return stream(self, method, path, **options)
+
+    monkeypatch.setattr(decoding, "open_picture", opened)
+    monkeypatch.setattr(Connection, "stream", noted)
+    picture = io.BytesIO()
+    Image.effect_noise((4000, 3000), 40).save(picture, "PNG", compress_level=1)  # a third of a second
+    asset_id = library.add(picture.getvalue())
+    await drain(service(library.stack, lanes={"image": 2, "ai": 2}), models=FakeModels())
+
+    jobs = library.db.execute(
+        "select job_type, status from jobs where asset_id = %s order by 1", [asset_id]
+    ).fetchall()
+    assert jobs == [("image_ai", "completed"), ("optimize_image", "completed")]
+    assert sorted(method for method, path in sent if asset_id in path) == ["GET", "HEAD"]
+    assert len(begun) == 1
 
 
 async def test_what_a_person_corrected_stays(library: Library) -> None:

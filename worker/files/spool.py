@@ -39,8 +39,7 @@ def has_room() -> bool:
 
 def version_of(response: httpx.Response) -> str | None:
     """What the server calls the version of the file it sends or describes; None if it does not say."""
-    tag = response.headers.get("etag")
-    return f"{tag} {response.headers.get('content-length')}" if tag else None
+    return response.headers.get("etag") or None
 
 
 class Folder:

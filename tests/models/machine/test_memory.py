@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -91,3 +92,28 @@ def test_what_threads_took_goes_back_with_one_arena(one_arena: bool) -> None:
 
 def test_the_machine_has_more_memory_than_is_taken() -> None:
     assert memory.machine("cpu") > memory.taken("cpu") > 0
+
+
+def test_what_could_be_taken_is_no_more_than_there_is() -> None:
+    free = memory.available()
+    if sys.platform != "linux":
+        assert free is None
+        return
+    assert free is not None
+    assert 0 < free < memory.machine("cpu")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux says")
+@pytest.mark.parametrize(
+    ("limit", "free"), [("max", None), (str(800 * memory.MEGABYTE), 400), (str(100 * memory.MEGABYTE), 0)]
+)
+def test_a_container_has_what_its_limit_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, free: int | None
+) -> None:
+    (tmp_path / "memory.max").write_text(limit)
+    (tmp_path / "memory.current").write_text(str(500 * memory.MEGABYTE))
+    (tmp_path / "memory.stat").write_text(f"anon 5\ninactive_file {100 * memory.MEGABYTE}\n")
+    monkeypatch.setattr(memory, "_CONTROL_GROUPS", ((str(tmp_path), "memory.max", "memory.current"),))
+    found = memory.available()
+    assert found is not None
+    assert found == free or (free is None and found > 0)

@@ -343,6 +343,49 @@ async def test_passing_fault_of_storage_is_tried_again_from_the_start() -> None:
         assert await here.fetched(KEY) == PICTURE
 
 
+async def test_storage_says_which_version_it_sends_and_would_send() -> None:
+    tags = iter(['"one"', '"one"', '"two"'])
+
+    async def script(request: Request, reply: Reply) -> None:
+        await reply.send(200, PICTURE if request.method == "GET" else b"", ETag=next(tags))
+
+    async with place(storage=script) as here:
+        stored = here.files.stored_object(KEY, USER)
+        assert stored is not None
+        file, version = await here.files.fetch_version(KEY, USER)
+        assert file.read() == PICTURE
+        assert version == await here.files.version(stored) == '"one"'
+        assert await here.files.version(stored) == '"two"'
+    assert [request.method for request in here.storage.requests] == ["GET", "HEAD", "HEAD"]
+    assert len({request.path for request in here.storage.requests}) == 1
+
+
+@pytest.mark.parametrize("status", [200, 403, 500])
+async def test_storage_that_does_not_say_has_no_version(status: int) -> None:
+    tag = {"ETag": '"one"'} if status != 200 else {}
+    async with place(storage=lambda request, reply: reply.send(status, **tag)) as here:
+        stored = here.files.stored_object(KEY, USER)
+        assert stored is not None
+        assert await here.files.version(stored) is None
+
+
+async def test_storage_that_is_away_has_no_version() -> None:
+    async def script(request: Request, reply: Reply) -> None:
+        reply.hang_up()
+
+    async with place(storage=script) as here:
+        stored = here.files.stored_object(KEY, USER)
+        assert stored is not None
+        assert await here.files.version(stored) is None
+
+
+async def test_only_the_users_own_files_in_storage_are_objects_of_it() -> None:
+    async with place() as here:
+        assert here.files.stored_object(KEY, USER) is not None
+        for source in (f"{OTHER}/a.jpg", "data:image/png;base64,AA==", "https://photos.example/a.jpg", ""):
+            assert here.files.stored_object(source, USER) is None
+
+
 async def test_large_file_goes_to_disk_and_comes_back_whole() -> None:
     large = bytes(1024) * (IN_MEMORY // 1024 + 100)
 
