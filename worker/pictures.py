@@ -98,7 +98,7 @@ class Pictures:
             self._uploads[stored] = upload
         try:
             upload.file, upload.version = await self._files.fetch_version(source, user_id)
-            upload.header = await asyncio.to_thread(read_header, view(upload.file))
+            upload.header = await self._header(upload.file)
         except BaseException:
             upload.version = None
             self._leave(upload, need, keep=False)
@@ -106,6 +106,13 @@ class Pictures:
         finally:
             upload.arrived.set()
         return upload
+
+    async def _header(self, file: IO[bytes]) -> Header | None:
+        reader = view(file)  # here, because a job that is cancelled closes the file
+        if isinstance(file, io.BytesIO):
+            return await asyncio.to_thread(_read_header, reader)
+        # Some formats are read into memory for it, so that only so many large files may be at a time.
+        return await self._threads.run(_read_header, reader)
 
     def _leave(self, upload: _Upload, need: Need, *, keep: bool = True) -> None:
         upload.needs.remove(need)
@@ -189,6 +196,11 @@ class Original:
             max_pixels=self._max_pixels,
             is_whole=header is not None and not header.may_be_scaled,
         )
+
+
+def _read_header(reader: IO[bytes]) -> Header | None:
+    with reader:
+        return read_header(reader)
 
 
 def _size(upload: _Upload) -> int:
