@@ -5,7 +5,7 @@ import type { Change } from "./pgoutput.ts";
 
 const INSERT: Change = {
   command: "INSERT",
-  relation: { schema: "public", table: "jobs", columns: [] },
+  relation: { schema: "public", table: "jobs", columns: [], tellsAll: false },
   row: { id: "1", status: "pending" },
   old: null,
   xid: 1,

@@ -88,14 +88,17 @@ export class Delivery {
     const change = batch[at];
     const types = await this.#policies.typeNames(change.relation);
     if (await this.#policies.bypasses(claims.role)) {
-      return described(change, types, () => true, true);
+      const keys = await this.#policies.primaryKey(change.relation);
+      return described(change, types, keys, () => true, true);
     }
-    // As in the real service, nothing is left of a deleted row to hold a policy against: everyone
-    // subscribed learns its key, and no more.
-    if (change.command === "DELETE") return described(change, types, () => true, false);
+    const keys = await this.#policies.primaryKey(change.relation);
+    if (change.command === "DELETE") {
+      const may = await this.#policies.mayMiss(claims, change.relation, change.old ?? {});
+      return may ? described(change, types, keys, (column) => keys.includes(column), false) : null;
+    }
     const sight = await this.#sight(claims, batch, change.relation, sights);
     if (!sight.rows.has(at)) return null;
-    return described(change, types, (column) => sight.columns.has(column), false);
+    return described(change, types, keys, (column) => sight.columns.has(column), false);
   }
 
   /** What this caller sees of all rows of one table in the batch, asked once. Positions are the batch's. */
@@ -130,11 +133,11 @@ function isMessage({ relation }: Change): boolean {
 function described(
   change: Change,
   types: Map<string, string>,
+  keys: readonly string[],
   readable: (column: string) => boolean,
   wholeOld: boolean,
 ): Record<string, unknown> {
   const { relation, command, row, old } = change;
-  const keys = new Set(relation.columns.filter(({ isKey }) => isKey).map(({ name }) => name));
   const before = old ?? row ?? {};
   const data: Record<string, unknown> = {
     schema: relation.schema,
@@ -155,7 +158,11 @@ function described(
     if (size > LARGEST_RECORD) data.errors = ["Error 413: Payload Too Large"];
   }
   if (command !== "INSERT") {
-    data.old_record = json(before, types, (name) => keys.has(name) || (wholeOld && old !== null));
+    data.old_record = json(
+      before,
+      types,
+      (name) => keys.includes(name) || (wholeOld && old !== null),
+    );
   }
   return data;
 }

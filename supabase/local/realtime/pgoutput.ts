@@ -5,6 +5,7 @@ export interface Column {
   name: string;
   /** Object id of its type in pg_type. */
   type: number;
+  /** Whether the log tells it of a row before a change: the primary key's columns, or all. */
   isKey: boolean;
 }
 
@@ -12,6 +13,8 @@ export interface Relation {
   schema: string;
   table: string;
   columns: Column[];
+  /** `replica identity full`: the log tells the whole row before a change. */
+  tellsAll: boolean;
 }
 
 /** Column texts by name. A value too big to be logged again by an update is not there at all. */
@@ -30,6 +33,7 @@ export interface Change {
 }
 
 const INSERT = 0x49, UPDATE = 0x55, DELETE = 0x44, RELATION = 0x52, BEGIN = 0x42;
+const IDENTITY_FULL = 0x66;
 const NEW_TUPLE = 0x4e, KEY_TUPLE = 0x4b, NULL_VALUE = 0x6e, TEXT_VALUE = 0x74;
 const POSTGRES_EPOCH = Date.UTC(2000, 0, 1);
 
@@ -84,7 +88,7 @@ export class PgOutputReader {
     const id = bytes.int32();
     const schema = bytes.name() || "pg_catalog";
     const table = bytes.name();
-    bytes.skip(1);
+    const tellsAll = bytes.byte() === IDENTITY_FULL;
     const columns = Array.from({ length: bytes.int16() }, () => {
       const isKey = bytes.byte() === 1;
       const name = bytes.name();
@@ -92,7 +96,7 @@ export class PgOutputReader {
       bytes.skip(4);
       return { name, type, isKey };
     });
-    this.#relations.set(id, { schema, table, columns });
+    this.#relations.set(id, { schema, table, columns, tellsAll });
   }
 
   #relation(bytes: Bytes): Relation {

@@ -7,6 +7,14 @@ import type { Relation, Row } from "./pgoutput.ts";
 
 const FORBIDDEN = "42501";
 
+/** What a role can see of a table, whoever has it. */
+interface Reach {
+  /** The key is granted, and some row might be shown. */
+  sees: boolean;
+  /** Row policies decide which. */
+  confined: boolean;
+}
+
 export interface Sight {
   /** Which of the rows asked about may be selected, by their position. */
   rows: Set<number>;
@@ -18,6 +26,8 @@ export class Policies {
   readonly #sql: Sql;
   readonly #requests: Sql;
   #types = new Map<number, { name: string; sqlName: string }>();
+  #keys = new Map<string, readonly string[]>();
+  #reaches = new Map<string, Reach>();
   #bypassing = new Map<string, boolean>();
 
   /** `sql` is the superuser's, `requests` is `authenticator`'s: only its roles can be taken on there. */
@@ -26,15 +36,34 @@ export class Policies {
     this.#requests = requests;
   }
 
-  /** Forgets what it knows of roles and types; they may have been changed by a migration. */
+  /** Forgets what it knows of roles, keys and types; they may have been changed by a migration. */
   forget(): void {
     this.#types = new Map();
+    this.#keys = new Map();
+    this.#reaches = new Map();
     this.#bypassing = new Map();
   }
 
   async typeNames(relation: Relation): Promise<Map<string, string>> {
     await this.#learn(relation);
     return new Map(relation.columns.map(({ name, type }) => [name, this.#types.get(type)!.name]));
+  }
+
+  /** The primary key's columns. Under `replica identity full` the log calls every column a key. */
+  async primaryKey(relation: Relation): Promise<readonly string[]> {
+    const table = sqlNameOf(relation);
+    const known = this.#keys.get(table);
+    if (known) return known;
+    const found = await this.#sql`
+      select a.attname::text as name
+        from pg_index i
+        join pg_attribute a on a.attrelid = i.indrelid
+         and a.attnum = any(i.indkey)
+       where i.indrelid = to_regclass(${table})
+         and i.indisprimary`;
+    const names = found.map(({ name }) => name);
+    this.#keys.set(table, names);
+    return names;
   }
 
   /** Whether row policies do not apply to a role (the service role). */
@@ -65,10 +94,11 @@ export class Policies {
 
   async #visible(claims: Claims, relation: Relation, rows: readonly Row[]): Promise<Sight> {
     await this.#learn(relation);
-    const keys = relation.columns.filter((column) => column.isKey);
+    const primary = await this.primaryKey(relation);
+    const keys = relation.columns.filter(({ name }) => primary.includes(name));
     if (keys.length === 0) return { rows: new Set(), columns: new Set() };
     return await asCaller(this.#requests, claims, {}, async (sql) => {
-      const table = `${quoted(relation.schema)}.${quoted(relation.table)}`;
+      const table = sqlNameOf(relation);
       const [{ columns }] = await sql`
         select coalesce(array_agg(attname::text), '{}') as columns
           from pg_attribute
@@ -91,6 +121,86 @@ export class Policies {
         keys.map((key) => rows.map((row) => row[key.name])) as never[],
       );
       return { rows: new Set(found.map(({ n }) => n - 1)), columns: readable };
+    });
+  }
+
+  /**
+   * Whether the caller may hear that this row is gone. Nothing is left to hold a policy against, except
+   * where the log tells the whole row; else everyone hears of it who could see rows of the table at all.
+   */
+  async mayMiss(claims: Claims, relation: Relation, old: Row): Promise<boolean> {
+    await this.#learn(relation);
+    const keys = await this.primaryKey(relation);
+    if (keys.length === 0) return false;
+    try {
+      const { sees, confined } = await this.#reach(claims, relation, keys);
+      if (!sees || !confined || !relation.tellsAll) return sees;
+      return await this.#couldSee(claims, relation, keys, old);
+    } catch (error) {
+      if ((error as { code?: string }).code !== FORBIDDEN) throw error;
+      return false;
+    }
+  }
+
+  async #reach(claims: Claims, relation: Relation, keys: readonly string[]): Promise<Reach> {
+    const table = sqlNameOf(relation);
+    const name = JSON.stringify([claims.role, table]);
+    const known = this.#reaches.get(name);
+    if (known) return known;
+    const [{ confined, sees }] = await asCaller(this.#requests, claims, {}, (sql) =>
+      sql`
+        select row_security_active(${table}) as confined,
+               (select bool_and(has_column_privilege(${table}, name, 'select'))
+                  from unnest(${[...keys]}::text[]) as key(name))
+               and (
+                 not row_security_active(${table})
+                 or exists (
+                   select from pg_policy p, unnest(p.polroles) as r(role)
+                    where p.polrelid = ${table}::regclass
+                      and p.polpermissive
+                      and p.polcmd in ('r', '*')
+                      and (role = 0 or pg_has_role(role, 'usage'))
+                 )
+               ) as sees`);
+    const reach = { confined, sees };
+    this.#reaches.set(name, reach);
+    return reach;
+  }
+
+  /** Puts the row back, looks at it as the caller, and undoes that; no trigger and no reader notices. */
+  async #couldSee(
+    claims: Claims,
+    relation: Relation,
+    keys: readonly string[],
+    old: Row,
+  ): Promise<boolean> {
+    const table = sqlNameOf(relation);
+    const type = new Map(
+      relation.columns.map((one) => [one.name, this.#types.get(one.type)!.sqlName]),
+    );
+    return await asTrial(this.#sql, async (sql) => {
+      await sql.unsafe(
+        "set local session_replication_role = replica; set local lock_timeout = '1s'",
+      );
+      const generated = await sql`
+        select attname::text as name
+          from pg_attribute
+         where attrelid = ${table}::regclass
+           and attgenerated <> ''`;
+      const names = Object.keys(old).filter((name) => !generated.some((one) => one.name === name));
+      const values = names.map((name, at) => `$${at + 1}::text::${type.get(name)}`);
+      await sql.unsafe(
+        `insert into ${table} (${names.map(quoted)}) overriding system value values (${values})`,
+        names.map((name) => old[name]) as never[],
+      );
+      await sql`set local session authorization authenticator`;
+      await become(sql, claims);
+      const matches = keys.map((key, at) => `${quoted(key)} = $${at + 1}::text::${type.get(key)}`);
+      const found = await sql.unsafe(
+        `select from ${table} where ${matches.join(" and ")}`,
+        keys.map((key) => old[key]) as never[],
+      );
+      return found.length > 0;
     });
   }
 
@@ -127,6 +237,10 @@ export class Policies {
       if (!this.#types.has(type)) this.#types.set(type, { name: "text", sqlName: "text" });
     }
   }
+}
+
+function sqlNameOf({ schema, table }: Relation): string {
+  return `${quoted(schema)}.${quoted(table)}`;
 }
 
 function quoted(name: string): string {
