@@ -27,6 +27,7 @@ from models.errors import ImageError, TooLarge, Unreadable, UnsupportedFormat
 from models.pictures.colour import flatten
 from models.pictures.exif import ORIENTATION_TAG, Metadata, read_camera
 from models.pictures.isobmff import container_turn
+from models.pictures.limits import gif_within, give_room, webp_within, within
 from models.pictures.orientation import AS_STORED, undo_turn, valid_orientation
 from models.pictures.sniff import Format
 
@@ -77,7 +78,7 @@ def decode(data: bytes, kind: Format, *, max_pixels: int, orientation: int | Non
                 decoded = _decode_plain(data, kind, max_pixels, orientation)
     except (ImageError, MemoryError):
         raise
-    except Image.DecompressionBombError as error:
+    except Image.DecompressionBombError as error:  # which `limits` leaves no picture to
         raise TooLarge(str(error)) from error
     except Exception as error:  # decoders fed with damaged bytes raise almost anything
         raise Unreadable(f"damaged {kind.upper()}: {str(error)[:200] or type(error).__name__}") from error
@@ -90,7 +91,7 @@ def _decode_jpeg(data: bytes, max_pixels: int, orientation: int | None, scale: S
     if sum(1 for _ in islice(_SCAN.finditer(data), _MAX_JPEG_SCANS + 1)) > _MAX_JPEG_SCANS:
         raise Unreadable(f"the JPEG has more than {_MAX_JPEG_SCANS} scans")
     image = JpegImageFile(io.BytesIO(data))
-    width, height = _within(image, max_pixels)
+    width, height = within(image.size, max_pixels)
     metadata = _metadata(image)
     factor = scale(width, height)
     try:
@@ -142,8 +143,8 @@ def _rows_missing(data: bytes) -> float:
 
 
 def _decode_plain(data: bytes, kind: Format, max_pixels: int, orientation: int | None) -> Decoded:
-    image = _CLASSES[kind](io.BytesIO(data))
-    size = _within(image, max_pixels)
+    image = _CLASSES[kind](_FILES.get(kind, _as_it_is)(data, max_pixels))
+    size = within(image.size, max_pixels)
     image.load()
     metadata = _metadata(image)  # after loading: PNG may carry it behind the pixels
     if kind is Format.AVIF:
@@ -169,6 +170,7 @@ _CLASSES: Final[dict[Format, _ImageClass]] = {
     Format.GIF: GifImageFile,
     Format.BMP: BmpImageFile,
 }
+_FILES: Final = {Format.WEBP: webp_within, Format.GIF: gif_within}
 _HEIF: Final[_ImageClass] = HeifImageFile
 
 
@@ -188,7 +190,7 @@ def _decode_tiff(data: bytes, max_pixels: int, orientation: int | None) -> Decod
     image = TiffImageFile(io.BytesIO(data))
     if data[8:10] == b"CR" or _DNG_VERSION in image.tag_v2 or image.tag_v2.get(_NEW_SUBFILE_TYPE) == 1:
         raise UnsupportedFormat("camera raw (in a TIFF container) is not supported")
-    _within(image, max_pixels)
+    give_room(image, max_pixels)
     metadata = _metadata(image, exif=data)
     applied = (
         valid_orientation(image.tag_v2.get(ORIENTATION_TAG)) or read_camera(metadata).orientation or AS_STORED
@@ -215,13 +217,13 @@ _NEW_SUBFILE_TYPE: Final = 0x00FE  # 1: "a reduced-resolution version of another
 
 def _decode_heif(data: bytes, max_pixels: int, orientation: int | None) -> Decoded:
     image: ImageFile.ImageFile = _HEIF(io.BytesIO(data))
-    _within(image, max_pixels)
+    within(image.size, max_pixels)
     metadata = _metadata(image)
     camera = read_camera(metadata)
     # The library rewrites an EXIF orientation to 1 and keeps the original aside.
     embedded = valid_orientation(image.info.get("original_orientation")) or camera.orientation
     image.load()
-    size = _within(image, max_pixels)  # the stream may disagree with the header
+    size = within(image.size, max_pixels)  # the stream may disagree with the header
     pixels: Image.Image = image
     turn = container_turn(data)
     if turn is None:
@@ -244,12 +246,8 @@ def _decode_heif(data: bytes, max_pixels: int, orientation: int | None) -> Decod
 _MISTURNING_FIRMWARE: Final = re.compile(r"00W[WE]_\d")
 
 
-def _within(image: Image.Image, max_pixels: int) -> tuple[int, int]:
-    """The image's size, known from its header, if it is allowed."""
-    width, height = image.size
-    if width * height > max_pixels:
-        raise TooLarge(f"{width} x {height} pixels, more than the limit of {max_pixels:,}")
-    return width, height
+def _as_it_is(data: bytes, _max_pixels: int) -> io.BytesIO:
+    return io.BytesIO(data)
 
 
 def _metadata(image: Image.Image, exif: bytes | None = None) -> Metadata:
