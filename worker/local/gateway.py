@@ -15,6 +15,7 @@ import deno
 import httpx
 
 from worker.core.errors import StartupError
+from worker.local import private
 from worker.local.installation import Installation
 from worker.local.process import end, launch, read_process_id, write_process_id
 
@@ -50,8 +51,9 @@ class Gateway:
         """Start the gateway and wait until it serves; False when another program holds its port."""
         self.stop()
         install_packages(self._program)
-        self._storage.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(self._storage)
+        private.make_folder(self.log.parent)
+        private.open_file(self.log, "a").close()
         pid = launch(
             self._command(installation),
             environment=_environment(),
@@ -59,7 +61,7 @@ class Gateway:
             folder=self._program,
         )
         identity = write_process_id(self._pid, pid)
-        self._version.write_text(self._program_version())
+        private.write_file(self._version, self._program_version())
         deadline = time.monotonic() + START_SECONDS
         while not serves(installation):
             if identity.process() is None:

@@ -19,6 +19,7 @@ import psutil
 import psycopg
 
 from worker.core.errors import StartupError
+from worker.local import private
 from worker.local.installation import Installation
 
 OS_USER = "pgserver"
@@ -75,8 +76,7 @@ class Postgres:
         self.data.mkdir(mode=0o700, parents=True)
         self._give(self.data)
         password = self.data.with_name(".postgres-password")
-        password.write_text(installation.database_password)
-        password.chmod(0o600)
+        private.write_file(password, installation.database_password)
         self._give(password)
         try:
             made = self._run(
@@ -114,18 +114,18 @@ class Postgres:
             "fsync": "on" if self._fsync else "off",
         }
         conf = self.data / "kizu.conf"
-        conf.write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
+        private.write_file(conf, "".join(f"{name} = {value}\n" for name, value in settings.items()))
         self._give(conf)
 
     def _run(self, program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Run one of Postgres's own programs as the user the data belongs to."""
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        self.log.touch()
+        private.make_folder(self.log.parent)
+        private.open_file(self.log, "a").close()
         self._give(self.log)
         account = pwd.getpwnam(_os_user()) if os.geteuid() == 0 else None
         # pg_ctl's server keeps the descriptors it inherits, so a pipe here would never end.
         output = self.log.with_name(f"{program}.out")
-        with output.open("w+") as file:
+        with private.open_file(output, "w+") as file:
             finished = subprocess.run(
                 [str(self._bin / program), *map(str, arguments)],
                 stdin=subprocess.DEVNULL,
@@ -144,7 +144,8 @@ class Postgres:
             return subprocess.CompletedProcess(finished.args, finished.returncode, "", file.read())
 
     def _give(self, path: Path) -> None:
-        give_to_server(path, [*path.parents, *self._bin.parents])
+        home = self.data.parent
+        give_to_server(path, ours={home, path.parent}, others={*home.parents, *self._bin.parents})
 
     def _postmaster(self) -> psutil.Process | None:
         """The running server of this data folder, or None; another process that has its pid now is not it."""
@@ -177,13 +178,21 @@ class Postgres:
         return found
 
 
-def give_to_server(path: Path, folders: Iterable[Path]) -> None:
-    """Hand a file to the server's OS user, if we are root, and let that user walk through `folders`."""
+def give_to_server(path: Path, *, ours: Iterable[Path], others: Iterable[Path]) -> None:
+    """Hand a file to the server's OS user, if we are root, and let that user walk to it.
+
+    Through `ours`, the data folder and what is in it, nobody else may walk; whose groups `others` have is not
+    for us to say.
+    """
     if os.geteuid() != 0:
         return
     account = pwd.getpwnam(_os_user())
     os.chown(path, account.pw_uid, account.pw_gid)
-    for folder in set(folders):
+    for folder in ours:
+        if folder.stat().st_uid != account.pw_uid:
+            os.chown(folder, -1, account.pw_gid)
+            folder.chmod(0o710)
+    for folder in others:
         found = folder.stat()
         if found.st_uid != account.pw_uid and not found.st_mode & 0o001:
             folder.chmod(found.st_mode | 0o011)

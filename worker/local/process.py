@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+from worker.local import private
+
 _LAUNCH = 'umask 077; "$@" </dev/null >>"$KIZU_LOG" 2>&1 & echo $!'
 
 
@@ -49,7 +51,7 @@ def write_process_id(path: Path, pid: int) -> ProcessId:
     """Write down a process we just started; raises `psutil.NoSuchProcess` when it has already ended."""
     identity = ProcessId(pid, psutil.Process(pid).create_time())
     aside = path.with_name(f".{path.name}")
-    aside.write_text(json.dumps({"pid": identity.pid, "started": identity.started}))
+    private.write_file(aside, json.dumps({"pid": identity.pid, "started": identity.started}))
     aside.replace(path)
     return identity
 

@@ -5,8 +5,10 @@ migrations, and answers with everything a client needs. All state lies under `ho
 
     config.json   ports and random secrets of this installation, mode 0600
     postgres/     the database
-    storage/      uploaded files, `<bucket>/<key>`
+    storage/      uploaded files, each named by a digest of its bucket and key
     logs/         postgres.log, gateway.log
+
+Nobody but the owner may open any of it, whatever the umask.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from worker.core.errors import StartupError
+from worker.local import private
 from worker.local.gateway import Gateway, serves
 from worker.local.installation import (
     Installation,
@@ -77,7 +80,6 @@ class LocalStack:
 
     def up(self) -> StackInfo:
         """Start the stack and apply its migrations; raises `StartupError` with the reason when that fails."""
-        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._locked():
             installation = self._start_postgres(self._installation())
             installation = self._start_gateway(installation)
@@ -92,7 +94,6 @@ class LocalStack:
 
     def reset(self) -> StackInfo:
         """Wipe data and files, and start anew with the same ports and keys."""
-        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._locked():
             self._stop()
             for folder in ("postgres", "storage", "logs"):
@@ -182,7 +183,8 @@ class LocalStack:
     def _locked(self) -> Iterator[None]:
         """Hold this home's lock: one `up`, `down` or `reset` at a time, across processes."""
         deadline = time.monotonic() + LOCK_SECONDS
-        with (self.home / "lock").open("w") as file:
+        private.make_folder(self.home)
+        with private.open_file(self.home / "lock") as file:
             while True:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -27,6 +27,7 @@ from websockets.sync.client import connect
 
 from worker.core.errors import StartupError
 from worker.local.installation import draw_installation, read_installation, write_installation
+from worker.local.postgres import OS_USER
 from worker.local.stack import PROJECT, LocalStack, StackInfo, mint_token
 
 NOTES = """
@@ -79,6 +80,15 @@ def legacy_token(info: StackInfo) -> dict[str, str]:
     """The header of a user whose token is signed with the shared secret."""
     claims = {"role": "authenticated", "exp": int(time.time()) + 600}
     return {"authorization": f"Bearer {jwt.encode(claims, info.jwt_secret, algorithm='HS256')}"}
+
+
+def admin(info: StackInfo) -> dict[str, str]:
+    return {"apikey": info.secret_key, "authorization": f"Bearer {info.secret_key}"}
+
+
+def objects_of(local: LocalStack) -> list[Path]:
+    """The files that Storage keeps."""
+    return [path for path in (local.home / "storage").rglob("*") if path.is_file()]
 
 
 def kill(pid: int | None) -> None:
@@ -361,6 +371,30 @@ class TestStack:
         with pytest.raises(psycopg.OperationalError, match="password"):
             psycopg.connect(info.database_url.replace("postgres:", "postgres:x", 1))
 
+    def test_nobody_else_opens_anything_whatever_the_umask(
+        self, make_stack: Callable[..., LocalStack]
+    ) -> None:
+        local = make_stack()
+        (local.home / "logs").mkdir(mode=0o777, parents=True)
+        for name in ("postgres.log", "gateway.log", "pg_ctl.out"):
+            (local.home / "logs" / name).touch(0o666)  # as an older stack left them
+        before = os.umask(0)
+        try:
+            info = local.up()
+            with httpx.Client(base_url=f"{info.url}/storage/v1", headers=admin(info), timeout=30) as storage:
+                storage.post("/bucket", json={"id": "b", "name": "b"}).raise_for_status()
+                storage.post("/object/b/a.txt", content=b"x").raise_for_status()
+        finally:
+            os.umask(before)
+        found = {path: stat.S_IMODE(path.stat().st_mode) for path in [local.home, *local.home.rglob("*")]}
+        # Where root runs the server as another user, that one's group may walk to the data.
+        walked = {local.home, local.home / "logs"} if os.geteuid() == 0 else set()
+        others = {str(path): oct(mode) for path, mode in found.items() if mode & 0o077 and path not in walked}
+        assert others == {}
+        assert {found[path] for path in walked} <= {0o710}
+        assert {path.group() for path in walked} <= {OS_USER}
+        assert len(objects_of(local)) == 1
+
     def test_a_database_whose_password_is_lost_is_set_aside(
         self, make_stack: Callable[..., LocalStack]
     ) -> None:
@@ -411,10 +445,10 @@ class TestStack:
         httpx.post(f"{info.url}/storage/v1/bucket", headers=headers, json=bucket).raise_for_status()
         file = f"{info.url}/storage/v1/object/b/x.bin"
         httpx.post(file, headers=headers, content=b"x").raise_for_status()
-        assert (local.home / "storage" / "b" / "x.bin").read_bytes() == b"x"
+        assert [path.read_bytes() for path in objects_of(local)] == [b"x"]
         assert local.reset() == info
         assert rest(info, "notes").json() == []
-        assert not (local.home / "storage" / "b").exists()
+        assert objects_of(local) == []
 
     def test_a_taken_port_is_left_to_its_owner(self, make_stack: Callable[..., LocalStack]) -> None:
         one, two = make_stack("one"), make_stack("two")
