@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -18,10 +18,23 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON v
 
 
 class CommandFailed(click.ClickException):
-    """Ends a command with exit code 1 and one line."""
+    """Ends a command with exit code 1 and one line, which begins as those of all other errors do."""
 
     def format_message(self) -> str:
         return printable(self.message)
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"kizu: {self.format_message()}", file=file, err=file is None)
+
+
+class Group(click.Group):
+    """A command with commands below it, whose help says of each all of its first sentence."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        found = [(word, self.get_command(ctx, word)) for word in self.list_commands(ctx)]
+        rows = [(word, command.get_short_help_str(limit=1000)) for word, command in found if command]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 def say(value: object = "", *, err: bool = False) -> None:

@@ -30,6 +30,16 @@ def test_help_lists_every_command() -> None:
         assert f"\n  {word} " in shown.output
 
 
+GROUPS = [word for word in WORDS if isinstance(kizu.get_command(click.Context(kizu), word), click.Group)]
+
+
+@pytest.mark.parametrize("word", GROUPS)
+def test_help_of_a_group_cuts_no_line_off(word: str) -> None:
+    shown = CliRunner().invoke(kizu, [word, "--help"])
+    assert shown.exit_code == 0
+    assert "..." not in shown.output.partition("Commands:")[2]
+
+
 def test_unknown_word_is_wrong_usage() -> None:
     assert CliRunner().invoke(kizu, ["nonsense"]).exit_code == 2
 

@@ -45,6 +45,11 @@ def test_rows_lines_and_failures_come_out_harmless(capsys: pytest.CaptureFixture
     assert len(printed.out.splitlines()) == 6, "two lines, an empty one, the title, the heads and one row"
 
 
+def test_a_command_that_failed_says_so_as_all_errors_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    CommandFailed("not_found: there is no job x").show()
+    assert capsys.readouterr() == ("", "kizu: not_found: there is no job x\n")
+
+
 @pytest.fixture
 def console() -> Iterator[None]:
     log.configure("info", "console")

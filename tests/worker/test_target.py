@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -19,12 +24,62 @@ def empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
+class Health(BaseHTTPRequestHandler):
+    """Answers as the gateway of one installation does, before it is asked for anything."""
+
+    instance = ""
+
+    def do_GET(self) -> None:
+        body = json.dumps({"instance": self.instance}).encode()
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def answering(instance: str) -> Iterator[int]:
+    """Something that calls itself `instance`; yields its port."""
+    handler = type("Named", (Health,), {"instance": instance})
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
 @pytest.fixture
-def embedded(tmp_path: Path) -> Installation:
+def installed(tmp_path: Path) -> Installation:
+    """An embedded Supabase that is not running."""
     installation = draw_installation()
     (tmp_path / ".kizu").mkdir()
     write_installation(config_path(tmp_path / ".kizu"), installation)
     return installation
+
+
+@pytest.fixture
+def embedded(tmp_path: Path, installed: Installation) -> Iterator[Installation]:
+    """An embedded Supabase that answers."""
+    with answering(installed.instance) as port:
+        running = installed.on_ports(api_port=port)
+        write_installation(config_path(tmp_path / ".kizu"), running)
+        yield running
+
+
+def test_one_that_is_stopped_says_so_and_how_to_start_it(installed: Installation) -> None:
+    with pytest.raises(StartupError, match=r"^The embedded Supabase .* is stopped: .* `kizu local up`$"):
+        read_target()
+    assert read_target(running=False).url == installed.url
+
+
+def test_another_one_on_its_port_is_not_told_its_keys(tmp_path: Path, installed: Installation) -> None:
+    with answering("of another home") as port:
+        write_installation(config_path(tmp_path / ".kizu"), installed.on_ports(api_port=port))
+        with pytest.raises(StartupError, match="is stopped"):
+            read_target()
 
 
 def keys(settings: Settings) -> tuple[str | None, str | None]:

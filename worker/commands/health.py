@@ -17,7 +17,7 @@ from worker.target import read_target
 @as_json
 def health(worker_id: str | None, as_json: bool) -> None:
     """Ask the worker running on this machine how it is; exit code 1 if it does not answer."""
-    settings = read_target()
+    settings = read_target(running=False)
     name = worker_id or settings.worker_id
     status = asyncio.run(checks.ask(name, settings.url))
     if as_json:

@@ -13,7 +13,7 @@ from uuid import UUID
 import click
 
 from worker.log import printable
-from worker.output import CommandFailed, as_json, print_json, print_table, say
+from worker.output import CommandFailed, Group, as_json, print_json, print_table, say
 from worker.project.connection import Connection
 from worker.target import read_target
 
@@ -48,7 +48,7 @@ def with_connection(act: Callable[[Connection], Awaitable[T]]) -> T:
     return asyncio.run(run())
 
 
-@click.group()
+@click.group(cls=Group)
 def jobs() -> None:
     """Look at the queue, retry what failed, cancel what is not wanted."""
 

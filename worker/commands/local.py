@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from worker.core.errors import StartupError
-from worker.output import as_json, print_json, say
+from worker.output import Group, as_json, print_json, say
 from worker.settings import read_settings
 
 if TYPE_CHECKING:
     from worker.local.stack import LocalStack, StackInfo
 
 
-@click.group()
+@click.group(cls=Group)
 def local() -> None:
     """The embedded Supabase: Postgres and one Deno process on this machine, under KIZU_HOME."""
 

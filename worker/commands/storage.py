@@ -9,13 +9,13 @@ import click
 from worker.context import files_for
 from worker.files.sources import ASSETS_BUCKET
 from worker.files.sweep import orphans
-from worker.output import as_json, print_json, say
+from worker.output import Group, as_json, print_json, say
 from worker.project.connection import Connection
 from worker.settings import Settings
 from worker.target import read_target
 
 
-@click.group()
+@click.group(cls=Group)
 def storage() -> None:
     """Keep the project's files in order."""
 

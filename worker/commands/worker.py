@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 import structlog
@@ -27,7 +27,7 @@ def serve(worker_id: str | None, lanes: str | None, drain: bool, debug: bool) ->
     SIGTERM finishes what runs, within GRACE_SECONDS; a second one gives it back at once. Exit code 3 says
     that jobs were given back unfinished.
     """
-    given = {"worker_id": worker_id, "lanes": lanes, "log_level": "debug" if debug else None}
+    given: dict[str, Any] = {"worker_id": worker_id, "lanes": lanes, "log_level": "debug" if debug else None}
     settings = read_target(**{name: value for name, value in given.items() if value is not None})
     log.configure(settings.log_level, settings.log_format)
     for name, meant in unknown_settings().items():
