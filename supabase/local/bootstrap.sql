@@ -25,6 +25,26 @@ $$;
 alter role service_role bypassrls;
 grant anon, authenticated, service_role to authenticator;
 
+-- How long one statement may take, as on a hosted project. `authenticator` has it from signing in, and
+-- service_role from authenticator; the gateway gives a request the settings of its own role. A role that has
+-- been given another limit keeps it.
+do $$
+declare
+  v_limit record;
+begin
+  for v_limit in
+    select * from (values ('anon', '3s'), ('authenticated', '8s'), ('authenticator', '8s')) as l(role_name, value)
+  loop
+    if not exists (
+      select from pg_catalog.pg_roles, unnest(rolconfig) as s(setting)
+       where rolname = v_limit.role_name and setting like 'statement_timeout=%'
+    ) then
+      execute format('alter role %I set statement_timeout = %L', v_limit.role_name, v_limit.value);
+    end if;
+  end loop;
+end;
+$$;
+
 create schema if not exists extensions;
 create schema if not exists realtime;
 create schema if not exists supabase_migrations;

@@ -8,6 +8,7 @@ import postgres from "postgres";
 import { encodedArguments, encodedColumns, encodedOnce, isoTimestamp } from "./encoding.ts";
 import { noting } from "./outage.ts";
 import { type Database, inTransaction } from "./request.ts";
+import { RoleSettings } from "./roles.ts";
 import type { Settings } from "./settings.ts";
 
 type Vars = Parameters<PostgresConnection["withContext"]>[0];
@@ -42,6 +43,7 @@ export class GatewayConnection extends PostgresConnection {
   readonly requestPool: postgres.Sql;
   /** One connection of the superuser's that waits behind no other: Realtime watches commits by it. */
   readonly watch: postgres.Sql;
+  readonly roles: RoleSettings;
   #reading: Promise<Schema> | undefined;
   #changes = 0;
 
@@ -63,6 +65,7 @@ export class GatewayConnection extends PostgresConnection {
       ...shared,
     });
     this.watch = postgres(databaseUrl(settings, "postgres"), { max: 1, ...shared });
+    this.roles = new RoleSettings(this.driver);
   }
 
   override async withContext<T>(
@@ -78,8 +81,9 @@ export class GatewayConnection extends PostgresConnection {
     }
     const undo = options?.forceRollback === true;
     if (!vars && !undo) return noting(() => run(this.kysely));
+    const settings = settingsOf(vars, options);
     const transaction = {
-      settings: settingsOf(vars, options),
+      settings: new Map([...await noting(() => this.roles.of(settings.get("role")!)), ...settings]),
       // Calls of functions come in few shapes, and by the thousand.
       prepared: options?.rpc ? `schema ${this.#changes}` : null,
       undo,
@@ -96,6 +100,7 @@ export class GatewayConnection extends PostgresConnection {
 
   override async clearSchemaCache(): Promise<void> {
     this.#changes++;
+    this.roles.forget();
     await super.clearSchemaCache();
   }
 
