@@ -3,6 +3,8 @@
 
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { bodyRefusal, MOST_BYTES, refusing } from "./admission.ts";
+import { bounded, letGo, refuseDeclared } from "./body.ts";
 import { functionsWithoutJwt } from "./config.ts";
 import type { Tokens } from "./tokens.ts";
 import { apiUrl, type Settings } from "./settings.ts";
@@ -84,13 +86,29 @@ export async function callFunction(
 ): Promise<Response> {
   const name = new URL(request.url).pathname.split("/")[3] ?? "";
   const found = functions.get(name);
-  if (!found) return answer(404, "NOT_FOUND", "Requested function was not found");
-  if (found.verifyJwt && request.method !== "OPTIONS" && !await isSignedIn(request, tokens)) {
-    return answer(401, "UNAUTHORIZED_INVALID_JWT_FORMAT", "Invalid JWT");
+  if (!found) {
+    return await refusing(request, answer(404, "NOT_FOUND", "Requested function was not found"));
   }
+  if (found.verifyJwt && request.method !== "OPTIONS" && !await isSignedIn(request, tokens)) {
+    return await refusing(request, answer(401, "UNAUTHORIZED_INVALID_JWT_FORMAT", "Invalid JWT"));
+  }
+  return await handled(name, found.handler, request);
+}
+
+/** What the handler answers; a body that it cannot be given to its end is the gateway's to refuse. */
+async function handled(name: string, handler: Handler, request: Request): Promise<Response> {
+  let broken: unknown;
   try {
-    return await found.handler(request);
+    refuseDeclared(request, MOST_BYTES.functions);
+    const body = request.body &&
+      bounded(request.body, MOST_BYTES.functions, (error) => broken = error);
+    const given = body === null ? request : new Request(request, { body });
+    const answered = await handler(given);
+    if (body !== null && !body.locked) await letGo(body);
+    return bodyRefusal("functions", broken) ?? answered;
   } catch (error) {
+    const refusal = bodyRefusal("functions", broken ?? error);
+    if (refusal) return await refusing(request, refusal);
     console.error(`function ${name} failed:`, error);
     return answer(500, "WORKER_ERROR", "Function exited due to an error (please check logs)");
   }

@@ -4,13 +4,16 @@
 import { databaseUrl, GatewayConnection } from "./database.ts";
 import postgres from "postgres";
 import { join } from "node:path";
+import { admitted, refusing } from "./admission.ts";
 import { accessTokenHook } from "./config.ts";
 import { callFunction, loadFunctions } from "./functions.ts";
+import { counted, Failures } from "./guesses.ts";
 import { issued } from "./issuing.ts";
 import { bearsAnotherKey, keyClaims, type LiteApp, liteApp } from "./lite.ts";
 import { answering } from "./outage.ts";
 import { Realtime } from "./realtime/realtime.ts";
 import { apiUrl, readSettings, type Settings } from "./settings.ts";
+import { clearIncoming } from "./storage/files.ts";
 import { Objects } from "./storage/objects.ts";
 import { objectRoute } from "./storage/routes.ts";
 import { Tokens } from "./tokens.ts";
@@ -21,7 +24,9 @@ const tokens = await Tokens.with(settings.signingKeys, settings.jwtSecret);
 const connection = new GatewayConnection(settings);
 const app = await liteApp(settings, connection, tokens);
 await prepareDatabase(settings, app, connection);
+await clearIncoming(settings.storage);
 const functions = await loadFunctions(settings, config);
+const failures = new Failures();
 const access = {
   tokens,
   keyClaims: (key: string) => keyClaims(key, settings, tokens),
@@ -72,14 +77,18 @@ async function route(
   if (path.startsWith("/functions/v1/")) return callFunction(functions, tokens, request);
   if (path === "/auth/v1/.well-known/jwks.json") return keySet();
   if (path === "/realtime/v1/websocket") return realtime.accept(request);
-  if (bearsAnotherKey(request)) return invalidKey();
-  const stored = await objectRoute(objects, access, request);
+  if (bearsAnotherKey(request)) return await refusing(request, invalidKey());
+  const lite = (admitted: Request) =>
+    answering(async () => {
+      const asked = await tokens.translated(admitted);
+      const answer = await app.fetch(asked, { peerAddress: info.remoteAddr.hostname });
+      return await issued(answer, admitted, issuing);
+    });
+  const stored = await objectRoute(objects, access, request, lite);
   if (stored) return stored;
-  return answering(async () => {
-    const asked = await tokens.translated(request);
-    const answer = await app.fetch(asked, { peerAddress: info.remoteAddr.hostname });
-    return await issued(answer, request, issuing);
-  });
+  const known = await admitted(request, access);
+  if (known instanceof Response) return known;
+  return await counted(failures, info.remoteAddr.hostname, known, lite);
 }
 
 function invalidKey(): Response {

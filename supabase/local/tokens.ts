@@ -2,7 +2,15 @@
 // /auth/v1/.well-known/jwks.json publishes; and, for as long as hosted projects take them, HS256 by
 // the legacy shared secret.
 
-import { decodeProtectedHeader, errors, importJWK, type JWK, jwtVerify, SignJWT } from "jose";
+import {
+  decodeJwt,
+  decodeProtectedHeader,
+  errors,
+  importJWK,
+  type JWK,
+  jwtVerify,
+  SignJWT,
+} from "jose";
 import type { CryptoKey } from "jose";
 
 export interface Claims {
@@ -63,6 +71,13 @@ export class Tokens {
   /** As `verified`, for what knows the legacy secret alone: the old keys, and the functions' `verify_jwt`. */
   async verifiedLegacy(token: string): Promise<Claims | null> {
     return algorithmOf(token).alg === "HS256" ? await this.verified(token) : null;
+  }
+
+  /** Whether a token holds, held once, or is signed by none of our keys. */
+  async standing(token: string): Promise<"valid" | "expired" | "forged"> {
+    if (await this.#translation(token) === token) return "forged";
+    const { exp } = decodeJwt(token);
+    return exp !== undefined && exp * 1000 <= Date.now() ? "expired" : "valid";
   }
 
   async signed(claims: Claims): Promise<string> {

@@ -112,3 +112,17 @@ Deno.test("an old key is one of the shared secret, never of a signing key", asyn
   equal(await tokens.verifiedLegacy(await shared(SECRET)), CLAIMS);
   equal(await tokens.verifiedLegacy(await by(first)), null);
 });
+
+Deno.test("a token that has expired is told from one that is forged, by either key", async () => {
+  const expired = { ...CLAIMS, exp: NOW - 60 };
+  const oldShared = await new SignJWT(expired).setProtectedHeader({ alg: "HS256" })
+    .sign(new TextEncoder().encode(SECRET));
+  equal(await tokens.standing(await by(first)), "valid");
+  equal(await tokens.standing(await shared(SECRET)), "valid");
+  equal(await tokens.standing(await by(second, expired)), "expired");
+  equal(await tokens.standing(oldShared), "expired");
+  equal(await tokens.standing(await by(await newKey("first"))), "forged");
+  equal(await tokens.standing(await shared("another secret of forty characters, say")), "forged");
+  equal(await tokens.standing(unsigned({ alg: "none" })), "forged");
+  equal(await tokens.standing("a.b.c"), "forged");
+});

@@ -35,7 +35,7 @@ export class FileAdapter implements Adapter {
     cacheControl: string,
   ): Promise<Metadata> {
     const whole = body instanceof Uint8Array ? [body] : body as Exclude<Body, Uint8Array>;
-    const aside = await writeAside(objectPath(this.#root, bucket, key), whole);
+    const aside = await writeAside(this.#root, objectPath(this.#root, bucket, key), whole);
     await aside.keep();
     return { ...await this.headObject(bucket, key), mimetype: contentType, cacheControl };
   }
@@ -56,7 +56,8 @@ export class FileAdapter implements Adapter {
     key: string,
   ) {
     const file = await Deno.open(objectPath(this.#root, sourceBucket, source), { read: true });
-    const aside = await writeAside(objectPath(this.#root, bucket, key), file.readable);
+    const path = objectPath(this.#root, bucket, key);
+    const aside = await writeAside(this.#root, path, file.readable);
     await aside.keep();
     const { eTag, lastModified } = await this.headObject(bucket, key);
     return { httpStatusCode: 200, eTag, lastModified };

@@ -37,6 +37,8 @@ export const tooLarge = () =>
     "Payload too large",
     "The object exceeded the maximum allowed size",
   );
+export const timedOut = () =>
+  new StorageError(408, "RequestTimeout", "RequestTimeout", "The body did not arrive in time");
 export const wrongType = (type: string) =>
   new StorageError(
     415,

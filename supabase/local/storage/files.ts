@@ -1,48 +1,66 @@
-// Stored objects as plain files under `<root>/<bucket>/<key>`. What a file is (its type, its owner)
-// is in its row of `storage.objects`; here are only bytes.
+// Stored objects as plain files. What a file is (its name, its type, its owner) is in its row of
+// `storage.objects`; here are only bytes.
 
+import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
+import { BodyTooLong, inTime } from "../body.ts";
 
 /** Up to here a file is read at once. */
 const HELD_BYTES = 8 * 1024 * 1024;
 const PIECE_BYTES = 1024 * 1024;
+/** Files that are being written lie here until they are whole. No object does: its folder has two letters. */
+const INCOMING = "incoming";
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Where an object lies. No name can leave its bucket, and no two names share a file. */
+/**
+ * Where an object lies: under a digest of its names, because a file's name holds 255 bytes at most and a
+ * file `a` leaves no room for a folder `a`, while Storage takes 1024 bytes, and `a` beside `a/b`.
+ */
 export function objectPath(root: string, bucket: string, key: string): string {
-  return join(root, ...[bucket, ...key.split("/")].map(fileName));
+  const digest = createHash("sha256").update(JSON.stringify([bucket, key])).digest("hex");
+  return join(root, digest.slice(0, 2), digest.slice(2));
 }
 
-function fileName(part: string): string {
-  if (part === "") return "%";
-  if (part === "." || part === "..") return part.replaceAll(".", "%2E");
-  return encodeURIComponent(part);
+/** Removes what uploads left behind that were under way when the gateway was killed. */
+export async function clearIncoming(root: string): Promise<void> {
+  await Deno.remove(join(root, INCOMING), { recursive: true }).catch(unlessMissing);
 }
 
 /** A body's bytes in large pieces, all in one buffer: a piece is good until the next is asked for. */
 export async function* piecesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let reader: ReadableStreamBYOBReader;
-  try {
-    reader = body.getReader({ mode: "byob" });
-  } catch {
-    // A short body has arrived with its headers, and comes as a stream of another kind.
-    return yield* body;
-  }
+  const reader = readerOf(body);
   try {
     let buffer = new Uint8Array(PIECE_BYTES);
     while (true) {
-      const { value, done } = await reader.read(buffer);
+      const { value, done } = await inTime(() => reader.read(buffer));
       if (done) return;
       yield value;
       buffer = new Uint8Array(value.buffer);
     }
   } finally {
+    // Dropped here as well when nobody asks for the rest, without which the sender would wait for ever.
+    await reader.cancel().catch(() => {});
     reader.releaseLock();
   }
 }
 
-/** A file being written beside its place, where no reader looks. */
+interface Reader {
+  read(buffer: Bytes): Promise<{ value: Bytes; done: false } | { value?: unknown; done: true }>;
+  cancel(): Promise<void>;
+  releaseLock(): void;
+}
+
+function readerOf(body: ReadableStream<Uint8Array>): Reader {
+  try {
+    return body.getReader({ mode: "byob" }) as unknown as Reader;
+  } catch {
+    // A short body has arrived with its headers, and comes as a stream of another kind.
+    return body.getReader() as unknown as Reader;
+  }
+}
+
+/** A file being written where no reader looks. */
 export interface Aside {
   size: number;
   /** Puts it in its place: readers see the old bytes or the new ones, never a part. */
@@ -50,17 +68,15 @@ export interface Aside {
   discard(): Promise<void>;
 }
 
-/** Raised as soon as a body is longer than allowed. */
-export class BodyTooLong extends Error {}
-
 export async function writeAside(
+  root: string,
   path: string,
   body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   mostBytes = Infinity,
 ): Promise<Aside> {
-  await Deno.mkdir(dirname(path), { recursive: true });
-  const aside = join(dirname(path), `.${crypto.randomUUID()}.part`);
-  const file = await Deno.open(aside, { write: true, createNew: true });
+  const aside = join(root, INCOMING, crypto.randomUUID());
+  await makeFolder(dirname(aside));
+  const file = await Deno.open(aside, { write: true, createNew: true, mode: 0o600 });
   const discard = () => Deno.remove(aside).catch(unlessMissing);
   let size = 0;
   try {
@@ -75,7 +91,15 @@ export async function writeAside(
   } finally {
     file.close();
   }
-  return { size, keep: () => Deno.rename(aside, path), discard };
+  const keep = async () => {
+    await makeFolder(dirname(path));
+    await Deno.rename(aside, path);
+  };
+  return { size, keep, discard };
+}
+
+function makeFolder(path: string): Promise<void> {
+  return Deno.mkdir(path, { recursive: true, mode: 0o700 });
 }
 
 export interface Stat {

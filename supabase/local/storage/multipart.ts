@@ -27,8 +27,15 @@ export async function* partsOf(
   boundary: string,
 ): AsyncGenerator<Part> {
   const input = new Input(body);
+  try {
+    yield* parts(input, Buffer.from(`\r\n--${boundary}`));
+  } finally {
+    await input.close();
+  }
+}
+
+async function* parts(input: Input, delimiter: Buffer): AsyncGenerator<Part> {
   // The first boundary stands alone; every later one ends the line before it.
-  const delimiter = Buffer.from(`\r\n--${boundary}`);
   input.prepend(Buffer.from("\r\n"));
   for await (const _ of input.until(delimiter)) {
     // What stands before the first part is nobody's.
@@ -75,6 +82,11 @@ class Input {
     this.#source = Symbol.asyncIterator in body
       ? body[Symbol.asyncIterator]()
       : body[Symbol.iterator]();
+  }
+
+  /** Lets go of what has not been read. */
+  async close(): Promise<void> {
+    await this.#source.return?.();
   }
 
   prepend(bytes: Buffer): void {

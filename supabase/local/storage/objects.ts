@@ -7,28 +7,35 @@ import { asCaller, asTrial, become } from "../caller.ts";
 import type { Claims } from "../tokens.ts";
 import { bucketNotFound, duplicate, invalidKey, invalidToken, objectNotFound } from "./errors.ts";
 import { refused, tooLarge, wrongType } from "./errors.ts";
-import {
-  BodyTooLong,
-  objectPath,
-  removeFile,
-  type Stat,
-  statOf,
-  Turns,
-  writeAside,
-} from "./files.ts";
+import { BodyTooLong } from "../body.ts";
+import { objectPath, removeFile, type Stat, statOf, Turns, writeAside } from "./files.ts";
 
 /** What hosted Storage accepts in a name. */
 const KEY = /^(?:\w|[/!\-.*'() &$@=;:+,?])+$/;
+const LONGEST_KEY = 1024;
+/** The longest file of a bucket that names no limit of its own. */
+export const MOST_FILE_BYTES = 5 * 1024 ** 3;
+/** What a form may add to its file: boundaries, headers, metadata. */
+const MOST_FORM_BYTES = 2 * 1024 * 1024;
 const SIGNED_UPLOAD_SECONDS = 2 * 60 * 60;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export interface Upload {
   contentType: string;
   cacheControl: string;
-  upsert: boolean;
   body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
   /** Asked for once the body has been read: in a form these may come after the file. */
   details(): { cacheControl?: string; userMetadata?: unknown };
+  /** Lets go of what has not been read of the body. */
+  close(): Promise<unknown>;
+}
+
+/** An upload whose body has not been touched yet. */
+export interface Offer {
+  upsert: boolean;
+  /** What the request says of its body's length; 0 when it says nothing. */
+  declaredBytes: number;
+  accept(): Promise<Upload>;
 }
 
 export interface StoredObject {
@@ -71,20 +78,38 @@ export class Objects {
     this.#secret = new TextEncoder().encode(jwtSecret);
   }
 
-  /** Answers the object's id. Raises before a byte is written when the caller may not. */
-  async upload(claims: Claims, bucketId: string, key: string, upload: Upload): Promise<string> {
+  /** Answers the object's id. Raises before a byte is read when the caller may not, or the place is taken. */
+  async upload(claims: Claims, bucketId: string, key: string, offer: Offer): Promise<string> {
     if (!isKey(key)) throw invalidKey(key);
     const bucket = await this.#bucket(bucketId);
-    if (!allows(bucket.types, upload.contentType)) throw wrongType(upload.contentType);
-    await this.#mayWrite(claims, bucketId, key, upload.upsert);
+    const most = Number(bucket.limit ?? MOST_FILE_BYTES);
+    await this.#mayWrite(claims, bucketId, key, offer.upsert);
+    if (offer.declaredBytes > most + MOST_FORM_BYTES) throw tooLarge();
+    const upload = await offer.accept();
+    try {
+      if (!allows(bucket.types, upload.contentType)) throw wrongType(upload.contentType);
+      return await this.#store(claims, bucketId, key, offer.upsert, upload, most);
+    } finally {
+      await upload.close();
+    }
+  }
+
+  async #store(
+    claims: Claims,
+    bucketId: string,
+    key: string,
+    upsert: boolean,
+    upload: Upload,
+    most: number,
+  ): Promise<string> {
     const path = objectPath(this.#root, bucketId, key);
-    const most = bucket.limit === null ? Infinity : Number(bucket.limit);
-    const aside = await writeAside(path, upload.body, most).catch((error) => {
+    const aside = await writeAside(this.#root, path, upload.body, most).catch((error) => {
       throw error instanceof BodyTooLong ? tooLarge() : error;
     });
     try {
       return await this.#turns.take(path, async () => {
-        if (!upload.upsert && await this.#exists(bucketId, key)) throw duplicate();
+        // Another upload may have been faster: it was not there when this one's body began.
+        if (!upsert && await this.#exists(bucketId, key)) throw duplicate();
         await aside.keep();
         return await this.#record(claims, bucketId, key, upload, await statOf(path));
       });
@@ -92,6 +117,15 @@ export class Objects {
       await aside.discard();
       throw error;
     }
+  }
+
+  /** Runs `act` while no upload and no removal touches one of these objects. */
+  async inTurn<T>(objects: [bucket: string, key: string][], act: () => Promise<T>): Promise<T> {
+    const paths = objects.map(([bucket, key]) => objectPath(this.#root, bucket, key));
+    // In one order for all: two who wait for each other would wait for ever.
+    const inside = ([path, ...others]: string[]): Promise<T> =>
+      path === undefined ? act() : this.#turns.take(path, () => inside(others));
+    return await inside([...new Set(paths)].sort());
   }
 
   /** What the caller may see of an object; in a public bucket, when `isPublic`, that is everything. */
@@ -209,11 +243,11 @@ export class Objects {
     token: string,
     bucketId: string,
     key: string,
-    upload: Upload,
+    offer: Offer,
   ): Promise<string> {
     const { owner, upsert } = await this.#opened(token, bucketId, key, true);
     const claims: Claims = { role: "service_role", sub: owner as string | undefined };
-    return await this.upload(claims, bucketId, key, { ...upload, upsert: upsert === true });
+    return await this.upload(claims, bucketId, key, { ...offer, upsert: upsert === true });
   }
 
   async #token(content: Record<string, unknown>, seconds: number): Promise<string> {
@@ -330,8 +364,9 @@ export class Objects {
   }
 }
 
-function isKey(key: string): boolean {
-  return KEY.test(key) && !key.startsWith("/") &&
+/** Whether Storage takes a name; all that it takes are characters of one byte. */
+export function isKey(key: string): boolean {
+  return KEY.test(key) && key.length <= LONGEST_KEY && !key.startsWith("/") &&
     !key.split("/").some((part) => part === "." || part === "..");
 }
 

@@ -1,55 +1,77 @@
 // Storage over HTTP, for objects. Buckets, moving and copying are lite's own.
 
 import { isOutage } from "../outage.ts";
-import type { Claims, Tokens } from "../tokens.ts";
+import { type Access, bodyRefusal, callerOf, MOST_BYTES, refusing } from "../admission.ts";
+import { wholeBody } from "../body.ts";
+import type { Claims } from "../tokens.ts";
 import {
   internal,
   invalidKey,
   invalidRequest,
-  invalidToken,
   objectNotFound,
   outage,
   StorageError,
 } from "./errors.ts";
-import { bodyOf, piecesOf } from "./files.ts";
-import { boundaryOf, FormError, type Part, partsOf } from "./multipart.ts";
-import type { Objects, StoredObject, Upload } from "./objects.ts";
+import { bodyOf } from "./files.ts";
+import { FormError } from "./multipart.ts";
+import { isKey, type Objects, type StoredObject } from "./objects.ts";
 import { parseRange } from "./range.ts";
+import { offerOf } from "./uploads.ts";
 
 const PREFIX = "/storage/v1/object/";
-const DRAINED_BYTES = 64 * 1024 * 1024;
-const MOST_FIELD_CHARACTERS = 1024 * 1024;
 const CORS = {
   "access-control-allow-origin": "*",
   "access-control-expose-headers": "content-range, content-length, etag, accept-ranges",
 };
 
-export interface Access {
-  tokens: Tokens;
-  keyClaims(key: string): Promise<Claims | null>;
-}
+type Fetch = (request: Request) => Promise<Response>;
 
-/** The answer to a request about objects; null when it is about something else. */
+/** The answer to a request about objects, some of them lite's; null when it is about something else. */
 export async function objectRoute(
   objects: Objects,
   access: Access,
   request: Request,
+  lite: Fetch,
 ): Promise<Response | null> {
   const url = new URL(request.url);
   if (!url.pathname.startsWith(PREFIX) || request.method === "OPTIONS") return null;
   const parts = url.pathname.slice(PREFIX.length).split("/");
-  if (parts[0] === "move" || parts[0] === "copy") return null;
   try {
     const path = parts.map(decoded);
+    if (request.method === "POST" && (path[0] === "move" || path[0] === "copy")) {
+      return await relocated(objects, access, request, lite);
+    }
     return await route(objects, access, request, url, path);
   } catch (error) {
-    await drain(request);
-    if (error instanceof StorageError) return error.response(CORS);
-    if (error instanceof FormError) return invalidRequest(error.message).response(CORS);
-    if (isOutage(error)) return outage().response(CORS);
-    console.error("storage failed:", error);
-    return internal().response(CORS);
+    return await refusing(request, bodyRefusal("storage", error) ?? errorOf(error).response(CORS));
   }
+}
+
+function errorOf(error: unknown): StorageError {
+  if (error instanceof StorageError) return error;
+  if (error instanceof FormError) return invalidRequest(error.message);
+  if (isOutage(error)) return outage();
+  console.error("storage failed:", error);
+  return internal();
+}
+
+/** Lite's own moving and copying, while nobody else writes at either place. */
+async function relocated(
+  objects: Objects,
+  access: Access,
+  request: Request,
+  lite: Fetch,
+): Promise<Response> {
+  await callerOf(request, access);
+  const body = await wholeBody(request, MOST_BYTES.storage);
+  const { bucketId, sourceKey, destinationBucket, destinationKey } = fieldsOf(body);
+  const [from, to] = [String(sourceKey), String(destinationKey)];
+  if (!isKey(to)) throw invalidKey(to);
+  const places: [string, string][] = [
+    [String(bucketId), from],
+    [String(destinationBucket ?? bucketId), to],
+  ];
+  return await objects.inTurn(places, () => lite(new Request(request, { body })));
 }
 
 async function route(
@@ -98,22 +120,10 @@ async function route(
   if (request.method === "DELETE") return await removed(objects, await claims(), request, path);
   if (request.method === "POST" || request.method === "PUT") {
     const key = rest(path, 1);
-    const upload = await uploadOf(request);
-    const id = await objects.upload(await claims(), first, key, upload);
+    const id = await objects.upload(await claims(), first, key, offerOf(request));
     return json({ Key: `${first}/${key}`, Id: id });
   }
   throw invalidRequest(`no such route: ${request.method} ${url.pathname}`);
-}
-
-/** Who asks: the bearer's token, else the key. A token that does not hold is refused, never ignored. */
-async function callerOf(request: Request, access: Access): Promise<Claims> {
-  const bearer = request.headers.get("authorization")?.replace(/^Bearer\s+/i, "");
-  const token = bearer || request.headers.get("apikey") || "";
-  const claims = token.split(".").length === 3
-    ? await access.tokens.verified(token)
-    : await access.keyClaims(token);
-  if (claims === null) throw invalidToken();
-  return claims;
 }
 
 async function sent(found: StoredObject, request: Request, url: URL): Promise<Response> {
@@ -145,80 +155,6 @@ async function sent(found: StoredObject, request: Request, url: URL): Promise<Re
   headers.set("content-length", String(length));
   const body = request.method === "HEAD" ? null : await bodyOf(found.path, start, length);
   return new Response(body, { status: range ? 206 : 200, headers });
-}
-
-async function uploadOf(request: Request): Promise<Upload> {
-  const headers = request.headers;
-  const contentType = headers.get("content-type") ?? "application/octet-stream";
-  const upsert = request.method === "PUT" || headers.get("x-upsert") === "true";
-  const cacheControl = headers.get("cache-control") ?? "no-cache";
-  const body = request.body === null ? [] : piecesOf(request.body);
-  const boundary = boundaryOf(contentType);
-  if (boundary === null) {
-    const details = { userMetadata: metadataHeader(headers.get("x-metadata")) };
-    return { contentType, cacheControl, upsert, body, details: () => details };
-  }
-  return await formUpload(partsOf(body, boundary), upsert);
-}
-
-/** The form's one file, with the fields before it and, once the file is read, those after it. */
-async function formUpload(form: AsyncGenerator<Part>, upsert: boolean): Promise<Upload> {
-  const fields = new Map<string, string>();
-  const readOn = async (): Promise<Part | null> => {
-    for (let next = await form.next(); !next.done; next = await form.next()) {
-      if (next.value.fileName !== null) return next.value;
-      fields.set(next.value.name, await text(next.value.body));
-    }
-    return null;
-  };
-  const file = await readOn();
-  if (file === null) throw invalidRequest("the form holds no file");
-  async function* toTheEnd(body: AsyncIterable<Uint8Array>) {
-    yield* body;
-    await readOn();
-  }
-  return {
-    contentType: file.contentType ?? "application/octet-stream",
-    cacheControl: "no-cache",
-    upsert,
-    body: toTheEnd(file.body),
-    details: () => {
-      const seconds = fields.get("cacheControl");
-      const metadata = fields.get("metadata");
-      return {
-        cacheControl: seconds === undefined ? undefined : `max-age=${seconds}`,
-        userMetadata: metadata === undefined ? undefined : metadataField(metadata),
-      };
-    },
-  };
-}
-
-async function text(body: AsyncIterable<Uint8Array>): Promise<string> {
-  const decoder = new TextDecoder();
-  let whole = "";
-  for await (const piece of body) {
-    whole += decoder.decode(piece, { stream: true });
-    if (whole.length > MOST_FIELD_CHARACTERS) {
-      throw invalidRequest("a field of the form is too long");
-    }
-  }
-  return whole + decoder.decode();
-}
-
-function metadataField(value: string): unknown {
-  try {
-    return JSON.parse(value);
-  } catch {
-    throw invalidRequest("the field metadata is not JSON");
-  }
-}
-
-function metadataHeader(value: string | null): unknown {
-  try {
-    return value === null ? undefined : JSON.parse(atob(value));
-  } catch {
-    throw invalidRequest("x-metadata is not JSON in base64");
-  }
 }
 
 async function signed(
@@ -257,8 +193,12 @@ async function signedUpload(
 ): Promise<Response> {
   const [bucket, key] = [path[2], rest(path, 3)];
   if (request.method === "PUT") {
-    const upload = await uploadOf(request);
-    await objects.uploadSigned(url.searchParams.get("token") ?? "", bucket, key, upload);
+    await objects.uploadSigned(
+      url.searchParams.get("token") ?? "",
+      bucket,
+      key,
+      offerOf(request),
+    );
     return json({ Key: `${bucket}/${key}` });
   }
   const upsert = request.headers.get("x-upsert") === "true";
@@ -315,16 +255,18 @@ function described({ row, stat, contentType, cacheControl }: StoredObject) {
 }
 
 async function bodyFields(request: Request): Promise<Record<string, unknown>> {
-  const fields = await request.json().catch(() => null);
-  if (fields === null || typeof fields !== "object") throw invalidRequest("the body is not JSON");
-  return fields as Record<string, unknown>;
+  return fieldsOf(await wholeBody(request, MOST_BYTES.storage));
 }
 
-/** A client that is still sending hears no answer: what is left of a body is read away, within limits. */
-async function drain(request: Request): Promise<void> {
-  const left = Number(request.headers.get("content-length") ?? 0);
-  if (!request.body || request.bodyUsed || request.body.locked || left > DRAINED_BYTES) return;
-  await request.body.pipeTo(new WritableStream()).catch(() => {});
+function fieldsOf(body: Uint8Array): Record<string, unknown> {
+  let fields: unknown;
+  try {
+    fields = JSON.parse(new TextDecoder().decode(body));
+  } catch {
+    fields = null;
+  }
+  if (fields === null || typeof fields !== "object") throw invalidRequest("the body is not JSON");
+  return fields as Record<string, unknown>;
 }
 
 function rest(path: string[], from: number): string {
