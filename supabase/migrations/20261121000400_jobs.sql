@@ -74,7 +74,8 @@ create table public.jobs (
     check (jsonb_typeof(errors) = 'array'),
   constraint processing_has_an_owner
     check (status <> 'processing'
-           or (worker_id is not null and claim_id is not null and lease_expires_at is not null)),
+           or (worker_id is not null and claim_id is not null and lease_expires_at is not null
+               and picked_up_at is not null)),
   constraint only_processing_has_a_lease
     check (status = 'processing' or (lease_expires_at is null and claim_id is null)),
   constraint finished_has_a_time

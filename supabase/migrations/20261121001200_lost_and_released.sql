@@ -4,8 +4,94 @@
 -- once, but runs alone (claim_jobs), so that a second is nobody else's; any orderly end clears it. After the third
 -- in a row it fails as `worker_lost`, so that it cannot kill workers for ever.
 
--- Puts back up to p_limit jobs of these kinds (null: any) whose lease has run out, and answers how many.
-create function kizu.rescue(p_kinds text[], p_scope uuid, p_limit int)
+-- The jobs of one kind whose lease has run out, longest first, of all of them or (p_user) of one user.
+create function kizu.expired(p_kind text, p_user uuid, p_now timestamptz, p_limit int)
+returns setof uuid
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_floor constant timestamptz := (kizu.floor_of(p_kind, -1)).floor;
+begin
+  return query
+  with
+  expired as materialized (
+    select id, lease_expires_at
+      from public.jobs
+     where status = 'processing'
+       and job_type = p_kind
+       and picked_up_at >= v_floor
+       and lease_expires_at < p_now
+       and (p_user is null or user_id = p_user)
+     order by job_type, picked_up_at -- only the index of jobs by how long they are held gives this order
+  )
+  select id from expired order by lease_expires_at limit p_limit;
+end;
+$$;
+
+-- Some jobs of these kinds whose lease has run out: of each kind those of the 200 held longest, and, where more are
+-- held, of a random part. So a claim looks at no more than some 400 of a kind, however many are held, and every one is
+-- looked at sooner or later. Of one user's own (p_user) it looks at the 1,000 held longest.
+create function kizu.some_expired(p_kinds text[], p_user uuid, p_now timestamptz)
+returns uuid[]
+language plpgsql
+set search_path = ''
+as $$
+declare
+  c_look      constant int := 200;
+  c_look_own  constant int := 1000;
+  c_parts     constant int := 1024; -- as the index _held_by_chance has them
+  v_part  constant int := floor(random() * c_parts);
+  v_kind  text;
+  v_floor timestamptz;
+  v_held  int;
+  v_some  uuid[];
+  v_found uuid[] := '{}';
+begin
+  foreach v_kind in array p_kinds loop
+    v_floor := (kizu.floor_of(v_kind, -1)).floor;
+    if p_user is null then
+      select array_agg(id) filter (where lease_expires_at < p_now), count(*)
+        into v_some, v_held
+        from (select id, lease_expires_at
+                from public.jobs
+               where status = 'processing'
+                 and job_type = v_kind
+                 and picked_up_at >= v_floor
+               order by job_type, picked_up_at
+               limit c_look) as longest;
+      v_found := v_found || v_some;
+      continue when v_held < c_look;
+      select array_agg(id) filter (where lease_expires_at < p_now)
+        into v_some
+        from (select id, lease_expires_at
+                from public.jobs
+               where status = 'processing'
+                 and job_type = v_kind
+                 and uuid_hash(id) & 1023 = v_part
+                 and picked_up_at >= v_floor
+               order by picked_up_at
+               limit c_look) as by_chance;
+    else
+      select array_agg(id) filter (where lease_expires_at < p_now)
+        into v_some
+        from (select id, lease_expires_at
+                from public.jobs
+               where status = 'processing'
+                 and job_type = v_kind
+                 and (user_id, picked_up_at) >= (p_user, v_floor)
+                 and (user_id, picked_up_at) <= (p_user, 'infinity')
+               order by user_id, picked_up_at
+               limit c_look_own) as own;
+    end if;
+    v_found := v_found || v_some;
+  end loop;
+  return array(select distinct id from unnest(v_found) as id limit 100);
+end;
+$$;
+
+-- Puts back those of these jobs, of these kinds (null: any), whose lease has run out and answers how many.
+create function kizu.rescue(p_found uuid[], p_kinds text[], p_scope uuid, p_now timestamptz)
 returns int
 language plpgsql
 set search_path = ''
@@ -15,25 +101,10 @@ as $$
 declare
   c_crashes_allowed constant int := 2;
   c_processing      constant text := 'processing';
-  v_now    constant timestamptz := kizu.now();
-  v_found  uuid[];
   v_assets uuid[];
   v_lost   kizu.ending[];
 begin
-  v_found := array(
-    with
-    expired as materialized (
-      select id, lease_expires_at
-        from public.jobs
-       where status = 'processing'
-         and lease_expires_at < v_now
-         and (p_kinds is null or job_type = any (p_kinds))
-         and (p_scope is null or user_id = p_scope)
-       order by job_type, user_id -- only the index of running jobs gives this order
-    )
-    select id from expired order by lease_expires_at limit p_limit
-  );
-  if v_found = '{}' then
+  if p_found = '{}' then
     return 0;
   end if;
 
@@ -41,7 +112,7 @@ begin
   v_assets := array(
     select id
       from public.assets
-     where id = any (array(select asset_id from public.jobs where id = any (v_found)))
+     where id = any (array(select asset_id from public.jobs where id = any (p_found)))
      order by id
        for no key update skip locked
   );
@@ -50,9 +121,9 @@ begin
     lost as materialized (
       select tableoid as job_table, jobs.*
         from public.jobs
-       where id = any (v_found)
+       where id = any (p_found)
          and status = c_processing
-         and lease_expires_at < v_now
+         and lease_expires_at < p_now
          and (p_kinds is null or job_type = any (p_kinds))
          and (p_scope is null or user_id = p_scope)
          and (asset_id is null or asset_id = any (v_assets))
@@ -66,7 +137,7 @@ begin
                format('%s stopped extending its lease.', worker_id),
                case
                  when status_now = 'pending' and crashes > 0
-                 then v_now + random() * make_interval(secs => 5 * 2 ^ crashes)
+                 then p_now + random() * make_interval(secs => 5 * 2 ^ crashes)
                end,
                null,
                null)::kizu.ending
@@ -79,7 +150,7 @@ begin
                     end as status_now
            ) as judged
   );
-  return kizu.end_jobs(v_lost, v_now);
+  return kizu.end_jobs(v_lost, p_now);
 end;
 $$;
 
@@ -90,9 +161,26 @@ returns int
 language plpgsql
 security definer
 set search_path = ''
+set enable_sort = off
+set enable_incremental_sort = off
 as $$
+declare
+  c_most  constant int := 1000;
+  v_scope constant uuid := kizu.caller_scope();
+  v_now   constant timestamptz := kizu.now();
+  v_limit constant int := least(greatest(coalesce(p_limit, 0), 0), c_most);
 begin
-  return kizu.rescue(null, kizu.caller_scope(), least(greatest(coalesce(p_limit, 0), 0), 1000));
+  return kizu.rescue(
+    array(
+      select id
+        from public.job_kinds
+       cross join lateral kizu.expired(kind, v_scope, v_now, v_limit) as id
+       limit v_limit
+    ),
+    null,
+    v_scope,
+    v_now
+  );
 end;
 $$;
 
@@ -173,7 +261,9 @@ select kizu.pin_plans('public.rescue_jobs(int)');
 select kizu.pin_plans('public.release_jobs(text)');
 select kizu.pin_plans('public.lose_claims(text, uuid)');
 
-select kizu.keep_internal('kizu.rescue(text[], uuid, int)');
+select kizu.keep_internal('kizu.expired(text, uuid, timestamptz, int)');
+select kizu.keep_internal('kizu.some_expired(text[], uuid, timestamptz)');
+select kizu.keep_internal('kizu.rescue(uuid[], text[], uuid, timestamptz)');
 
 select kizu.let_call('public.rescue_jobs(int)', 'kizu_worker', 'service_role');
 

@@ -8,8 +8,40 @@
 -- The cost does not grow with the backlog: users are walked by a loose index scan (one index descent
 -- each, at most 64 for a kind and level, from a random user on), and each brings only the head of their line.
 
+-- When the oldest job of a line with this floor (kizu.floors) is due, or was taken; null when there is none.
+create function kizu.oldest_in_line(p_kind text, p_priority int, p_floor timestamptz)
+returns timestamptz
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if p_priority < 0 then
+    return (
+      select picked_up_at
+        from public.jobs
+       where status = 'processing'
+         and job_type = p_kind
+         and picked_up_at >= p_floor
+       order by picked_up_at
+       limit 1
+    );
+  end if;
+  return (
+    select run_at
+      from public.jobs
+     where status = 'pending'
+       and not suspect
+       and job_type = p_kind
+       and priority = p_priority
+       and run_at >= p_floor
+     order by run_at
+     limit 1
+  );
+end;
+$$;
+
 -- Up to p_limit users who have pending jobs of one kind and priority, from a random one on, around the circle.
-create function kizu.waiting_users(p_kind text, p_priority smallint, p_limit int)
+create function kizu.waiting_users(p_kind text, p_priority smallint, p_floor timestamptz, p_limit int)
 returns setof uuid
 language plpgsql
 set search_path = ''
@@ -23,7 +55,8 @@ declare
   v_found    int := 0;
 begin
   while v_found < p_limit loop
-    -- Compared as a pair, so that only the index by priority and user gives this order.
+    -- Compared as a pair, so that only the index by priority and user gives this order. Jobs below the floor are
+    -- passed over within the index, which knows run_at.
     select priority, user_id
       into v_priority, v_user
       from public.jobs
@@ -31,6 +64,8 @@ begin
        and not suspect
        and job_type = p_kind
        and (priority, user_id) > (p_priority, v_user)
+       and priority <= p_priority
+       and run_at >= p_floor
      order by priority, user_id
      limit 1;
 
@@ -50,31 +85,6 @@ begin
 end;
 $$;
 
--- The levels from p_first to p_last at which jobs of a kind are pending.
-create function kizu.levels(p_kind text, p_first int, p_last int)
-returns setof smallint
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_priority smallint := p_first - 1;
-begin
-  loop
-    select priority
-      into v_priority
-      from public.jobs
-     where status = 'pending'
-       and not suspect
-       and job_type = p_kind
-       and priority > v_priority
-     order by priority
-     limit 1;
-    exit when v_priority is null or v_priority > p_last;
-    return next v_priority;
-  end loop;
-end;
-$$;
-
 -- Locks and answers up to p_limit due jobs of the levels from p_first to p_last, by turn. May answer fewer than are
 -- due: when others hold the candidates at this very moment, or when the 64 users it looked at have nothing due.
 -- What a user's own workers run does not count against them.
@@ -83,14 +93,20 @@ returns setof kizu.job_ref
 language plpgsql
 set search_path = ''
 as $$
+declare
+  c_most constant int := 200; -- running jobs of a user and a kind that are told apart from more
 begin
   return query
   with
-  lines as materialized (
-    select kind, level, waiting.user_id
+  kinds as materialized (
+    select kind, (kizu.floor_of(kind, -1)).floor as taken_since
       from unnest(p_kinds) as kind
-     cross join lateral kizu.levels(kind, p_first, p_last) as level
-     cross join lateral kizu.waiting_users(kind, level, 64) as waiting (user_id)
+  ),
+  lines as materialized (
+    select kind, line.level, line.floor, waiting.user_id
+      from unnest(p_kinds) as kind
+     cross join lateral kizu.levels(kind, p_first, p_last) as line
+     cross join lateral kizu.waiting_users(kind, line.level, line.floor, 64) as waiting (user_id)
   ),
   users as materialized (
     select waiting.user_id,
@@ -101,14 +117,18 @@ begin
      cross join lateral (
              select sum(running.jobs) as running,
                     max(greatest(served.picked_up_at, turn.served_at)) as served_at
-               from unnest(p_kinds) as kind
+               from kinds
               cross join lateral (
                       select count(*) as jobs
-                        from public.jobs
-                       where status = 'processing'
-                         and job_type = kind
-                         and user_id = waiting.user_id
-                         and claimed_by is null
+                        from (select
+                                from public.jobs
+                               where status = 'processing'
+                                 and job_type = kind
+                                 and (user_id, picked_up_at) >= (waiting.user_id, taken_since)
+                                 and (user_id, picked_up_at) <= (waiting.user_id, 'infinity')
+                                 and claimed_by is null
+                               order by user_id, picked_up_at -- only the index of what a user runs gives this order
+                               limit c_most) as told
                     ) as running
                left join lateral (
                       select picked_up_at
@@ -145,7 +165,7 @@ begin
                 and not suspect
                 and job_type = lines.kind
                 and priority = lines.level
-                and (user_id, run_at) >= (lines.user_id, '-infinity')
+                and (user_id, run_at) >= (lines.user_id, lines.floor)
                 and (user_id, run_at) <= (lines.user_id, p_now)
               order by user_id, run_at, id
               limit p_limit
@@ -180,6 +200,8 @@ returns setof kizu.job_ref
 language plpgsql
 set search_path = ''
 as $$
+declare
+  v_floor constant timestamptz := (kizu.floor_of(p_kind, p_priority)).floor;
 begin
   if p_user is null then
     return query
@@ -189,6 +211,7 @@ begin
        and not suspect
        and job_type = p_kind
        and priority = p_priority
+       and run_at >= v_floor
        and run_at <= p_now
        and (tableoid::regclass, id)::kizu.job_ref <> all (p_but)
      order by run_at, id
@@ -202,7 +225,7 @@ begin
        and not suspect
        and job_type = p_kind
        and priority = p_priority
-       and (user_id, run_at) >= (p_user, '-infinity')
+       and (user_id, run_at) >= (p_user, v_floor)
        and (user_id, run_at) <= (p_user, p_now)
        and crashes = 0 -- others by pick_suspect
      order by user_id, run_at, id
@@ -212,7 +235,7 @@ begin
 end;
 $$;
 
-select kizu.keep_internal('kizu.waiting_users(text, smallint, int)');
-select kizu.keep_internal('kizu.levels(text, int, int)');
+select kizu.keep_internal('kizu.oldest_in_line(text, int, timestamptz)');
+select kizu.keep_internal('kizu.waiting_users(text, smallint, timestamptz, int)');
 select kizu.keep_internal('kizu.pick_by_turn(text[], int, int, int, timestamptz)');
 select kizu.keep_internal('kizu.pick_in_line(text, smallint, uuid, int, timestamptz, kizu.job_ref[])');

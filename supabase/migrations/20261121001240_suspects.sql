@@ -1,14 +1,13 @@
 -- Jobs that have lost a worker: any of them may kill the next, so each runs alone until it has ended in good order.
 
 -- Locks and answers a job of these kinds that waits to run alone, if one is due and free; for a user's own worker
--- one of theirs that has lost a worker, which is to be found at the head of their line.
+-- one of theirs that has lost a worker.
 create function kizu.pick_suspect(p_kinds text[], p_user uuid, p_now timestamptz)
 returns setof kizu.job_ref
 language plpgsql
 set search_path = ''
 as $$
 declare
-  c_head    constant int := 100;
   c_pending constant text := 'pending';
 begin
   -- Kind by kind and level by level, so that only an index gives the order.
@@ -33,22 +32,20 @@ begin
     select job.tableoid::regclass, job.id
       from public.jobs as job
      where job.id = any (array(
-             select head.id
+             select crashed.id
                from unnest(p_kinds) as kind
-              cross join lateral kizu.levels(kind, 0, 1000) as level
               cross join lateral (
-                      select id, crashes
+                      select id
                         from public.jobs
                        where status = 'pending'
                          and not suspect
+                         and crashes > 0
                          and job_type = kind
-                         and priority = level
-                         and (user_id, run_at) >= (p_user, '-infinity')
-                         and (user_id, run_at) <= (p_user, p_now)
-                       order by user_id, run_at, id
-                       limit c_head
-                    ) as head
-              where head.crashes > 0
+                         and user_id = p_user
+                         and run_at <= p_now
+                       order by priority, run_at, id
+                       limit 1
+                    ) as crashed
               limit 1
            ))
        and job.status = c_pending
@@ -68,26 +65,17 @@ begin
   return exists (
     select
       from unnest(p_kinds) as kind
-     cross join lateral kizu.levels(kind, 0, p_last) as level
-     cross join lateral (
-             select run_at
-               from public.jobs
-              where status = 'pending'
-                and not suspect
-                and job_type = kind
-                and priority = level
-              order by run_at
-              limit 1
-           ) as first
-     where first.run_at <= p_now
+     cross join lateral kizu.levels(kind, 0, p_last) as line
+     where kizu.oldest_in_line(kind, line.level, line.floor) <= p_now
   );
 end;
 $$;
 
 -- What a worker may claim, with regard to jobs that have lost a worker before, any of which may kill the next:
 -- `empty`, it holds nothing and takes such a job first, and alone; `alone`, it runs one and takes nothing;
--- `free`, it takes others; `make_room`, it takes nothing so that it will be empty. The last is for where all
--- workers are always busy: once such a job has waited for a minute, and for ten minutes of every hour.
+-- `free`, it takes others, as there is no such job or it is not for this worker; `make_room`, it takes nothing so that
+-- it will be empty. The last is for where all workers are always busy: once such a job has waited for a minute, and for
+-- ten minutes of every hour.
 --
 -- Whatever lease has run out is no company any more. A worker has room for all kinds that it announced, since it is
 -- to be empty in all its lanes.
@@ -100,47 +88,74 @@ declare
   c_wait  constant int := 60;
   c_room  constant int := 600;
   c_again constant int := 3600;
-  v_held  boolean;
   v_kinds text[];
   v_waits float8;
+  v_some  boolean;
 begin
-  select bool_or(case when p_user is null then suspect else crashes > 0 end)
-    into v_held
-    from public.jobs
-   where worker_id = p_worker
-     and claim_id is not null
-     and lease_expires_at >= p_now
-     and claimed_by is not distinct from p_user; -- names are free: a user's worker may have this one's
-
-  if v_held is null then
-    return 'empty';
-  elsif v_held then
+  if exists (
+    select
+      from public.jobs
+     where worker_id = p_worker
+       and claim_id is not null
+       and crashes > 0
+       and (suspect or p_user is not null)
+       and lease_expires_at >= p_now
+       and claimed_by is not distinct from p_user -- names are free: a user's worker may have this one's
+  ) then
     return 'alone';
-  elsif p_user is not null then
+  end if;
+
+  if p_user is null then
+    select array(select jsonb_object_keys(info -> 'kinds'))
+      into v_kinds
+      from public.workers
+     where worker_id = p_worker
+       and owner is null
+       and jsonb_typeof(info -> 'kinds') = 'object';
+    select max(extract(epoch from p_now - suspect.since))
+      into v_waits
+      from public.job_kinds as known
+     cross join lateral (
+             select greatest(run_at, picked_up_at) as since
+               from public.jobs
+              where status = 'pending'
+                and suspect
+                and job_type = known.kind
+                and run_at <= p_now
+              order by priority, run_at
+              limit 1
+           ) as suspect
+     where known.kind = any (p_kinds || v_kinds);
+    v_some := v_waits is not null;
+  else
+    v_some := exists (
+      select
+        from unnest(p_kinds) as kind
+        join public.jobs
+          on job_type = kind
+         and user_id = p_user
+         and status = 'pending'
+         and not suspect
+         and crashes > 0
+         and run_at <= p_now
+    );
+  end if;
+
+  -- What a worker holds is worth a look only where something waits to run alone.
+  if not v_some then
     return 'free';
   end if;
 
-  select array(select jsonb_object_keys(info -> 'kinds'))
-    into v_kinds
-    from public.workers
-   where worker_id = p_worker
-     and owner is null
-     and jsonb_typeof(info -> 'kinds') = 'object';
-  select max(extract(epoch from p_now - suspect.since))
-    into v_waits
-    from public.job_kinds as known
-   cross join lateral (
-           select greatest(run_at, picked_up_at) as since
-             from public.jobs
-            where status = 'pending'
-              and suspect
-              and job_type = known.kind
-              and run_at <= p_now
-            order by priority, run_at
-            limit 1
-         ) as suspect
-   where known.kind = any (p_kinds || v_kinds);
-
+  if not exists (
+    select
+      from public.jobs
+     where worker_id = p_worker
+       and claim_id is not null
+       and lease_expires_at >= p_now
+       and claimed_by is not distinct from p_user
+  ) then
+    return 'empty';
+  end if;
   return case
            when v_waits >= c_wait and (v_waits - c_wait)::int % c_again < c_room then 'make_room'
            else 'free'

@@ -8,23 +8,15 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_kind     text;
-  v_priority smallint;
-  v_next     timestamptz;
-  v_first    timestamptz;
+  v_kind  text;
+  v_line  record;
+  v_next  timestamptz;
+  v_first timestamptz;
 begin
   foreach v_kind in array p_kinds loop
-    for v_priority in select level from kizu.levels(v_kind, 0, 1000) as level loop
+    for v_line in select level, floor from kizu.levels(v_kind, 0, 1000) loop
       if p_user is null then
-        select run_at
-          into v_first
-          from public.jobs
-         where status = 'pending'
-           and not suspect
-           and job_type = v_kind
-           and priority = v_priority
-         order by run_at
-         limit 1;
+        v_first := kizu.oldest_in_line(v_kind, v_line.level, v_line.floor);
       else
         select run_at
           into v_first
@@ -32,8 +24,8 @@ begin
          where status = 'pending'
            and not suspect
            and job_type = v_kind
-           and priority = v_priority
-           and (user_id, run_at) >= (p_user, '-infinity')
+           and priority = v_line.level
+           and (user_id, run_at) >= (p_user, v_line.floor)
            and (user_id, run_at) <= (p_user, 'infinity')
            and crashes = 0
          order by user_id, run_at
@@ -138,7 +130,7 @@ declare
   v_rescued  int := 0;
   v_company  text;
   v_turned   boolean := false;
-  v_priority smallint := -1;
+  v_priority smallint;
   v_kind     text;
   v_chosen   kizu.job_ref[] := '{}';
   v_jobs     jsonb;
@@ -160,18 +152,23 @@ begin
   v_jobs := kizu.jobs_under_claim(p_worker, p_claim_id, v_scope);
 
   if v_jobs = '[]' then
-    v_rescued := kizu.rescue(v_kinds, v_scope, 100);
+    v_rescued := kizu.rescue(kizu.some_expired(v_kinds, v_scope, v_now), v_kinds, v_scope, v_now);
 
     if v_scope is not null then
       v_wanted := least(v_wanted, c_most_held - (
         select sum(running.jobs)
           from public.job_kinds
+         cross join lateral kizu.floor_of(kind, -1) as line
          cross join lateral (
                  select count(*) as jobs
-                   from public.jobs
-                  where status = 'processing'
-                    and job_type = job_kinds.kind
-                    and user_id = v_scope
+                   from (select
+                           from public.jobs
+                          where status = 'processing'
+                            and job_type = job_kinds.kind
+                            and (user_id, picked_up_at) >= (v_scope, line.floor)
+                            and (user_id, picked_up_at) <= (v_scope, 'infinity')
+                          order by user_id, picked_up_at
+                          limit c_most_held) as told
                ) as running
       ));
     end if;
@@ -184,21 +181,13 @@ begin
       v_wanted := 0;
     end if;
 
-    while v_wanted > cardinality(v_chosen) loop
-      select min(next.priority)
-        into v_priority
+    for v_priority in
+      select distinct line.level
         from unnest(v_kinds) as kind
-       cross join lateral (
-               select priority
-                 from public.jobs
-                where status = 'pending'
-                  and not suspect
-                  and job_type = kind
-                  and priority > v_priority
-                order by priority
-                limit 1
-             ) as next;
-      exit when v_priority is null;
+       cross join lateral kizu.levels(kind, 0, c_last) as line
+       order by line.level
+    loop
+      exit when cardinality(v_chosen) >= v_wanted;
 
       if v_scope is null and v_priority < c_turns then
         v_chosen := v_chosen || array(
@@ -254,6 +243,7 @@ begin
   if v_wanted <= 0 and v_next_due is not null then
     v_next_due := greatest(v_next_due, v_now + c_look_again);
   end if;
+  perform kizu.raise_floors(v_kinds, v_now); -- last: from here on it only commits
 
   return jsonb_build_object(
     'jobs',             v_jobs,

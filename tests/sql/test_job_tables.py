@@ -18,7 +18,13 @@ INDEXES = {
     "line_of_a_priority": "(job_type, priority, run_at, id)"
     " WHERE ((status = 'pending'::text) AND (NOT suspect))",
     "suspects": "(job_type, priority, run_at, id) WHERE ((status = 'pending'::text) AND suspect)",
-    "running": "(job_type, user_id) WHERE (status = 'processing'::text)",
+    "crashed_of_a_user": "(job_type, user_id, priority, run_at, id)"
+    " WHERE ((status = 'pending'::text) AND (NOT suspect) AND (crashes > 0))",
+    "running": "(job_type, user_id, picked_up_at) WHERE (status = 'processing'::text)",
+    "running_alone": "(worker_id) WHERE ((claim_id IS NOT NULL) AND (crashes > 0))",
+    "held_longest": "(job_type, picked_up_at) WHERE (status = 'processing'::text)",
+    "held_by_chance": "(job_type, ((uuid_hash(id) & 1023)), picked_up_at)"
+    " WHERE (status = 'processing'::text)",
     "last_served": "(job_type, user_id, picked_up_at) WHERE (picked_up_at IS NOT NULL)",
     "held_by_a_worker": "(worker_id, claim_id) WHERE (claim_id IS NOT NULL)",
     "active_once": "(dedupe_key) WHERE (status = ANY (ARRAY['pending'::text, 'processing'::text]))",
@@ -100,6 +106,8 @@ def test_a_job_table_has_its_triggers_policy_and_place_in_the_publication(queue:
         "input_becomes_params",
         "job_events_are_recorded",
         "job_events_go_with_the_job",
+        "jobs_change_lines",
+        "new_jobs_enter_lines",
         "workers_are_woken",
     }
     policies = queue.rows("select policyname, cmd from pg_policies where tablename = %s", table)

@@ -55,6 +55,7 @@ def backlog(new_queue: Any, request: pytest.FixtureRequest) -> Iterator[str]:
             (users, kind, request.param),
         )
     queue.db.execute("reset session_replication_role")
+    queue.db.execute("select kizu.reset_floors()")
     reads(queue)  # counts what this session did before anything is measured
     yield kind
     queue.db.execute("truncate public.ai_processing_jobs")
