@@ -30,6 +30,12 @@ begin
                                  error_code)
   values (new.id, new.user_id, new.status, new.current_step, new.progress, new.attempts, new.lease_epoch,
           new.worker_id, new.error_code);
+  -- Here, as it costs every update to have one trigger more: who sets a job running by hand keeps the rule of
+  -- kizu.floors, too.
+  if new.status = 'processing' and old.status <> 'processing'
+     and coalesce(current_setting('kizu.enters_lines', true), '') <> 'itself' then
+    perform kizu.enter_line(new.job_type, -1, new.picked_up_at);
+  end if;
   return null;
 end;
 $$;

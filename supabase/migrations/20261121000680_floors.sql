@@ -37,29 +37,29 @@ begin
 end;
 $$;
 
--- The floor of a line, since when it has been, and the first row that counts; all null for a line that is not known.
-create function kizu.floor_of(p_kind text, p_priority int,
-                              out floor timestamptz, out since timestamptz, out first_row bigint)
+-- The floor of a line; null for one that is not known.
+create function kizu.floor_of(p_kind text, p_priority int)
+returns timestamptz
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_raised kizu.floors;
 begin
-  select *
-    into v_raised
-    from kizu.floors as line
-   where line.job_type = p_kind
-     and line.priority = p_priority
-     and line.raised
-   order by line.id desc
-   limit 1;
-  select min(line.floor), coalesce(v_raised.set_at, min(line.set_at)), coalesce(v_raised.id, min(line.id))
-    into floor, since, first_row
-    from kizu.floors as line
-   where line.job_type = p_kind
-     and line.priority = p_priority
-     and line.id >= coalesce(v_raised.id, 0);
+  return (
+    select min(floor)
+      from kizu.floors
+     where job_type = p_kind
+       and priority = p_priority
+       and id >= coalesce(
+             (select id
+                from kizu.floors
+               where job_type = p_kind
+                 and priority = p_priority
+                 and raised
+               order by id desc
+               limit 1),
+             0
+           )
+  );
 end;
 $$;
 
@@ -80,7 +80,7 @@ begin
      order by priority, id desc
      limit 1;
     exit when level is null or level > p_last;
-    floor := (kizu.floor_of(p_kind, level)).floor;
+    floor := kizu.floor_of(p_kind, level);
     if floor < 'infinity' then
       return next;
     end if;
@@ -99,7 +99,7 @@ begin
   -- Read once the lock is held, with a snapshot of its own. A transaction that has but one snapshot does not see
   -- a floor that was raised meanwhile.
   if current_setting('transaction_isolation') <> 'read committed'
-     or coalesce((kizu.floor_of(p_kind, p_priority)).floor, 'infinity') > p_at then
+     or coalesce(kizu.floor_of(p_kind, p_priority), 'infinity') > p_at then
     insert into kizu.floors (job_type, priority, floor, raised, set_at)
     values (p_kind, p_priority, p_at, false, kizu.now());
   end if;
@@ -118,7 +118,8 @@ declare
   c_forget constant interval := '1 hour';
   v_kind   text;
   v_level  smallint;
-  v_line   record;
+  v_raised kizu.floors;
+  v_floor  timestamptz;
   v_oldest timestamptz;
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
@@ -137,20 +138,28 @@ begin
        limit 1;
       exit when v_level is null;
 
-      v_line := kizu.floor_of(v_kind, v_level);
-      continue when v_line.since > p_now - case when v_line.floor < 'infinity' then c_again else c_forget end;
+      select *
+        into v_raised
+        from kizu.floors
+       where job_type = v_kind
+         and priority = v_level
+         and raised
+       order by id desc
+       limit 1;
+      v_floor := kizu.floor_of(v_kind, v_level);
+      continue when v_raised.set_at > p_now - case when v_floor < 'infinity' then c_again else c_forget end;
       continue when not pg_try_advisory_xact_lock(kizu.line_lock(v_kind, v_level));
 
       -- Read once the lock is held, with snapshots of their own: whoever held it before has committed.
-      v_line := kizu.floor_of(v_kind, v_level);
-      v_oldest := coalesce(kizu.oldest_in_line(v_kind, v_level, v_line.floor), 'infinity');
-      if v_oldest > v_line.floor or v_line.floor = 'infinity' then
+      v_floor := kizu.floor_of(v_kind, v_level);
+      v_oldest := coalesce(kizu.oldest_in_line(v_kind, v_level, v_floor), 'infinity');
+      if v_oldest > v_floor or v_floor = 'infinity' then
         delete from kizu.floors
          where job_type = v_kind
            and priority = v_level
-           and id >= v_line.first_row;
+           and id >= coalesce(v_raised.id, 0);
       end if;
-      if v_oldest > v_line.floor then
+      if v_oldest > v_floor then
         insert into kizu.floors (job_type, priority, floor, raised, set_at)
         values (v_kind, v_level, v_oldest, true, p_now);
       end if;
@@ -179,7 +188,7 @@ begin
 end;
 $$;
 
--- Keeps the rule for a job that was put into another line, or further back in its own.
+-- Keeps the rule for a pending job that was put into another line, or further back in its own.
 create function kizu.change_line()
 returns trigger
 language plpgsql
@@ -187,9 +196,11 @@ security definer
 set search_path = ''
 as $$
 begin
-  perform kizu.enter_line(new.job_type,
-                          case new.status when 'pending' then new.priority else -1 end,
-                          case new.status when 'pending' then new.run_at else new.picked_up_at end);
+  if not new.suspect
+     and (old.status <> 'pending' or old.suspect or old.job_type <> new.job_type or old.priority <> new.priority
+          or old.run_at > new.run_at) then
+    perform kizu.enter_line(new.job_type, new.priority, new.run_at);
+  end if;
   return null;
 end;
 $$;

@@ -20,28 +20,17 @@ begin
     create index %2$I on public.%1$I (job_type, priority, run_at, id) where status = 'pending' and not suspect
   $ddl$, p_name, p_name || '_line_of_a_priority');
   execute format($ddl$
-    create index %2$I on public.%1$I (job_type, priority, run_at, id) where status = 'pending' and suspect
+    create index %2$I on public.%1$I (status, job_type, priority, run_at, id)
+     where status in ('pending', 'processing') and (suspect or crashes > 0)
   $ddl$, p_name, p_name || '_suspects');
 
-  execute format($ddl$
-    create index %2$I on public.%1$I (job_type, user_id, priority, run_at, id)
-     where status = 'pending' and not suspect and crashes > 0
-  $ddl$, p_name, p_name || '_crashed_of_a_user');
-
-  -- claim_jobs: whose turn it is, who runs what must run alone, and which lease may have run out: that of the one
-  -- held longest, or of any one of a random 1,024th.
+  -- claim_jobs: whose turn it is, and what has been held for long.
   execute format($ddl$
     create index %2$I on public.%1$I (job_type, user_id, picked_up_at) where status = 'processing'
   $ddl$, p_name, p_name || '_running');
   execute format($ddl$
-    create index %2$I on public.%1$I (worker_id) where claim_id is not null and crashes > 0
-  $ddl$, p_name, p_name || '_running_alone');
-  execute format($ddl$
     create index %2$I on public.%1$I (job_type, picked_up_at) where status = 'processing'
   $ddl$, p_name, p_name || '_held_longest');
-  execute format($ddl$
-    create index %2$I on public.%1$I (job_type, (uuid_hash(id) & 1023), picked_up_at) where status = 'processing'
-  $ddl$, p_name, p_name || '_held_by_chance');
   execute format($ddl$
     create index %2$I on public.%1$I (job_type, user_id, picked_up_at) where picked_up_at is not null
   $ddl$, p_name, p_name || '_last_served');
@@ -137,14 +126,9 @@ begin
   $ddl$, p_name);
   execute format($ddl$
     create trigger jobs_change_lines
-      after update on public.%I
+      after update of status, suspect, job_type, priority, run_at on public.%I
       for each row
-      when ((new.status = 'pending' and not new.suspect
-             and (old.status <> 'pending' or old.suspect or new.run_at < old.run_at
-                  or new.priority <> old.priority or new.job_type <> old.job_type))
-            or (new.status = 'processing'
-                and (old.status <> 'processing' or new.picked_up_at < old.picked_up_at
-                     or new.job_type <> old.job_type)))
+      when (new.status = 'pending') -- and no more: it is read anew for each statement, that is for each job settled
       execute function kizu.change_line()
   $ddl$, p_name);
   execute format($ddl$

@@ -11,7 +11,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_floor constant timestamptz := (kizu.floor_of(p_kind, -1)).floor;
+  v_floor constant timestamptz := kizu.floor_of(p_kind, -1);
 begin
   return query
   with
@@ -29,49 +29,48 @@ begin
 end;
 $$;
 
--- Some jobs of these kinds whose lease has run out: of each kind those of the 200 held longest, and, where more are
--- held, of a random part. So a claim looks at no more than some 400 of a kind, however many are held, and every one is
--- looked at sooner or later. Of one user's own (p_user) it looks at the 1,000 held longest.
+-- Some jobs of these kinds whose lease has run out: of the 200 of a kind that are held longest and, where more are
+-- held, of 200 that were taken one after the other since a random time. So a claim looks at no more than 400 of a kind,
+-- however many are held; rescue_jobs looks at all. Of one user's own (p_user) it looks at the 1,000 held longest.
 create function kizu.some_expired(p_kinds text[], p_user uuid, p_now timestamptz)
 returns uuid[]
 language plpgsql
 set search_path = ''
 as $$
 declare
-  c_look      constant int := 200;
-  c_look_own  constant int := 1000;
-  c_parts     constant int := 1024; -- as the index _held_by_chance has them
-  v_part  constant int := floor(random() * c_parts);
+  c_look     constant int := 200;
+  c_look_own constant int := 1000;
   v_kind  text;
-  v_floor timestamptz;
+  v_since timestamptz;
+  v_last  timestamptz;
   v_held  int;
   v_some  uuid[];
   v_found uuid[] := '{}';
 begin
   foreach v_kind in array p_kinds loop
-    v_floor := (kizu.floor_of(v_kind, -1)).floor;
+    v_since := kizu.floor_of(v_kind, -1);
     if p_user is null then
-      select array_agg(id) filter (where lease_expires_at < p_now), count(*)
-        into v_some, v_held
-        from (select id, lease_expires_at
+      select array_agg(id) filter (where lease_expires_at < p_now), count(*), max(picked_up_at)
+        into v_some, v_held, v_last
+        from (select id, lease_expires_at, picked_up_at
                 from public.jobs
                where status = 'processing'
                  and job_type = v_kind
-                 and picked_up_at >= v_floor
+                 and picked_up_at >= v_since
                order by job_type, picked_up_at
                limit c_look) as longest;
       v_found := v_found || v_some;
       continue when v_held < c_look;
+      v_since := v_last + random() * (p_now - v_last);
       select array_agg(id) filter (where lease_expires_at < p_now)
         into v_some
         from (select id, lease_expires_at
                 from public.jobs
                where status = 'processing'
                  and job_type = v_kind
-                 and uuid_hash(id) & 1023 = v_part
-                 and picked_up_at >= v_floor
-               order by picked_up_at
-               limit c_look) as by_chance;
+                 and picked_up_at >= v_since
+               order by job_type, picked_up_at
+               limit c_look) as others;
     else
       select array_agg(id) filter (where lease_expires_at < p_now)
         into v_some
@@ -79,7 +78,7 @@ begin
                 from public.jobs
                where status = 'processing'
                  and job_type = v_kind
-                 and (user_id, picked_up_at) >= (p_user, v_floor)
+                 and (user_id, picked_up_at) >= (p_user, v_since)
                  and (user_id, picked_up_at) <= (p_user, 'infinity')
                order by user_id, picked_up_at
                limit c_look_own) as own;

@@ -99,7 +99,7 @@ begin
   return query
   with
   kinds as materialized (
-    select kind, (kizu.floor_of(kind, -1)).floor as taken_since
+    select kind, kizu.floor_of(kind, -1) as taken_since
       from unnest(p_kinds) as kind
   ),
   lines as materialized (
@@ -201,7 +201,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_floor constant timestamptz := (kizu.floor_of(p_kind, p_priority)).floor;
+  v_floor constant timestamptz := kizu.floor_of(p_kind, p_priority);
 begin
   if p_user is null then
     return query

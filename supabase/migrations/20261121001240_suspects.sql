@@ -1,13 +1,14 @@
 -- Jobs that have lost a worker: any of them may kill the next, so each runs alone until it has ended in good order.
 
 -- Locks and answers a job of these kinds that waits to run alone, if one is due and free; for a user's own worker
--- one of theirs that has lost a worker.
+-- one of theirs that has lost a worker, which is to be found at the head of their line.
 create function kizu.pick_suspect(p_kinds text[], p_user uuid, p_now timestamptz)
 returns setof kizu.job_ref
 language plpgsql
 set search_path = ''
 as $$
 declare
+  c_head    constant int := 100;
   c_pending constant text := 'pending';
 begin
   -- Kind by kind and level by level, so that only an index gives the order.
@@ -32,20 +33,22 @@ begin
     select job.tableoid::regclass, job.id
       from public.jobs as job
      where job.id = any (array(
-             select crashed.id
+             select head.id
                from unnest(p_kinds) as kind
+              cross join lateral kizu.levels(kind, 0, 1000) as line
               cross join lateral (
-                      select id
+                      select id, crashes
                         from public.jobs
                        where status = 'pending'
                          and not suspect
-                         and crashes > 0
                          and job_type = kind
-                         and user_id = p_user
-                         and run_at <= p_now
-                       order by priority, run_at, id
-                       limit 1
-                    ) as crashed
+                         and priority = line.level
+                         and (user_id, run_at) >= (p_user, line.floor)
+                         and (user_id, run_at) <= (p_user, p_now)
+                       order by user_id, run_at, id
+                       limit c_head
+                    ) as head
+              where head.crashes > 0
               limit 1
            ))
        and job.status = c_pending
@@ -88,16 +91,17 @@ declare
   c_wait  constant int := 60;
   c_room  constant int := 600;
   c_again constant int := 3600;
+  c_most_held constant int := 1000;
   v_kinds text[];
   v_waits float8;
-  v_some  boolean;
+  v_holds boolean;
 begin
   if exists (
     select
       from public.jobs
-     where worker_id = p_worker
-       and claim_id is not null
-       and crashes > 0
+     where status = 'processing'
+       and (suspect or crashes > 0)
+       and worker_id = p_worker
        and (suspect or p_user is not null)
        and lease_expires_at >= p_now
        and claimed_by is not distinct from p_user -- names are free: a user's worker may have this one's
@@ -126,34 +130,43 @@ begin
               limit 1
            ) as suspect
      where known.kind = any (p_kinds || v_kinds);
-    v_some := v_waits is not null;
-  else
-    v_some := exists (
+    -- What a worker holds is worth a look only where something waits to run alone.
+    if v_waits is null then
+      return 'free';
+    end if;
+  end if;
+
+  if p_user is null then
+    v_holds := exists (
       select
-        from unnest(p_kinds) as kind
-        join public.jobs
-          on job_type = kind
-         and user_id = p_user
-         and status = 'pending'
-         and not suspect
-         and crashes > 0
-         and run_at <= p_now
+        from public.jobs
+       where worker_id = p_worker
+         and claim_id is not null
+         and lease_expires_at >= p_now
+         and claimed_by is null
+    );
+  else
+    -- By user, as that index knows since when: even under an old snapshot it is a short look.
+    v_holds := exists (
+      select
+        from public.job_kinds as known
+       cross join lateral (select kizu.floor_of(known.kind, -1) as taken_since) as line
+       cross join lateral (
+               select worker_id, lease_expires_at, claimed_by
+                 from public.jobs
+                where status = 'processing'
+                  and job_type = known.kind
+                  and (user_id, picked_up_at) >= (p_user, taken_since)
+                  and (user_id, picked_up_at) <= (p_user, 'infinity')
+                order by user_id, picked_up_at
+                limit c_most_held
+             ) as held
+       where worker_id = p_worker
+         and lease_expires_at >= p_now
+         and claimed_by = p_user
     );
   end if;
-
-  -- What a worker holds is worth a look only where something waits to run alone.
-  if not v_some then
-    return 'free';
-  end if;
-
-  if not exists (
-    select
-      from public.jobs
-     where worker_id = p_worker
-       and claim_id is not null
-       and lease_expires_at >= p_now
-       and claimed_by is not distinct from p_user
-  ) then
+  if not v_holds then
     return 'empty';
   end if;
   return case

@@ -94,6 +94,54 @@ begin
 end;
 $$;
 
+-- Makes the chosen jobs, which are locked, those of a claim until p_until. It keeps the rule of kizu.floors for all of
+-- them at once: their trigger need not do so for each.
+create function kizu.take(
+  p_chosen   kizu.job_ref[],
+  p_worker   text,
+  p_claim_id uuid,
+  p_scope    uuid,
+  p_now      timestamptz,
+  p_until    timestamptz
+)
+returns void
+language plpgsql
+set search_path = ''
+set kizu.enters_lines = 'itself'
+as $$
+declare
+  v_kinds text[];
+begin
+  with
+  taken as (
+    update public.jobs as job
+       set status = 'processing',
+           attempts = job.attempts + 1,
+           lease_epoch = 1 + case job.lease_epoch
+                               -- A job may have the id of one that was deleted: its epochs are spent.
+                               when 0 then (select coalesce(max(epoch), 0) from public.runs where job_id = job.id)
+                               else job.lease_epoch
+                             end,
+           lease_expires_at = p_until,
+           claim_id = p_claim_id,
+           worker_id = p_worker,
+           claimed_by = p_scope,
+           picked_up_at = p_now,
+           progress = 0,
+           current_step = null,
+           error_code = null,
+           error_message = null
+      from unnest(p_chosen) as chosen
+     where job.tableoid = chosen.job_table
+       and job.id = chosen.id
+       and job.id = any (array(select id from unnest(p_chosen)))
+    returning job.job_type
+  )
+  select array_agg(distinct job_type) into v_kinds from taken;
+  perform kizu.enter_line(kind, -1, p_now) from unnest(v_kinds) as kind;
+end;
+$$;
+
 -- Takes up to p_limit (at most 100) due jobs of p_kinds for p_lease_seconds (1 to 3600), by level or by turn as said
 -- above, after putting back a bounded number of jobs whose workers were lost.
 --
@@ -120,6 +168,7 @@ declare
   c_turns      constant int := 100;  -- from this level on users take turns
   c_last       constant int := 1000;
   c_look_again constant interval := '1 second';
+  c_raises     constant float8 := 0.125; -- of all claims
   c_most_kinds constant int := 1000;
   c_most_held  constant int := 500; -- by the workers of a user, of which claims of all others read every one
   v_scope    constant uuid := kizu.caller_scope();
@@ -158,7 +207,7 @@ begin
       v_wanted := least(v_wanted, c_most_held - (
         select sum(running.jobs)
           from public.job_kinds
-         cross join lateral kizu.floor_of(kind, -1) as line
+         cross join lateral (select kizu.floor_of(kind, -1) as floor) as line
          cross join lateral (
                  select count(*) as jobs
                    from (select
@@ -213,28 +262,7 @@ begin
     end loop;
 
     if cardinality(v_chosen) > 0 then
-      update public.jobs as job
-         set status = 'processing',
-             attempts = job.attempts + 1,
-             lease_epoch = 1 + case job.lease_epoch
-                                 -- A job may have the id of one that was deleted: its epochs are spent.
-                                 when 0 then (select coalesce(max(epoch), 0) from public.runs where job_id = job.id)
-                                 else job.lease_epoch
-                               end,
-             lease_expires_at = v_now + v_lease,
-             claim_id = p_claim_id,
-             worker_id = p_worker,
-             claimed_by = v_scope,
-             picked_up_at = v_now,
-             progress = 0,
-             current_step = null,
-             error_code = null,
-             error_message = null
-        from unnest(v_chosen) as chosen
-       where job.tableoid = chosen.job_table
-         and job.id = chosen.id
-         and job.id = any (array(select id from unnest(v_chosen)));
-
+      perform kizu.take(v_chosen, p_worker, p_claim_id, v_scope, v_now, v_now + v_lease);
       v_jobs := kizu.jobs_under_claim(p_worker, p_claim_id, v_scope);
     end if;
   end if;
@@ -243,7 +271,9 @@ begin
   if v_wanted <= 0 and v_next_due is not null then
     v_next_due := greatest(v_next_due, v_now + c_look_again);
   end if;
-  perform kizu.raise_floors(v_kinds, v_now); -- last: from here on it only commits
+  if random() < c_raises then
+    perform kizu.raise_floors(v_kinds, v_now); -- last: from here on it only commits
+  end if;
 
   return jsonb_build_object(
     'jobs',             v_jobs,
@@ -258,6 +288,7 @@ $$;
 
 select kizu.keep_internal('kizu.next_due(text[], uuid, timestamptz)');
 select kizu.keep_internal('kizu.jobs_under_claim(text, uuid, uuid)');
+select kizu.keep_internal('kizu.take(kizu.job_ref[], text, uuid, uuid, timestamptz, timestamptz)');
 
 select kizu.pin_plans('public.claim_jobs(text, text[], int, int, uuid)');
 

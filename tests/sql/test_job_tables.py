@@ -17,14 +17,10 @@ INDEXES = {
     " WHERE ((status = 'pending'::text) AND (NOT suspect))",
     "line_of_a_priority": "(job_type, priority, run_at, id)"
     " WHERE ((status = 'pending'::text) AND (NOT suspect))",
-    "suspects": "(job_type, priority, run_at, id) WHERE ((status = 'pending'::text) AND suspect)",
-    "crashed_of_a_user": "(job_type, user_id, priority, run_at, id)"
-    " WHERE ((status = 'pending'::text) AND (NOT suspect) AND (crashes > 0))",
+    "suspects": "(status, job_type, priority, run_at, id)"
+    " WHERE ((status = ANY (ARRAY['pending'::text, 'processing'::text])) AND (suspect OR (crashes > 0)))",
     "running": "(job_type, user_id, picked_up_at) WHERE (status = 'processing'::text)",
-    "running_alone": "(worker_id) WHERE ((claim_id IS NOT NULL) AND (crashes > 0))",
     "held_longest": "(job_type, picked_up_at) WHERE (status = 'processing'::text)",
-    "held_by_chance": "(job_type, ((uuid_hash(id) & 1023)), picked_up_at)"
-    " WHERE (status = 'processing'::text)",
     "last_served": "(job_type, user_id, picked_up_at) WHERE (picked_up_at IS NOT NULL)",
     "held_by_a_worker": "(worker_id, claim_id) WHERE (claim_id IS NOT NULL)",
     "active_once": "(dedupe_key) WHERE (status = ANY (ARRAY['pending'::text, 'processing'::text]))",
