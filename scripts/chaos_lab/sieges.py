@@ -28,6 +28,8 @@ from worker.local.stack import LocalStack, StackInfo
 
 SLOTS = 8
 LEASE = 5
+WAVES = 4
+"""Under a snapshot that is held open, the queue is filled and emptied so often."""
 CALM = Mischief(**dict.fromkeys(Mischief.__dataclass_fields__, 0.0))
 PAGE = {"content-type": "text/html"}
 ANSWERS = {
@@ -123,6 +125,7 @@ async def besiege(home: Path, plan: SiegePlan) -> SiegeReport:
             await storage_away(info, home, user, plan),
             await killer_among_others(info, home, user, plan),
             await worker_asleep(info, home, user, plan),
+            await snapshot_held_open(info, home, user, plan),
         ]
     finally:
         await asyncio.to_thread(stack.down)
@@ -164,6 +167,19 @@ async def worker_asleep(info: StackInfo, home: Path, user: User, plan: SiegePlan
         fleet.send(sleeper, signal.SIGCONT)
         await ended(info, plan.limit)
     return judged(info, "worker asleep", began)
+
+
+async def snapshot_held_open(info: StackInfo, home: Path, user: User, plan: SiegePlan) -> SiegeVerdict:
+    """Something like a dump looks at the queue as it was, so that no index forgets a job that is done."""
+    began = time.monotonic()
+    async with workers(info, home / "snapshot", 2):
+        with psycopg.connect(info.database_url) as dump:
+            dump.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            dump.execute("select count(*) from public.jobs")
+            for wave in range(WAVES):
+                add_jobs(info, user, [{"seconds": 0.0, "wave": wave}] * (plan.jobs // WAVES))
+                await ended(info, plan.limit)
+    return judged(info, "snapshot held open", began, counts_attempts=True)
 
 
 @asynccontextmanager
