@@ -54,11 +54,14 @@ async def summarize(connection: Connection, files: Files, info: StackInfo, setti
         row async for row in store.every("jobs", "id,asset_id,job_type,status,error_code,result,completed_at")
     ]
     kinds = Counter(row["kind"] for row in derived)
-    states = Counter(row["status"] for row in jobs)
+    failed = failures_of(jobs)
     return Summary(
         assets=len([row async for row in store.every("assets", "id")]),
-        jobs={"completed": states["completed"], "failed": states["failed"]},
-        errors=dict(Counter(row["error_code"] for row in jobs if row["status"] == "failed")),
+        jobs={
+            "completed": sum(row["status"] == "completed" for row in jobs),
+            "failed": failed.total(),
+        },
+        errors=dict(failed),
         operations=operations_of([row for row in jobs if row["job_type"] == "image_ai" and row["result"]]),
         url=info.url,
         thumbnails=kinds["thumbnail"],
@@ -80,6 +83,14 @@ async def photos_of(store: Store, tags: Iterable[Mapping[str, Any]]) -> dict[str
         row["id"]: Photo(name=row["file_name"] or "", words=words.get(row["id"], ""))
         async for row in store.every("assets", "id,file_name")
     }
+
+
+def failures_of(jobs: list[dict[str, Any]]) -> Counter[str]:
+    """How often what failed: a failure counts until a later job of that kind about the photo has ended."""
+    last: dict[tuple[str, str], dict[str, Any]] = {}
+    for job in sorted(jobs, key=lambda job: str(job["completed_at"])):
+        last[job["asset_id"] or job["id"], job["job_type"]] = job
+    return Counter(job["error_code"] for job in last.values() if job["status"] == "failed")
 
 
 def operations_of(jobs: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from worker.demo.summary import Summary, operations_of, print_summary
+from worker.demo.summary import Summary, failures_of, operations_of, print_summary
 from worker.local.stack import StackInfo
 
 
@@ -42,6 +42,30 @@ def test_each_photo_counts_for_itself_and_the_first_reason_is_told() -> None:
     ]
     assert operations_of(jobs) == {"faces": {"done": 1, "missing": 2, "why": "weights_missing"}}
     assert operations_of([]) == {}
+
+
+def test_a_failure_counts_until_a_later_job_has_mended_it() -> None:
+    def job(asset: str | None, hour: int, status: str, kind: str = "image_ai") -> dict[str, Any]:
+        return {
+            "id": f"{asset}{hour}",
+            "asset_id": asset,
+            "job_type": kind,
+            "status": status,
+            "error_code": "timeout" if status == "failed" else None,
+            "completed_at": f"2026-11-21T{hour}:00:00Z",
+        }
+
+    jobs = [
+        job("mended", 10, "failed"),
+        job("mended", 11, "completed"),
+        job("broken", 12, "failed"),
+        job("broken", 10, "completed"),
+        job("broken", 11, "failed"),
+        job("other kind", 10, "failed"),
+        job("other kind", 11, "completed", "optimize_image"),
+        job(None, 10, "failed"),
+    ]
+    assert failures_of(jobs) == {"timeout": 3}
 
 
 @pytest.mark.parametrize("why", ["weights_missing", "licence_refused"])
