@@ -79,6 +79,11 @@ class ModelSettings(BaseSettings):
     max_image_size: int = Field(
         2048, ge=64, le=16384, description="Long side in pixels of the picture that models see."
     )
+    embed_model: Literal["open_clip", "conse"] = Field(
+        "open_clip",
+        description="What embeds pictures: open_clip needs a model hub the first time; conse comes inside "
+        "packages of PyPI, and finds less.",
+    )
     clip_model: str = Field("ViT-B-32", description="Name of an OpenCLIP architecture.")
     clip_pretrained: str = Field(
         "openai",

@@ -37,7 +37,7 @@ from worker.files.spool import has_room, remove_leftovers
 from worker.files.storage import Files
 from worker.handlers import discover
 from worker.library.abilities import announced
-from worker.operations.operation import Operation
+from worker.operations.operation import VECTOR_LENGTH, Operation
 from worker.pictures import Pictures
 from worker.pixels import PixelThreads, has_memory
 from worker.project.connection import Connection
@@ -209,7 +209,8 @@ async def check_dimensions(
 ) -> None:
     """Compare the vectors of the operations' models with the columns they go to; an outage is waited for.
 
-    A column whose length the database does not tell is passed over.
+    Shorter ones fit, since `vector_text` makes them longer. A column whose length the database does not tell
+    is passed over.
 
     Raises:
         StartupError: one does not fit, or the settings select no model.
@@ -224,11 +225,16 @@ async def check_dimensions(
             _, variant = select(catalog.discover(), task.name, settings)
         except ModelError as error:
             raise StartupError(f"{error.code}: {error}") from None
-        if table in columns and variant.dimension not in (None, columns[table]):
+        if table in columns and not fits(variant.dimension, columns[table]):
             raise StartupError(
                 f"dimension_mismatch: {variant.version} makes vectors of {variant.dimension} numbers, and "
                 f"{table}.embedding holds {columns[table]}: choose another model, or alter the column"
             )
+
+
+def fits(dimension: int | None, column: int) -> bool:
+    """Whether a model's vectors go into a column, once `vector_text` has made short ones longer."""
+    return dimension is None or max(dimension, VECTOR_LENGTH) == column
 
 
 def lanes_of(settings: Settings, handlers: Handlers) -> list[tuple[str, int, list[str]]]:

@@ -22,8 +22,8 @@ from models.machine.torch_cpu import make_torchvision_importable
 from models.settings import ModelSettings
 from models.weights.store import Weights
 
-MAKERS = ("openclip", "shapes", "yolo", "easyocr", "florence2", "insightface")
-LIBRARIES = ("easyocr", "onnx", "open-clip-torch", "torch", "transformers", "ultralytics")
+MAKERS = ("openclip", "conse", "shapes", "yolo", "easyocr", "florence2", "insightface")
+LIBRARIES = ("easyocr", "onnx", "open-clip-torch", "tokenizers", "torch", "transformers", "ultralytics")
 """A new version of one may write other files."""
 
 

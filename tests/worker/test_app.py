@@ -41,6 +41,12 @@ async def test_a_model_whose_vectors_do_not_fit_is_refused_with_a_word() -> None
         await check(Project(image_embeddings=512, face_embeddings=768))
 
 
+async def test_shorter_vectors_fit_the_column_that_they_are_made_as_long_as() -> None:
+    await check(Project(image_embeddings=512), embed_model="conse")
+    with pytest.raises(StartupError, match=r"dimension_mismatch: conse-.* of 384 numbers, .* holds 384"):
+        await check(Project(image_embeddings=384), embed_model="conse")
+
+
 async def test_a_model_that_nobody_knows_is_refused_with_a_word() -> None:
     with pytest.raises(StartupError, match="unknown_model: FACE_PACK=nobody"):
         await check(Project(image_embeddings=512, face_embeddings=512), face_pack="nobody")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from PIL import Image
 
@@ -16,6 +16,9 @@ from models.spec import ModelIdentity
 from models.tasks import Task
 from worker.context import Context
 from worker.core.job import Write
+
+VECTOR_LENGTH: Final = 512
+"""Numbers that every column of vectors holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,5 +105,9 @@ def box_row(box: Box) -> dict[str, float]:
 
 
 def vector_text(vector: Vector) -> str:
-    """A vector as pgvector reads it, with the nine digits that bring a float32 back unchanged."""
-    return "[" + ",".join(f"{number:.9g}" for number in vector) + "]"
+    """A vector as pgvector reads it, with the nine digits that bring a float32 back unchanged.
+
+    Shorter ones than the columns hold get zeros at their end, with which all cosines stay as they are.
+    """
+    padded = (*vector, *(0.0,) * (VECTOR_LENGTH - len(vector)))
+    return "[" + ",".join(f"{number:.9g}" for number in padded) + "]"
