@@ -28,7 +28,7 @@ from models.backends.exports import NotExportable, exported, require_close, writ
 from models.backends.graphs import GraphRuntime, open_graph
 from models.backends.ways import Precision, Way, build_first
 from models.catalog.yolov8.boxes import BINS, STRIDES, decode, thing_of
-from models.catalog.yolov8.coco import CLASSES
+from models.coco import CLASSES
 from models.errors import BadWeights
 from models.frame import Frame
 from models.machine import memory
@@ -102,7 +102,7 @@ def _build(loading: Loading, way: Way) -> Yolo:
     else:
         folder = export(loading, way.backend)
         network = _on_graph(folder, way.backend, "bf16" if way.precision == "bf16" else "fp32", loading)
-    return Yolo(network, way, loading.settings.object_threshold)
+    return Yolo(network, way, loading.settings.object_threshold or loading.variant.least_score)
 
 
 def _ways(device: Device) -> tuple[Way, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from models.catalog.yolov8.coco import CLASSES
+from models.coco import CLASSES
 from models.frame import Frame
 from models.results import Box, DetectedObject
 

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
@@ -14,15 +14,22 @@ from models.backends.exports import FOLDER, NotExportable
 from models.backends.ways import Way
 from models.catalog import yolov8 as catalog
 from models.catalog.yolov8 import SPEC
-from models.catalog.yolov8.coco import CLASSES
+from models.coco import CLASSES
 from models.errors import BadWeights, ModelFailed
 from models.frame import Frame
 from models.machine.torch_cpu import make_torchvision_importable
 from models.pictures.picture import open_picture
-from models.results import DetectedObject
 from models.settings import ModelSettings
 from models.spec import Loading
 from models.tasks import ObjectDetector
+from tests.models.catalog.detections import (
+    Found,
+    average_precision,
+    in_pixels,
+    mean_average_precision,
+    overlap,
+    truth,
+)
 from tests.paths import TESTDATA
 
 np = pytest.importorskip("numpy")
@@ -98,30 +105,6 @@ FRAMES = [
 ]
 
 
-class Found(NamedTuple):
-    """In pixels."""
-
-    corners: tuple[float, float, float, float]
-    score: float
-    number: int
-
-
-def in_pixels(things: Sequence[DetectedObject], frame: Frame) -> list[Found]:
-    return [
-        Found(
-            (
-                thing.box.x * frame.width,
-                thing.box.y * frame.height,
-                (thing.box.x + thing.box.width) * frame.width,
-                (thing.box.y + thing.box.height) * frame.height,
-            ),
-            thing.score,
-            thing.class_id,
-        )
-        for thing in things
-    ]
-
-
 class Library:
     """`YOLO.predict`, as anybody would call it."""
 
@@ -137,15 +120,6 @@ class Library:
         finally:
             torch.set_num_threads(threads)
         return [Found(tuple(row[:4]), row[4], int(row[5])) for row in result.boxes.data.tolist()]
-
-
-def overlap(one: Found, other: Found) -> float:
-    """Intersection over union."""
-    left, top = (max(a, b) for a, b in zip(one.corners[:2], other.corners[:2], strict=True))
-    right, bottom = (min(a, b) for a, b in zip(one.corners[2:], other.corners[2:], strict=True))
-    shared = max(0.0, right - left) * max(0.0, bottom - top)
-    areas = [(x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (one.corners, other.corners)]
-    return shared / (sum(areas) - shared) if shared else 0.0
 
 
 def assert_within_a_pixel(found: Sequence[Found], expected: Sequence[Found]) -> None:
@@ -276,45 +250,6 @@ def test_the_bus_and_its_people_are_found(cache: Path) -> None:
     assert bus.width > 0.8
 
 
-def truth(label: Path, frame: Frame) -> list[Found]:
-    """Lines of class, centre, width and height, as shares."""
-    found = []
-    for line in label.read_text().splitlines():
-        number, x, y, width, height = (float(word) for word in line.split())
-        corners = (
-            (x - width / 2) * frame.width,
-            (y - height / 2) * frame.height,
-            (x + width / 2) * frame.width,
-            (y + height / 2) * frame.height,
-        )
-        found.append(Found(corners, 1.0, int(number)))
-    return found
-
-
-def average_precision(found: Sequence[Sequence[Found]], expected: Sequence[Sequence[Found]]) -> float:
-    """Of one class, at an IoU of 0.5: the mean of the precision at 101 levels of recall, as COCO has it.
-
-    Per picture: what was found, and what is there.
-    """
-    ranked = sorted(
-        ((one, i) for i, seen in enumerate(found) for one in seen), key=lambda pair: -pair[0].score
-    )
-    taken: set[tuple[int, int]] = set()
-    hits = []
-    for one, picture in ranked:
-        free = [j for j in range(len(expected[picture])) if (picture, j) not in taken]
-        best = max(free, key=lambda j: overlap(one, expected[picture][j]), default=None)
-        hit = best is not None and overlap(one, expected[picture][best]) >= 0.5
-        hits.append(hit)
-        if hit and best is not None:
-            taken.add((picture, best))
-    total = sum(len(there) for there in expected)
-    right = np.cumsum(hits)
-    recall, precision = right / total, right / np.arange(1, len(hits) + 1)
-    reached = [precision[recall >= level - 1e-9].max(initial=0.0) for level in np.linspace(0, 1, 101)]
-    return float(np.mean(reached))
-
-
 def test_average_precision_is_computed_as_it_should_be() -> None:
     def box(left: float, score: float) -> Found:
         return Found((left, 0, left + 10, 10), score, 0)
@@ -338,15 +273,7 @@ def test_on_pictures_of_coco_the_mean_average_precision_is_80_percent(cache: Pat
     found = [in_pixels(seen, frame) for seen, frame in zip(things, frames, strict=True)]
     labels = [PHOTOS / "coco8/labels/train" / f"{photo.stem}.txt" for photo in photos]
     expected = [truth(label, frame) for label, frame in zip(labels, frames, strict=True)]
-    numbers = {one.number for there in expected for one in there}
-    precisions = [
-        average_precision(
-            [[one for one in seen if one.number == number] for seen in found],
-            [[one for one in there if one.number == number] for there in expected],
-        )
-        for number in numbers
-    ]
-    assert np.mean(precisions) >= 0.80
+    assert mean_average_precision(found, expected) >= 0.80
 
 
 # Weights and graphs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models.catalog.yolov8.boxes import thing_of
-from models.catalog.yolov8.coco import CLASSES
+from models.coco import CLASSES
 from models.frame import Frame
 from models.results import Box
 
