@@ -90,10 +90,24 @@ class ModelSettings(BaseSettings):
         description="Its weights: a tag of OpenCLIP's, or a file or folder, absolute or below "
         "MODEL_CACHE_DIR.",
     )
+    objects_model: Literal["yolov8", "centernet"] = Field(
+        "yolov8",
+        description="What detects objects: yolov8 finds more; centernet is small, free, and comes in a "
+        "package.",
+    )
     yolo_size: Literal["n", "s", "m", "l", "x"] = Field("m", description="Size of the YOLOv8 detector.")
-    object_threshold: float = Field(0.5, gt=0, lt=1, description="Least score of an object that is kept.")
+    object_threshold: float | None = Field(
+        None, gt=0, lt=1, description="Least score of an object that is kept; unset: as suits the model."
+    )
+    faces_model: Literal["insightface", "dlib"] = Field(
+        "insightface",
+        description="What finds and tells apart faces: dlib is free and comes in packages. Faces of two "
+        "models are not compared.",
+    )
     face_pack: str = Field("buffalo_l", description="InsightFace model pack.")
-    face_threshold: float = Field(0.5, gt=0, lt=1, description="Least score of a face that is kept.")
+    face_threshold: float | None = Field(
+        None, gt=0, lt=1, description="Least score of a face that is kept; unset: as suits the model."
+    )
     ocr_model: Literal["easyocr", "rapidocr"] = Field(
         "rapidocr",
         description="What reads text: rapidocr brings its weights and is ten times faster; easyocr knows "

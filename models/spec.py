@@ -62,6 +62,8 @@ class Variant:
     """To be importable; they come with an extra, `cpu` or `gpu`."""
     dimension: int | None = None
     """Of its vectors, where it makes any."""
+    least_score: float = 0.5
+    """Of an object or a face that is kept, unless a setting says otherwise: scores of models differ."""
     same_face: float | None = None
     """The cosine from which on two of its vectors are of one person, where they are of faces."""
     megabytes: int = 500

@@ -141,7 +141,8 @@ def load(loading: Loading) -> FaceFinder:
     )
     if not detector.use_kps:
         raise BadWeights(f"{detector_path.name} finds faces without landmarks, so none can be aligned")
-    detector.prepare(0, det_thresh=loading.settings.face_threshold, input_size=(DETECTOR_SIDE, DETECTOR_SIDE))
+    threshold = loading.settings.face_threshold or loading.variant.least_score
+    detector.prepare(0, det_thresh=threshold, input_size=(DETECTOR_SIDE, DETECTOR_SIDE))
     recogniser = ArcFaceONNX(
         model_file=str(recogniser_path), session=open_graph(recogniser_path, backend, loading)
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from models.catalog import discover
 from models.errors import LicenceRefused, PackageMissing, UnknownModel
 from models.selection import check_licence, check_packages, select
 from models.settings import ModelSettings
@@ -141,3 +142,14 @@ def test_what_is_imported_already_counts_as_installed(monkeypatch: pytest.Monkey
     """A module that was put in place of one, as of torchvision's, has no spec that could be found."""
     monkeypatch.setitem(sys.modules, "made_up", ModuleType("made_up"))
     check_packages(Variant(version="clip-1", licence=FREE, packages=("made_up", "json")))
+
+
+@pytest.mark.parametrize(
+    ("task", "usual", "setting", "other"),
+    [("objects", "yolov8", "objects_model", "centernet"), ("faces", "insightface", "faces_model", "dlib")],
+)
+def test_objects_and_faces_have_a_free_model_by_name(task: str, usual: str, setting: str, other: str) -> None:
+    assert select(discover(), task, settings_of())[0].name == usual
+    spec, variant = select(discover(), task, settings_of(**{setting: other}))
+    assert spec.name == other
+    check_licence(variant, settings_of(model_licences=("free",)))

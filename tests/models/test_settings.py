@@ -42,6 +42,8 @@ def test_the_cache_may_be_below_the_home(tmp_path: Path, monkeypatch: pytest.Mon
         ("MODEL_TTL", "-1"),
         ("MODEL_THREADS", "0"),
         ("OBJECT_THRESHOLD", "1"),
+        ("OBJECTS_MODEL", "yolov9"),
+        ("FACES_MODEL", "any"),
         ("CAPTION_SECONDS", "nan"),
     ],
 )
@@ -56,3 +58,9 @@ def test_values_that_mean_nothing_are_refused_by_name(
 def test_settings_do_not_change_once_they_are_read() -> None:
     with pytest.raises(ValidationError):
         read().model_ttl = 1  # type: ignore[misc]
+
+
+def test_thresholds_are_the_models_own_unless_they_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (read().object_threshold, read().face_threshold) == (None, None)
+    monkeypatch.setenv("OBJECT_THRESHOLD", "0.4")
+    assert read().object_threshold == 0.4
