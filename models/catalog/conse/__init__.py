@@ -72,7 +72,7 @@ _LIBRARIES: Final = ("onnx",)
 
 
 def select(settings: ModelSettings) -> Variant:
-    if settings.kizu_profile == "tiny":
+    if settings.model_profile == "tiny":
         files = tuple(WeightFile(path=f"tiny/{file.path}") for file in (_CLASSIFIER, _SENTENCES))
         return _variant("conse-tiny", files)
     return _variant("conse-efficientnet_lite2-minilm_l6", (_CLASSIFIER, _SENTENCES))
@@ -244,4 +244,4 @@ def _squared(frame: Frame) -> Image.Image:
     return frame.image().resize((SIDE, SIDE), Image.Resampling.BICUBIC, box=box)
 
 
-SPEC = ModelSpec(task=EMBED, name="conse", select=select, load=load, export=export)
+SPEC = ModelSpec(task=EMBED, name="conse", profile="free", select=select, load=load, export=export)

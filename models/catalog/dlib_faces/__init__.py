@@ -82,7 +82,7 @@ _FILES: Final = (
 
 
 def select(settings: ModelSettings) -> Variant:
-    tiny = settings.kizu_profile == "tiny"
+    tiny = settings.model_profile == "tiny"
     return Variant(
         version="dlib-tiny" if tiny else "dlib-resnet-yunet",
         licence=_LICENCE,
@@ -233,4 +233,4 @@ def _share(pixels: float, side: int) -> float:
     return min(max(pixels / side, 0.0), 1.0)
 
 
-SPEC = ModelSpec(task=FACES, name="dlib", select=select, load=load, export=export)
+SPEC = ModelSpec(task=FACES, name="dlib", profile="free", select=select, load=load, export=export)

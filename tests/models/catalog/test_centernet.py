@@ -41,7 +41,7 @@ def loaded(cache: Path, files: dict[str, Path], **values: Any) -> ObjectDetector
 
 @pytest.fixture
 def tiny_files(tiny_models: Path) -> dict[str, Path]:
-    variant = SPEC.select(settings_of(tiny_models, kizu_profile="tiny"))
+    variant = SPEC.select(settings_of(tiny_models, model_profile="tiny"))
     return {file.path: tiny_models / file.path for file in variant.files}
 
 
@@ -68,7 +68,7 @@ def test_torch_is_neither_needed_nor_waited_for() -> None:
 
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
 def test_backends_see_the_same(tiny_files: dict[str, Path], tmp_path: Path, backend: str) -> None:
-    everything = {"kizu_profile": "tiny", "object_threshold": 0.001}
+    everything = {"model_profile": "tiny", "object_threshold": 0.001}
     frames = [Frame.of(Image.effect_noise(size, 90).convert("RGB")) for size in ((640, 480), (300, 500))]
     model = loaded(tmp_path, tiny_files, model_backend=backend, **everything)
     assert (model.backend, model.precision) == (backend, "fp32")
@@ -86,7 +86,7 @@ def test_backends_see_the_same(tiny_files: dict[str, Path], tmp_path: Path, back
 def test_pictures_of_any_shape_are_looked_at(
     tiny_files: dict[str, Path], tmp_path: Path, size: tuple[int, int]
 ) -> None:
-    model = loaded(tmp_path, tiny_files, kizu_profile="tiny")
+    model = loaded(tmp_path, tiny_files, model_profile="tiny")
     assert model.detect([Frame.of(Image.new("RGB", size, "gray"))]) == [()]
 
 
@@ -94,20 +94,20 @@ def test_the_models_own_threshold_holds_unless_a_setting_says(
     tiny_files: dict[str, Path], tmp_path: Path
 ) -> None:
     frame = Frame.of(Image.effect_noise((640, 480), 90).convert("RGB"))
-    assert loaded(tmp_path, tiny_files, kizu_profile="tiny").detect([frame]) == [()]
-    [many] = loaded(tmp_path, tiny_files, kizu_profile="tiny", object_threshold=0.001).detect([frame])
+    assert loaded(tmp_path, tiny_files, model_profile="tiny").detect([frame]) == [()]
+    [many] = loaded(tmp_path, tiny_files, model_profile="tiny", object_threshold=0.001).detect([frame])
     assert many
     assert all(0.001 < thing.score < LEAST_SCORE for thing in many)
 
 
 def test_the_graph_is_made_once(tiny_files: dict[str, Path], tmp_path: Path) -> None:
     for _ in range(2):
-        loaded(tmp_path, tiny_files, kizu_profile="tiny")
+        loaded(tmp_path, tiny_files, model_profile="tiny")
     [folder] = (tmp_path / FOLDER).iterdir()
     [path] = folder.iterdir()
     assert path.name == "centernet.onnx"
     made = path.stat().st_mtime_ns
-    loaded(tmp_path, tiny_files, kizu_profile="tiny")
+    loaded(tmp_path, tiny_files, model_profile="tiny")
     assert path.stat().st_mtime_ns == made
 
 
@@ -118,13 +118,13 @@ def test_damaged_weights_are_refused(tiny_files: dict[str, Path], tmp_path: Path
         shutil.copy(path, broken[name])
     (tmp_path / "centernet.bin").write_bytes(b"half of it")
     with pytest.raises(BadWeights, match=r"centernet.bin has 10 bytes"):
-        loaded(tmp_path, broken, kizu_profile="tiny")
+        loaded(tmp_path, broken, model_profile="tiny")
 
 
 def test_a_cache_that_cannot_be_written_is_said(tiny_files: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / FOLDER).write_text("in the way")
     with pytest.raises(ModelFailed, match="cannot be turned into a graph"):
-        loaded(tmp_path, tiny_files, kizu_profile="tiny")
+        loaded(tmp_path, tiny_files, model_profile="tiny")
 
 
 def test_the_bus_and_its_people_are_found(real: ObjectDetector) -> None:

@@ -36,7 +36,7 @@ SIZES = ((640, 480), (480, 640), (260, 260), (7, 5), (1500, 12), (1, 800))
 
 def settings_of(cache: Path, **values: Any) -> ModelSettings:
     return ModelSettings(
-        **{"_env_file": None, "model_cache_dir": cache, "model_threads": 2, "kizu_profile": "tiny", **values}
+        **{"_env_file": None, "model_cache_dir": cache, "model_threads": 2, "model_profile": "tiny", **values}
     )
 
 
@@ -159,7 +159,7 @@ from models.catalog.conse import SPEC
 from models.frame import Frame
 from models.settings import ModelSettings
 from models.spec import Loading
-settings = ModelSettings(_env_file=None, model_cache_dir=Path(sys.argv[1]), kizu_profile="tiny")
+settings = ModelSettings(_env_file=None, model_cache_dir=Path(sys.argv[1]), model_profile="tiny")
 variant = SPEC.select(settings)
 files = {file.path: settings.model_cache_dir / file.path for file in variant.files}
 fresh = settings.model_copy(update={"model_cache_dir": Path(sys.argv[2])})
@@ -210,7 +210,7 @@ def test_other_files_are_told(cache: Path, tmp_path: Path, name: str, member: st
 
 
 def test_selection(tmp_path: Path) -> None:
-    variant = SPEC.select(settings_of(tmp_path, kizu_profile="full"))
+    variant = SPEC.select(settings_of(tmp_path, model_profile="best"))
     assert (variant.version, variant.dimension) == ("conse-efficientnet_lite2-minilm_l6", 384)
     assert variant.licence.use == "free"
     assert all(file.archive_sha256 and not file.pickled for file in variant.files)
@@ -224,7 +224,7 @@ def real() -> Embedder:
     """The model with the weights of the packages, from a folder that keeps them."""
     named = os.environ.get("KIZU_TEST_MODELS")
     folder = Path(named) if named else TESTDATA / "weights"
-    settings = settings_of(folder, kizu_profile="full", model_downloads=named is not None)
+    settings = settings_of(folder, model_profile="best", model_downloads=named is not None)
     weights, variant = Weights(settings), SPEC.select(settings)
     try:
         weights.paths(variant)

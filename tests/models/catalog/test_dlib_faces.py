@@ -44,7 +44,7 @@ def loading_of(cache: Path, files: Mapping[str, Path], **values: Any) -> Loading
 
 @pytest.fixture(scope="module")
 def tiny_files(tiny_models: Path) -> dict[str, Path]:
-    variant = SPEC.select(ModelSettings(_env_file=None, kizu_profile="tiny"))
+    variant = SPEC.select(ModelSettings(_env_file=None, model_profile="tiny"))
     return {file.path: tiny_models / file.path for file in variant.files}
 
 
@@ -108,7 +108,7 @@ class Counting:
 
 @pytest.fixture(scope="module")
 def recogniser(tiny_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    loading = loading_of(tmp_path_factory.mktemp("models"), tiny_files, kizu_profile="tiny")
+    loading = loading_of(tmp_path_factory.mktemp("models"), tiny_files, model_profile="tiny")
     return open_graph(export(loading, "onnxruntime") / "recogniser.onnx", "onnxruntime", loading)
 
 
@@ -199,7 +199,7 @@ def test_faces_narrower_than_20_pixels_of_the_frame_are_dropped(recogniser: Any)
 def test_pictures_without_room_for_a_face_have_none(
     tiny_files: dict[str, Path], tmp_path: Path, size: tuple[int, int]
 ) -> None:
-    model = SPEC.load(loading_of(tmp_path, tiny_files, kizu_profile="tiny"))
+    model = SPEC.load(loading_of(tmp_path, tiny_files, model_profile="tiny"))
     assert model.find_faces([Frame.of(Image.new("RGB", size, "white"))]) == [()]
 
 
@@ -207,7 +207,7 @@ def test_pictures_without_room_for_a_face_have_none(
 def test_every_backend_runs_both_graphs(tiny_files: dict[str, Path], tmp_path: Path, backend: str) -> None:
     # At random weights some places are more like a face than this.
     loading = loading_of(
-        tmp_path, tiny_files, kizu_profile="tiny", model_backend=backend, face_threshold=0.001
+        tmp_path, tiny_files, model_profile="tiny", model_backend=backend, face_threshold=0.001
     )
     model = SPEC.load(loading)
     assert (model.backend, model.precision, model.dimension) == (backend, "fp32", 128)
@@ -219,7 +219,7 @@ def test_every_backend_runs_both_graphs(tiny_files: dict[str, Path], tmp_path: P
 def test_the_graphs_are_made_once(tiny_files: dict[str, Path], tmp_path: Path) -> None:
     made = []
     for _ in range(2):
-        SPEC.load(loading_of(tmp_path, tiny_files, kizu_profile="tiny"))
+        SPEC.load(loading_of(tmp_path, tiny_files, model_profile="tiny"))
         [folder] = (tmp_path / FOLDER).iterdir()
         made.append({path.name: path.stat().st_mtime_ns for path in folder.iterdir()})
     assert made[0].keys() == {"detector.onnx", "recogniser.onnx"}
@@ -232,13 +232,13 @@ def test_damaged_weights_are_refused(tiny_files: dict[str, Path], tmp_path: Path
         shutil.copy(path, broken[name])
     (tmp_path / "libfacedetection.so").write_bytes(b"half of it")
     with pytest.raises(BadWeights, match=r"libfacedetection\.so"):
-        SPEC.load(loading_of(tmp_path, broken, kizu_profile="tiny"))
+        SPEC.load(loading_of(tmp_path, broken, model_profile="tiny"))
 
 
 def test_a_cache_that_cannot_be_written_is_said(tiny_files: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / FOLDER).write_text("in the way")
     with pytest.raises(ModelFailed, match="cannot be turned into graphs"):
-        SPEC.load(loading_of(tmp_path, tiny_files, kizu_profile="tiny"))
+        SPEC.load(loading_of(tmp_path, tiny_files, model_profile="tiny"))
 
 
 # What real weights find

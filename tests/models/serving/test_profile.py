@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from models.catalog import discover
 from models.selection import select
 from models.serving.profile import resolved
 from models.settings import ModelSettings
@@ -120,3 +121,9 @@ def test_what_is_resolved_stays_so(tmp_path: Path) -> None:
     once = resolved(settings)
     assert once.model_profile == "best"
     assert resolved(once) is once
+
+
+def test_every_task_of_the_catalog_has_a_model_under_a_free_licence() -> None:
+    settings = ModelSettings(_env_file=None, model_profile="free")
+    for task in {found.task.name for found in discover()}:
+        assert select(discover(), task, settings)[1].licence.use == "free"
