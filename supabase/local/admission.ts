@@ -100,7 +100,7 @@ export function said(
   return Response.json(body, { status, headers: CORS });
 }
 
-/** Storage's caller: the bearer's token, else the key. A token that does not hold is refused, never ignored. */
+/** Storage's caller: the bearer's token, else the key. A token that does not hold is never ignored. */
 export async function callerOf(request: Request, access: Access): Promise<Claims> {
   const token = bearerOf(request) || request.headers.get("apikey") || "";
   const claims = token.split(".").length === 3

@@ -32,7 +32,7 @@ async function sent(path: string, headers: Record<string, string>, length = 100)
   return { answer: await admitted(request, ACCESS), seen };
 }
 
-Deno.test("a body of someone unknown is dropped unread, and each service says so in its own words", async () => {
+Deno.test("a body of someone unknown is dropped unread, as each service says it", async () => {
   const cases: [string, Record<string, string>, number, string][] = [
     ["/rest/v1/rpc/x", {}, 401, "No API key found in request"],
     ["/rest/v1/rpc/x", { apikey: "wrong" }, 401, "Invalid API key"],

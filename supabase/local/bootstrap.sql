@@ -33,7 +33,8 @@ declare
   v_limit record;
 begin
   for v_limit in
-    select * from (values ('anon', '3s'), ('authenticated', '8s'), ('authenticator', '8s')) as l(role_name, value)
+    select *
+      from (values ('anon', '3s'), ('authenticated', '8s'), ('authenticator', '8s')) as l(role_name, value)
   loop
     if not exists (
       select from pg_catalog.pg_roles, unnest(rolconfig) as s(setting)

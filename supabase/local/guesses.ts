@@ -5,7 +5,7 @@ import { said } from "./admission.ts";
 
 const MOST_FAILURES = 10;
 const WINDOW_MS = 5 * 60 * 1000;
-/** Pairs of an account and an address that are remembered; beyond them the one that failed longest ago goes. */
+/** Pairs of an account and an address that are remembered; then the one that failed longest ago goes. */
 const MOST_PAIRS = 10_000;
 
 /** How often each name has failed within a window that begins with its first failure. */

@@ -48,7 +48,7 @@ Deno.test("the refusal is Auth's own, and the password is not even looked at", a
   });
 });
 
-Deno.test("other accounts and other addresses are counted apart, spellings of one account are not", async () => {
+Deno.test("other accounts and addresses are counted apart, spellings of one account are not", async () => {
   const failures = new Failures(() => 0);
   await statuses(failures, 10);
   equal(await statuses(failures, 1, { email: "b@x" }), [400]);

@@ -3,18 +3,18 @@
 
 import { type JWTPayload, jwtVerify, SignJWT } from "jose";
 import type { Sql } from "postgres";
+import { BodyTooLong } from "../body.ts";
 import { asCaller, asTrial, become } from "../caller.ts";
 import type { Claims } from "../tokens.ts";
 import { bucketNotFound, duplicate, invalidKey, invalidToken, objectNotFound } from "./errors.ts";
 import { refused, tooLarge, wrongType } from "./errors.ts";
-import { BodyTooLong } from "../body.ts";
 import { objectPath, removeFile, type Stat, statOf, Turns, writeAside } from "./files.ts";
 
 /** What hosted Storage accepts in a name. */
 const KEY = /^(?:\w|[/!\-.*'() &$@=;:+,?])+$/;
 const LONGEST_KEY = 1024;
 /** The longest file of a bucket that names no limit of its own. */
-export const MOST_FILE_BYTES = 5 * 1024 ** 3;
+const MOST_FILE_BYTES = 5 * 1024 ** 3;
 /** What a form may add to its file: boundaries, headers, metadata. */
 const MOST_FORM_BYTES = 2 * 1024 * 1024;
 const SIGNED_UPLOAD_SECONDS = 2 * 60 * 60;
