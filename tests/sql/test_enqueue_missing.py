@@ -276,29 +276,3 @@ def test_the_columns_say_how_long_their_vectors_are(queue: Any) -> None:
     with queue.acting("kizu_worker"):
         dimensions = queue.value("select vector_dimensions()")
     assert dimensions == {"image_embeddings": 512, "face_embeddings": 512}
-
-
-def test_facts_that_workers_announced_are_told_to_those_they_work_for(queue: Any) -> None:
-    user, another = queue.user(), queue.user()
-    named = f"v{user}"
-
-    def announce(worker: str, version: str) -> None:
-        info = Jsonb({"facts": {"faces": version, "ocr": "1"}})
-        queue.value("select announce_worker(%s, %s)", worker, info)
-
-    def known(as_user: str) -> list[str]:
-        with queue.acting("authenticated", as_user):
-            return [one for one in queue.value("select announced_facts()").get("faces", []) if user in one]
-
-    with queue.acting("authenticated", user):
-        announce("mine", named)
-        queue.value("select announce_worker('odd', %s)", Jsonb({"facts": "none"}))
-    with queue.acting("service_role"):
-        announce(named, f"{named}-of-all")
-    assert known(user) == [named, f"{named}-of-all"]
-    assert known(another) == [f"{named}-of-all"]
-    queue.db.execute(
-        "update workers set last_seen = last_seen - interval '31 days' where owner = %s", (user,)
-    )
-    assert known(user) == [f"{named}-of-all"]
-    queue.db.execute("delete from workers where worker_id = %s", (named,))
