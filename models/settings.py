@@ -81,7 +81,7 @@ class ModelSettings(BaseSettings):
     )
     clip_model: str = Field("ViT-B-32", description="Name of an OpenCLIP architecture.")
     clip_pretrained: str = Field(
-        "openai",
+        "laion2b_s34b_b79k",
         description="Its weights: a tag of OpenCLIP's, or a file or folder, absolute or below "
         "MODEL_CACHE_DIR.",
     )

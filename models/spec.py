@@ -54,7 +54,7 @@ class Variant:
     """The model that the settings select."""
 
     version: str
-    """As in every row it leads to, e.g. `openclip-ViT-B-32-openai`."""
+    """As in every row it leads to, e.g. `florence-2-base`."""
     licence: Licence
     files: tuple[WeightFile, ...] = ()
     """All that the reference implementation needs."""

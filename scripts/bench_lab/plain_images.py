@@ -110,8 +110,10 @@ class PlainWorker:
             model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{root / 'openclip'}")
         else:
             model, _, preprocess = open_clip.create_model_and_transforms(
-                "ViT-B-32-quickgelu",
-                pretrained=str(root / "openclip" / "ViT-B-32" / "openai" / "open_clip_model.safetensors"),
+                "ViT-B-32",
+                pretrained=str(
+                    root / "openclip" / "ViT-B-32" / "laion2b_s34b_b79k" / "open_clip_model.safetensors"
+                ),
             )
         model.eval()
 

@@ -36,13 +36,13 @@ def make_tiny(folder: Path) -> list[Path]:
 
 
 def make_full(folder: Path) -> list[Path]:
-    """ViT-B/32 with the activation of OpenAI's weights."""
+    """ViT-B/32 under the name of the default weights."""
 
     def write(path: Path) -> None:
         torch.manual_seed(SEED)
-        _save(open_clip.create_model("ViT-B-32-quickgelu", pretrained=None), path)
+        _save(open_clip.create_model("ViT-B-32", pretrained=None), path)
 
-    target = folder / "ViT-B-32" / "openai" / "open_clip_model.safetensors"
+    target = folder / "ViT-B-32" / "laion2b_s34b_b79k" / "open_clip_model.safetensors"
     target.parent.mkdir(parents=True, exist_ok=True)
     return write_new(target, write)
 

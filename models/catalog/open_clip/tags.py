@@ -22,13 +22,24 @@ _SAFE: Final = "open_clip_model.safetensors"
 _PICKLED: Final = "open_clip_pytorch_model.bin"
 _WITH_SAFETENSORS: Final = ("timm/", "laion/")
 """Whose repositories hold both; elsewhere only the second is sure to be there, being OpenCLIP's default."""
-_DEFAULT: Final = WeightFile(
-    path="openclip/ViT-B-32/openai/open_clip_model.safetensors",
-    url=f"{_HUB}/timm/vit_base_patch32_clip_224.openai/resolve/"
-    f"a6f597a30f7b82c51704746581f9a4e41421e878/{_SAFE}",
-    sha256="e6d1bd7789aa45192b3bf90570a789b478bae1b74ebcce7eddd908e83a2b7c31",
-    size=605_143_284,
+_PINNED: Final = (
+    WeightFile(
+        path=f"openclip/ViT-B-32/laion2b_s34b_b79k/{_SAFE}",
+        url=f"{_HUB}/laion/CLIP-ViT-B-32-laion2B-s34B-b79K/resolve/"
+        f"1a25a446712ba5ee05982a381eed697ef9b435cf/{_SAFE}",
+        sha256="ac4f8c4b88af6d963118cbf40ad93176d092abbedfcb752601ae1866352656e6",
+        size=605_143_316,
+    ),
+    WeightFile(
+        path=f"openclip/ViT-B-32/openai/{_SAFE}",
+        url=f"{_HUB}/timm/vit_base_patch32_clip_224.openai/resolve/"
+        f"a6f597a30f7b82c51704746581f9a4e41421e878/{_SAFE}",
+        sha256="e6d1bd7789aa45192b3bf90570a789b478bae1b74ebcce7eddd908e83a2b7c31",
+        size=605_143_284,
+    ),
 )
+"""Known by revision and digest, of which other projects have published the same: the default, and the one of
+before."""
 _TOKENIZER: Final = ("tokenizer.json", "tokenizer_config.json")
 
 _LICENCES: Final[tuple[tuple[str, Licence], ...]] = (
@@ -116,8 +127,9 @@ def tokenizer_files(text: Mapping[str, Any], folder: str) -> tuple[WeightFile, .
 def _file(model: str, tag: str, repository: str, name: str) -> WeightFile:
     """The file of published weights; without `name` it is the one that OpenCLIP looks for."""
     folder = f"openclip/{model}/{tag}"
-    if f"{folder}/{_SAFE}" == _DEFAULT.path:
-        return _DEFAULT
+    pinned = next((file for file in _PINNED if file.path == f"{folder}/{_SAFE}"), None)
+    if pinned is not None:
+        return pinned
     name = name or (_SAFE if repository.startswith(_WITH_SAFETENSORS) else _PICKLED)
     return WeightFile(path=f"{folder}/{name}", url=f"{_HUB}/{repository}/resolve/main/{name}")
 

@@ -233,7 +233,7 @@ def test_a_folder_brings_an_architecture_of_its_own(tmp_path: Path, backend: str
 
 @pytest.mark.slow
 def test_openais_weights_get_the_activation_they_were_trained_with(tmp_path: Path) -> None:
-    loading = loading_of(settings_of(tmp_path, model_backend="torch"))
+    loading = loading_of(settings_of(tmp_path, clip_pretrained="openai"))
     (path,) = loading.files.values()
     path.parent.mkdir(parents=True)
     torch.manual_seed(7)
@@ -243,9 +243,34 @@ def test_openais_weights_get_the_activation_they_were_trained_with(tmp_path: Pat
     images, texts = library_vectors(model, transform, library.get_tokenizer("ViT-B-32-quickgelu"), frames)
     del model
     for backend in ("torch", "onnxruntime"):
-        ours = embedder(tmp_path, model_backend=backend)
+        ours = embedder(tmp_path, clip_pretrained="openai", model_backend=backend)
         assert_alike(ours.embed_images(frames), images)
         assert_alike(ours.embed_texts(TEXTS), texts)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["torch", "onnxruntime"])
+def test_pe_core_is_fed_and_run_as_by_the_library(tmp_path: Path, backend: str) -> None:
+    name = "PE-Core-S-16-384"
+    values = {"clip_model": name, "clip_pretrained": "meta", "model_backend": backend}
+    loading = loading_of(settings_of(tmp_path, **values))
+    (path,) = loading.files.values()
+    path.parent.mkdir(parents=True)
+    torch.manual_seed(7)
+    model = library.create_model(name)
+    safetensors.save_file(model.state_dict(), path)
+    config = {**library.get_pretrained_cfg(name, "meta"), "size": 384}
+    fields = vars(library.transform.PreprocessCfg())
+    as_published = library.transform.PreprocessCfg(**{key: config[key] for key in fields if key in config})
+    assert (as_published.resize_mode, as_published.interpolation) == ("squash", "bilinear")
+    transform = library.transform.image_transform_v2(as_published, is_train=False)
+    frames = FRAMES[:2]
+    images, texts = library_vectors(model, transform, library.get_tokenizer(name), frames)
+    del model
+    ours = embedder(tmp_path, **values)
+    assert (ours.backend, ours.dimension) == (backend, 512)
+    assert_alike(ours.embed_images(frames), images)
+    assert_alike(ours.embed_texts(TEXTS), texts)
 
 
 # Which model is meant
@@ -253,12 +278,20 @@ def test_openais_weights_get_the_activation_they_were_trained_with(tmp_path: Pat
 
 def test_the_default_is_a_pinned_file_without_pickles() -> None:
     variant = SPEC.select(settings_of(Path("nowhere")))
+    assert (variant.version, variant.dimension) == ("openclip-ViT-B-32-laion2b_s34b_b79k", 512)
+    [file] = variant.files
+    assert file.path == "openclip/ViT-B-32/laion2b_s34b_b79k/open_clip_model.safetensors"
+    assert file.sha256
+    assert not file.pickled
+    assert (variant.licence.name, variant.licence.use) == ("MIT", "free")
+
+
+def test_the_default_of_before_is_what_it_was() -> None:
+    variant = SPEC.select(settings_of(Path("nowhere"), clip_pretrained="openai"))
     assert (variant.version, variant.dimension) == ("openclip-ViT-B-32-openai", 512)
     [file] = variant.files
     assert file.path == "openclip/ViT-B-32/openai/open_clip_model.safetensors"
     assert file.sha256
-    assert not file.pickled
-    assert (variant.licence.name, variant.licence.use) == ("MIT", "free")
 
 
 def test_tags_are_what_the_script_writes() -> None:
@@ -308,7 +341,7 @@ def test_to_choose_a_model_costs_no_import() -> None:
         "print(sorted({'torch', 'open_clip', 'numpy', 'onnxruntime', 'openvino'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split("\n")[:2] == ["openclip-ViT-B-32-openai", "[]"]
+    assert done.stdout.split("\n")[:2] == ["openclip-ViT-B-32-laion2b_s34b_b79k", "[]"]
 
 
 # What is not the model
