@@ -13,8 +13,11 @@ from models.tasks import Model, Task
 M = TypeVar("M", bound=Model)
 
 Device: TypeAlias = Literal["cpu", "cuda", "mps"]
-Profile: TypeAlias = Literal["any", "best", "free"]
-"""Which MODEL_PROFILE means a model where its task's setting names none."""
+Profile: TypeAlias = Literal["any", "best", "spare", "free", "named"]
+"""Which MODEL_PROFILE means a model where its task's setting names none.
+
+`spare` is what `auto` means where the best is not to be had; `named` is meant by its name only.
+"""
 Use: TypeAlias = Literal["free", "copyleft", "non_commercial"]
 """What a licence asks of its users: nothing much, to share their source, not to earn money with it."""
 

@@ -1,8 +1,9 @@
 """Which models MODEL_PROFILE=auto means on this machine.
 
 For each task that is the reference model where its licence is allowed, its packages are installed and its
-weights are here or can be fetched; else the free model, whose weights come in packages. It is found out once
-per process: a library whose model changed from job to job would be searched by neither.
+weights are here or can be fetched; else a spare one, of which the same is true; else the free model, whose
+weights come in packages. It is found out once per process: a library whose model changed from job to job
+would be searched by neither.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import structlog
 
 from models.catalog import discover
 from models.errors import ModelError
-from models.selection import check_licence, check_packages, of_profile
+from models.selection import check_licence, check_packages
 from models.settings import ModelSettings
 from models.spec import AnySpec, Variant
 from models.weights.store import Weights
@@ -39,14 +40,17 @@ def resolved(settings: S, specs: Iterable[AnySpec] | None = None, weights: Weigh
         if getattr(settings, setting, None) != "":
             continue  # named by a person, or a task without such a setting
         offered = [spec for spec in catalog if spec.task.name == task]
-        best = [spec for spec in of_profile(offered, "best") if spec.profile == "best"]
-        free = [spec for spec in of_profile(offered, "free") if spec.profile == "free"]
-        if not best or not free:
+        best = next((spec for spec in offered if spec.profile == "best"), None)
+        others = [spec for profile in ("spare", "free") for spec in offered if spec.profile == profile]
+        if best is None or not others:
             continue
-        problem = obstacle(best[0], settings, weights)
-        if problem and not obstacle(free[0], settings, weights):
-            chosen[setting] = free[0].name
-            log.info("free model chosen", task=task, model=free[0].name, reason=problem)
+        problem = obstacle(best, settings, weights)
+        if not problem:
+            continue
+        other = next((spec for spec in others if not obstacle(spec, settings, weights)), None)
+        if other is not None:
+            chosen[setting] = other.name
+            log.info("other model chosen", task=task, model=other.name, reason=problem)
     return settings.model_copy(update={**chosen, "model_profile": "best"})
 
 

@@ -27,6 +27,7 @@ MAKERS = (
     "conse",
     "shapes",
     "yolo",
+    "d_fine",
     "easyocr",
     "florence2",
     "insightface",

@@ -19,7 +19,6 @@ authors' three beams take a quarter longer.
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -35,6 +34,7 @@ from models.backends.exports import (
     write_onnx,
 )
 from models.backends.graphs import GraphRuntime, Session, open_graph
+from models.backends.pretrained import load_network, load_processor
 from models.backends.ways import Precision, Way, build_first
 from models.backends.widening import detach_from_file, widen_while_used
 from models.catalog.florence2.variants import select
@@ -42,7 +42,6 @@ from models.errors import BadWeights
 from models.machine import memory
 from models.machine.memory import is_out_of_memory
 from models.machine.processor import has_bf16
-from models.machine.torch_cpu import make_torchvision_importable
 from models.results import Caption, Level
 from models.spec import Device, Loading, ModelSpec
 from models.tasks import CAPTION, Captioner, CaptionRequest
@@ -60,6 +59,7 @@ MOST_TOKENS: Final = 150
 """Of an answer: what existing apps allow; the longest descriptions have some 100."""
 _GRAPHS: Final = {"onnxruntime": "tower.onnx", "openvino": "tower.xml"}
 _LIBRARIES: Final = ("transformers", "torch")
+_KIND: Final = "Florence2ForConditionalGeneration"
 _LINE: Final = 500
 
 
@@ -160,35 +160,10 @@ def _reference(loading: Loading, precision: Precision) -> tuple[Any, Any]:
     Raises:
         BadWeights: the files are damaged, or of another model, or some are missing.
     """
-    make_torchvision_importable()
-    import transformers
-    from safetensors import SafetensorError
-
-    library: Any = transformers
-    library.utils.logging.disable_progress_bar()
     folder = _weights(loading).parent
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # advice about defaults that we set ourselves
-            processor = library.AutoProcessor.from_pretrained(folder, local_files_only=True)
-            network, report = library.AutoModelForImageTextToText.from_pretrained(
-                folder,
-                local_files_only=True,
-                dtype=_dtype(precision),
-                use_safetensors=True,
-                output_loading_info=True,
-            )
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        if is_out_of_memory(error):
-            raise
-        raise BadWeights(f"{folder} holds no Florence-2: {error}"[:_LINE]) from error
-    if type(network).__name__ != "Florence2ForConditionalGeneration":
-        raise BadWeights(f"{folder} holds a {type(network).__name__}, not Florence-2")
-    # What a file lacks the library makes up at random, and goes on.
-    lacking = sorted(map(str, (*report["missing_keys"], *report["mismatched_keys"])))
-    if lacking:
-        raise BadWeights(f"{folder} lacks {len(lacking)} weights of Florence-2, such as {lacking[0]}"[:_LINE])
-    return processor, network.eval()
+    processor = load_processor(_KIND, folder)
+    network = load_network("AutoModelForImageTextToText", _KIND, folder, _dtype(precision))
+    return processor, network
 
 
 def _weights(loading: Loading) -> Path:

@@ -90,6 +90,24 @@ def test_a_model_that_may_not_or_cannot_run_here_gives_way(tmp_path: Path, refus
     assert chosen(tmp_path, *specs, status=200, model_licences=("free",)) == ({"embed": "free-embed"}, [])
 
 
+def test_a_spare_model_comes_before_the_free_one_and_is_asked_for_like_the_best(tmp_path: Path) -> None:
+    agpl = Licence(name="AGPL-3.0", use="copyleft")
+    specs = (
+        best(licence=agpl),
+        spec(EMBED, "free"),
+        spec(EMBED, "named"),
+        spec(EMBED, "spare", files=(WeightFile(path="spare.bin", url="https://spare.example/spare.bin"),)),
+    )
+    free = {"model_licences": ("free",)}
+    allowed = chosen(tmp_path / "all", *specs, status=200)
+    assert allowed == ({"embed": "best-embed"}, [HUB])
+    refused = chosen(tmp_path / "reached", *specs, status=200, **free)
+    assert refused == ({"embed": "spare-embed"}, ["https://spare.example/spare.bin"])
+    away = chosen(tmp_path / "away", *specs, status=None, **free)
+    assert away[0] == {"embed": "free-embed"}
+    assert chosen(tmp_path / "alone", specs[0], specs[3], status=200, **free)[0] == {"embed": "spare-embed"}
+
+
 def test_without_a_free_model_that_can_run_the_reference_stays_and_says_what_it_lacks(tmp_path: Path) -> None:
     assert chosen(tmp_path, best(), spec(EMBED, "free", packages=("no_such_package",)))[0] == {
         "embed": "best-embed"
