@@ -69,16 +69,22 @@ class PackageMissing(ModelError):
     code = "package_missing"
 
 
+class DeviceUnavailable(ModelError):
+    """The device that models run on is not there, or its driver has failed."""
+
+    code = "device_unavailable"
+
+
+class ServerUnavailable(ModelError):
+    """The server that runs a model does not answer, or not this worker."""
+
+    code = "server_unavailable"
+
+
 class OutOfMemory(ModelError):
     """The memory does not hold a model with even one input."""
 
     code = "out_of_memory"
-
-
-class DeviceFailed(ModelError):
-    """The device that models run on, or its driver, is not there or gave up."""
-
-    code = "device_failed"
 
 
 class ModelFailed(ModelError):

@@ -7,7 +7,7 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from importlib.metadata import version
@@ -20,6 +20,7 @@ from models.errors import ModelError
 from models.machine import memory
 from models.selection import select
 from models.serving.asking import Models
+from models.serving.machine import problem_of
 from models.serving.profile import resolved
 from models.serving.remote import RemoteModels
 from worker import health, operations
@@ -69,9 +70,14 @@ async def run_worker(
     handlers = handlers or discover()
     async with AsyncExitStack() as stack:
         life = stack.enter_context(health.only_one(settings.worker_id, settings.url))
+        kinds = [kind for _, _, kinds in lanes_of(settings, handlers) for kind in kinds]
+        found_out = operations_of(handlers[kind] for kind in kinds)
+        looking = asyncio.create_task(check_machine(settings, found_out))
+        stack.callback(looking.cancel)
         log.info("connecting", url=settings.url)
         connection = await stack.enter_async_context(Connection(settings, patience=math.inf))
         files = await stack.enter_async_context(files_for(connection, settings))
+        await looking
         await asyncio.to_thread(remove_leftovers)
         await lose_claims(connection, settings.worker_id, life)
         models = models or RemoteModels(settings)
@@ -79,8 +85,7 @@ async def run_worker(
         pixels = PixelThreads(settings.decode_threads)
         stack.callback(pixels.close)
         pictures = Pictures(files, pixels, max_pixels=settings.max_image_pixels)
-        kinds = [kind for _, _, kinds in lanes_of(settings, handlers) for kind in kinds]
-        if found_out := operations_of(handlers[kind] for kind in kinds):
+        if found_out:
             await check_dimensions(connection, settings, found_out)
 
         def context(job: Job, hold: Hold, record: Record) -> Context:
@@ -202,6 +207,18 @@ def operations_of(handlers: Iterable[Handler[Any, Context]]) -> list[Operation]:
     """The operations behind the facts that these handlers find out."""
     facts = {fact for handler in handlers for fact in handler.facts}
     return [operation for name, operation in operations.discover().items() if name in facts]
+
+
+async def check_machine(settings: Settings, found_out: Sequence[Operation]) -> None:
+    """Make sure that the device and the backend that models are to run on are there.
+
+    Raises:
+        StartupError: one that is asked for is not.
+    """
+    if any(operation.task is not None for operation in found_out):
+        problem = await problem_of(settings)
+        if problem:
+            raise StartupError(problem)
 
 
 async def check_dimensions(

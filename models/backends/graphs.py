@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 import structlog
 
 from models.errors import BadWeights, PackageMissing
+from models.machine.device import is_device_failure
 from models.machine.memory import is_out_of_memory
 from models.spec import Loading
 
@@ -63,7 +64,7 @@ def open_graph(
     except (BadWeights, PackageMissing):
         raise
     except Exception as error:  # each runtime has a dozen classes for a file it does not like
-        if is_out_of_memory(error):
+        if is_out_of_memory(error) or is_device_failure(error):
             raise
         raise BadWeights(f"{path.name} is not an ONNX graph that {backend} can run: {error}") from error
 

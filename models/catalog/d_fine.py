@@ -90,7 +90,7 @@ def _build(loading: Loading, way: Way) -> DFine:
         network = _on_torch(_reference(loading), loading.device)
     else:
         network = _on_graph(export(loading, way.backend), way.backend, loading)
-    return DFine(network, way, loading.settings.object_threshold)
+    return DFine(network, way, loading.settings.object_threshold or loading.variant.least_score)
 
 
 def _ways(device: Device) -> tuple[Way, ...]:

@@ -9,27 +9,46 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
 
-from models.errors import DeviceFailed, PackageMissing
+from models.errors import DeviceUnavailable, PackageMissing
 from models.spec import Device
 
 NODES: Final = ("nvidia*", "nvhost*", "nvgpu*", "kfd", "dxg")
 """What Linux calls the devices that CUDA and ROCm use, on boards and under WSL too."""
-PHRASES: Final = (
-    "cuda driver",  # missing, too old, shutting down: torch and ONNX Runtime
-    "nvidia driver",
-    "no cuda-capable device",
-    "no cuda gpus are available",
-    "cuda unknown error",
-    "cuda error: unknown error",
+FAILURES: Final = (
+    "all cuda-capable devices are busy or unavailable",
+    "cuda driver version is insufficient",
     "cuda error: initialization error",
+    "cuda error: unknown error",
     "cuda error: unspecified launch failure",
+    "cuda unknown error",
+    "cudnn_status_not_initialized",
+    "cublas_status_not_initialized",
+    "device not ready",
+    "driver shutting down",
+    "driver/library version mismatch",
+    "fallen off the bus",
+    "forward compatibility was attempted",
+    "found no nvidia driver",
     "cuda failure 999",  # ONNX Runtime's number for an unknown error
-    "busy or unavailable",
-    "uncorrectable ecc error",
     "no hip gpus are available",
+    "invalid device ordinal",
+    "no cuda gpus are available",
+    "no cuda-capable device is detected",
+    "no kernel image is available",
+    "system not yet initialized",
+    "uncorrectable ecc error",
 )
-"""How libraries say that the device or its driver is gone, in lower case. What a kernel was asked to do (a
-device-side assert, an illegal address) may be the picture's doing, and is not among them."""
+"""How torch and ONNX Runtime say that a device or its driver failed, in lower case; few have a class for it.
+
+What a kernel was asked to do (a device-side assert, an illegal address) may be the picture's doing, and is
+not among them. After some of them a process never gets the device back, even where the driver does.
+"""
+
+
+def is_device_failure(error: BaseException) -> bool:
+    """Whether an error is the device's or its driver's, and says nothing of what was asked."""
+    text = str(error).lower()
+    return isinstance(error, DeviceUnavailable) or any(phrase in text for phrase in FAILURES)
 
 
 def choose(wanted: Literal["auto", "cpu", "cuda", "mps"]) -> Device:
@@ -39,7 +58,7 @@ def choose(wanted: Literal["auto", "cpu", "cuda", "mps"]) -> Device:
 
     Raises:
         PackageMissing: `wanted` needs torch, which is not installed.
-        DeviceFailed: torch sees no such device.
+        DeviceUnavailable: torch sees no such device.
     """
     if wanted == "cpu" or (wanted == "auto" and not _promising()):
         return "cpu"
@@ -55,16 +74,10 @@ def choose(wanted: Literal["auto", "cpu", "cuda", "mps"]) -> Device:
         return "mps"
     if wanted == "auto":
         return "cpu"
-    raise DeviceFailed(
+    raise DeviceUnavailable(
         f"MODEL_DEVICE={wanted}, but torch {torch.__version__} sees no such device; "
         "MODEL_DEVICE=auto takes what there is"
     )
-
-
-def is_gone(error: BaseException) -> bool:
-    """Whether an error means that the device or its driver is gone, so that every model there would fail."""
-    text = str(error).lower()
-    return any(phrase in text for phrase in PHRASES)
 
 
 def _promising() -> bool:

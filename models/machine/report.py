@@ -1,11 +1,12 @@
 """What this machine has for models to run on.
 
-`python -m models.machine.report CACHE DEVICE` prints it as JSON: finding out imports torch and ONNX
+`python -m models.machine.report CACHE DEVICE [BACKEND]` prints it as JSON: finding out imports torch and ONNX
 Runtime, which whoever asks may not want to hold.
 """
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import os
@@ -14,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from models.errors import ModelError
+from models.errors import ModelError, PackageMissing
 from models.machine import device as devices
 from models.machine.quiet import silence
 from models.spec import Device
@@ -31,6 +32,7 @@ class Machine:
     device: Device | None
     """Where models run; None if MODEL_DEVICE asks for what is not there."""
     problem: str
+    """Of MODEL_DEVICE or MODEL_BACKEND, if what it asks for is not there."""
     backends: tuple[str, ...]
     """Installed, of torch, onnxruntime and openvino."""
     providers: tuple[str, ...]
@@ -38,11 +40,12 @@ class Machine:
     cores: int
 
 
-def look(wanted: Literal["auto", "cpu", "cuda", "mps"]) -> Machine:
+def look(wanted: Literal["auto", "cpu", "cuda", "mps"], backend: str = "auto") -> Machine:
     """What this machine has for models; imports torch and ONNX Runtime where they are installed."""
     device, problem = None, ""
     try:
         device = devices.choose(wanted)
+        _try_backend(backend)
     except ModelError as error:
         problem = str(error)
     backends = tuple(name for name in BACKENDS if importlib.util.find_spec(name))
@@ -58,6 +61,15 @@ def look(wanted: Literal["auto", "cpu", "cuda", "mps"]) -> Machine:
     )
 
 
+def _try_backend(backend: str) -> None:
+    """Raises `PackageMissing` where MODEL_BACKEND is not installed, or does not start."""
+    if backend != "auto":
+        try:
+            importlib.import_module(backend)
+        except (ImportError, OSError) as error:  # a library of the system that it needs is not there
+            raise PackageMissing(f"MODEL_BACKEND={backend} cannot be used here: {error}") from error
+
+
 if __name__ == "__main__":
     silence(Path(sys.argv[1]))
-    print(json.dumps(asdict(look(sys.argv[2]))))  # type: ignore[arg-type]  # noqa: T201
+    print(json.dumps(asdict(look(*sys.argv[2:4]))))  # type: ignore[arg-type]  # noqa: T201

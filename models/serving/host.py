@@ -24,7 +24,7 @@ from typing import Any, Final, NoReturn
 
 import structlog
 
-from models.errors import ModelError, ModelFailed
+from models.errors import DeviceUnavailable, ModelError, ModelFailed
 from models.frame import Frame
 from models.machine import quiet
 from models.serving.frames import HEADER, SIZE, Kind, no_frame, packed, unpacked
@@ -39,6 +39,11 @@ HUNG: Final = 70
 """Exit code of a host that gave up on a load or a call."""
 DEAD: Final = 71
 """The same, where nothing is left that could load or call."""
+NO_DEVICE: Final = 72
+"""The same, where the device or its driver has failed: only a new process finds it again."""
+DEVICE_LINGERS: Final = 6
+"""From such a failure to that end, in times that a host lingers: a driver that is away fails every request,
+and a start takes seconds."""
 
 
 class ModelHost:
@@ -49,6 +54,8 @@ class ModelHost:
         self._sending = Lock()
         self._frames: dict[int, Frame] = {}
         self._asked: dict[int, Future[Any]] = {}
+        self._failed_since: float | None = None
+        """When the device failed for the first time."""
 
     def serve(self) -> None:
         """Read and answer requests until the worker is gone."""
@@ -60,10 +67,18 @@ class ModelHost:
                 self._handle(*self._header())
 
     def _prepare(
-        self, *, settings: str, catalog: str, weights: str, linger: float, patience: float, pins: list[str]
+        self,
+        *,
+        settings: str,
+        secrets: dict[str, str],
+        catalog: str,
+        weights: str,
+        linger: float,
+        patience: float,
+        pins: list[str],
     ) -> None:
         structlog.configure(processors=[structlog.processors.format_exc_info, self._tell])
-        chosen = ModelSettings(_env_file=None, **json.loads(settings))
+        chosen = ModelSettings(_env_file=None, **{**json.loads(settings), **secrets})
         quiet.silence(chosen.model_cache_dir, threads=chosen.model_threads)
         store = _named(weights)(chosen)
         self._registry = Registry(_named(catalog)(), chosen, store)
@@ -118,6 +133,8 @@ class ModelHost:
             error = ModelFailed(f"its answer cannot be sent: {unpacked_error}"[:LINE])
         if not isinstance(error, ModelError):
             error = ModelFailed(f"{type(error).__name__}: {error}"[:LINE])
+        if isinstance(error, DeviceUnavailable) and self._failed_since is None:
+            self._failed_since = time.monotonic()
         self._send(Kind.ERROR, number, packed(error, no_frame))
 
     def _tell(self, _logger: Any, level: str, event: MutableMapping[str, Any]) -> NoReturn:
@@ -140,6 +157,9 @@ class ModelHost:
             if self._registry.dead:
                 print("the models' thread has died", file=sys.stderr)  # noqa: T201
                 os._exit(DEAD)
+            if self._failed_since is not None and now - self._failed_since > DEVICE_LINGERS * linger:
+                print("the device failed: a new process looks for it", file=sys.stderr)  # noqa: T201
+                os._exit(NO_DEVICE)
             if not self._registry.idle:
                 idle_since = None
             elif idle_since is None:

@@ -39,7 +39,7 @@ async def start_host() -> tuple[asyncio.subprocess.Process, socket.socket]:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
-            env=_environment(),
+            env=environment(),
         )
     except BaseException:
         ours.close()
@@ -82,7 +82,7 @@ def _log_line(line: bytes) -> None:
         log.info("model host printed", line=text[:LINE])
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """The worker's environment without secrets, in which the host finds this package from any folder."""
     ours = {name: value for name, value in os.environ.items() if not SECRET.search(name)}
     root = str(Path(__file__).resolve().parents[2])

@@ -13,6 +13,7 @@ from contextvars import Context
 from typing import Any, Final
 
 import structlog
+from pydantic import SecretStr
 
 from models.errors import ModelError, ModelFailed
 from models.machine import memory
@@ -54,10 +55,16 @@ class RemoteModels:
         patience: float = HUNG_SECONDS,
     ) -> None:
         """`catalog` names what returns the specs; `weights` what makes a `WeightStore` of the settings."""
-        fields = set(ModelSettings.model_fields)  # a worker's settings know more, some of it secret
+        fields = set(ModelSettings.model_fields)  # a worker's settings know more, most of it secret
         self._patience = patience + 10 * settings.caption_seconds
         self._hello = {
             "settings": settings.model_dump_json(include=fields),
+            # As JSON it would be stars; the socket is nobody else's.
+            "secrets": {
+                name: value.get_secret_value()
+                for name in fields
+                if isinstance(value := getattr(settings, name), SecretStr)
+            },
             "catalog": catalog,
             "weights": weights,
             "linger": linger,

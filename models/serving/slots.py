@@ -11,8 +11,9 @@ from pathlib import Path
 from threading import Condition
 from typing import Any, Final, NamedTuple
 
-from models.errors import DeviceFailed, ModelError, ModelFailed, OutOfMemory
-from models.machine import device, memory
+from models.errors import DeviceUnavailable, ModelError, ModelFailed, OutOfMemory
+from models.machine import device as devices
+from models.machine import memory
 from models.selection import select
 from models.serving.asking import ModelAnswer, ModelMetrics
 from models.serving.batching import Waiting
@@ -56,7 +57,9 @@ class Failure(NamedTuple):
         said = f"{type(error).__name__}: {error}"[:LINE]
         if memory.is_out_of_memory(error):
             return cls(OutOfMemory(f"not even one input fits: {said}"), True)
-        failed = DeviceFailed(said) if device.is_gone(error) else ModelFailed(said)
+        if devices.is_device_failure(error):
+            return cls(DeviceUnavailable(said), False)
+        failed = ModelFailed(said)
         failed.add_note("".join(traceback.format_tb(error.__traceback__)))
         return cls(failed, False)
 

@@ -29,7 +29,7 @@ begin
            when p_code in ('not_an_image', 'unreadable') then 'file'
            when p_code in ('timeout', 'out_of_memory', 'model_failed', 'worker_lost', 'internal_error') then 'chance'
            when p_code in ('storage_unavailable', 'source_refused', 'database_unavailable', 'disk_full',
-                           'device_failed')
+                           'device_unavailable', 'server_unavailable')
            then 'outage'
            when p_code in ('weights_missing', 'bad_weights', 'package_missing', 'licence_refused', 'unknown_model')
            then 'machine'

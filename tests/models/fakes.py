@@ -43,6 +43,8 @@ class Parrot(Model):
                 os.kill(os.getpid(), signal.SIGKILL)
             case "crash":
                 os.abort()
+            case "driver":  # as torch says it
+                raise RuntimeError("CUDA error: unspecified launch failure\nCUDA kernel errors might be …")
             case "memory":
                 raise OutOfMemory("no room for it")
             case "fail":

@@ -138,7 +138,7 @@ def test_force_wants_everything_again(queue: Any, photo: Any) -> None:
         ("out_of_memory", [1, 5]),
         ("worker_lost", [1, 5]),
         # An outage is over at some time, whatever was tried meanwhile.
-        ("device_failed", [0, 1, 2, 3, *range(5, 31, 2)]),
+        ("device_unavailable", [0, 1, 2, 3, *range(5, 31, 2)]),
         ("storage_unavailable", [0, 1, 2, 3, *range(5, 31, 2)]),
         # Whether the machine has it is asked by whoever enqueues.
         ("weights_missing", [*range(31)]),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from models.serving.machine import problem_of
 from worker import operations
-from worker.app import check_dimensions, operations_of
+from worker.app import check_dimensions, check_machine, operations_of
 from worker.core.errors import DatabaseUnavailable, StartupError
 from worker.handlers import discover
 from worker.settings import Settings
@@ -66,3 +69,40 @@ def test_only_kinds_that_find_out_facts_bring_operations() -> None:
         operations.discover()
     )
     assert operations_of([handlers["optimize_image"]]) == []
+
+
+AI = operations_of([discover()["image_ai"]])
+
+
+async def look(tmp_path: Path, **settings: Any) -> None:
+    await check_machine(Settings(_env_file=None, model_cache_dir=tmp_path, **settings), AI)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="there it may be")
+async def test_a_device_that_is_asked_for_and_not_there_stops_the_worker_at_start(tmp_path: Path) -> None:
+    with pytest.raises(StartupError, match=r"MODEL_DEVICE=mps, but torch .* sees no such device"):
+        await look(tmp_path, model_device="mps")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{}, {"model_device": "cpu"}, {"model_device": "auto", "model_backend": "auto"}],
+)
+async def test_what_nobody_asks_for_is_not_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/such/program")
+    await look(tmp_path, **values)
+
+
+async def test_a_worker_without_models_asks_for_no_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/such/program")
+    settings = Settings(_env_file=None, model_cache_dir=tmp_path, model_device="cuda")
+    await check_machine(settings, operations_of([discover()["optimize_image"]]))
+
+
+async def test_looking_for_a_device_ends(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, model_cache_dir=tmp_path, model_device="cuda")
+    assert "MODEL_DEVICE=cuda" in await problem_of(settings, seconds=0.001)

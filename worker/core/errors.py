@@ -4,8 +4,9 @@
     ├── permanent: NotFound, ForbiddenUrl, TooLarge, NotAnImage, Unreadable, UnsupportedFormat, BadParams,
     │              UnknownJobType, UnknownModel, BadWeights, PackageMissing, LicenceRefused, ResultRefused,
     │              TooManyJobs
-    └── transient: TimedOut, OutOfMemory, DiskFull, WeightsMissing, ModelFailed, DeviceFailed,
-                   StorageUnavailable, SourceRefused, DatabaseUnavailable, LeaseLost, InternalError
+    └── transient: TimedOut, OutOfMemory, DiskFull, WeightsMissing, DeviceUnavailable, ServerUnavailable,
+                   ModelFailed, StorageUnavailable, SourceRefused, DatabaseUnavailable, LeaseLost,
+                   InternalError
 
 The codes are a contract with apps: they stand in `error_code`, in logs, and in the tables of `ERRORS.md`.
 """
@@ -118,10 +119,17 @@ class ModelFailed(JobError):
     retryable = True
 
 
-class DeviceFailed(JobError):
-    """The device that models run on, or its driver, is not there or gave up."""
+class DeviceUnavailable(JobError):
+    """The device that models run on is not there, or its driver has failed."""
 
-    code = "device_failed"
+    code = "device_unavailable"
+    retryable = True
+
+
+class ServerUnavailable(JobError):
+    """The server that runs a model does not answer, or not this worker."""
+
+    code = "server_unavailable"
     retryable = True
 
 

@@ -26,12 +26,13 @@ from worker import operations
 from worker.context import Context
 from worker.core.errors import (
     BadWeights,
-    DeviceFailed,
+    DeviceUnavailable,
     JobError,
     LicenceRefused,
     ModelFailed,
     OutOfMemory,
     PackageMissing,
+    ServerUnavailable,
     UnknownModel,
     WeightsMissing,
 )
@@ -48,18 +49,29 @@ MODEL_ERRORS: Final[Mapping[str, type[JobError]]] = {
     error.code: error
     for error in (
         BadWeights,
-        DeviceFailed,
+        DeviceUnavailable,
         LicenceRefused,
         ModelFailed,
         OutOfMemory,
         PackageMissing,
+        ServerUnavailable,
         UnknownModel,
         WeightsMissing,
     )
 }
 RESAMPLING: Final = Image.Resampling.HAMMING
 """As sharp as bicubic where a picture becomes smaller, at half of Lanczos's cost."""
-UNAVAILABLE: Final = frozenset({BadWeights, LicenceRefused, PackageMissing, UnknownModel, WeightsMissing})
+UNAVAILABLE: Final = frozenset(
+    {
+        BadWeights,
+        DeviceUnavailable,
+        LicenceRefused,
+        PackageMissing,
+        ServerUnavailable,
+        UnknownModel,
+        WeightsMissing,
+    }
+)
 """Trying again here and now would not help, and says nothing about the picture."""
 
 

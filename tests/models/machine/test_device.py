@@ -8,10 +8,9 @@ from typing import Any, Literal
 
 import pytest
 
-from models.errors import DeviceFailed, ModelError, PackageMissing
+from models.errors import DeviceUnavailable, ModelError, OutOfMemory, PackageMissing
 from models.machine import device
-from models.machine.device import choose, keep_threads
-from models.serving.slots import Failure
+from models.machine.device import choose, is_device_failure, keep_threads
 
 
 def a_torch(*, cuda: bool = False, mps: bool = False) -> Any:
@@ -32,8 +31,8 @@ def a_torch(*, cuda: bool = False, mps: bool = False) -> Any:
         ("cpu", a_torch(cuda=True), "cpu"),
         ("cuda", a_torch(cuda=True), "cuda"),
         ("mps", a_torch(mps=True), "mps"),
-        ("cuda", a_torch(mps=True), DeviceFailed),
-        ("mps", a_torch(cuda=True), DeviceFailed),
+        ("cuda", a_torch(mps=True), DeviceUnavailable),
+        ("mps", a_torch(cuda=True), DeviceUnavailable),
         ("cuda", None, PackageMissing),
     ],
 )
@@ -51,22 +50,6 @@ def test_the_device_is_what_torch_sees(
     else:
         with pytest.raises(chosen, match=f"MODEL_DEVICE={wanted}"):
             choose(wanted)
-
-
-@pytest.mark.parametrize(
-    ("said", "gone"),
-    [
-        ("CUDA driver version is insufficient for CUDA runtime version", True),
-        ("CUDA unknown error - this may be due to an incorrectly set up environment", True),
-        ("CUDA failure 999: unknown error ; GPU=0", True),
-        ("CUDA-capable device(s) is/are busy or unavailable", True),
-        ("CUDA error: device-side assert triggered", False),
-        ("shapes do not match", False),
-    ],
-)
-def test_a_device_that_is_gone_is_told_from_a_picture_that_fails(said: str, gone: bool) -> None:
-    failure = Failure.of(RuntimeError(said))
-    assert failure.error.code == ("device_failed" if gone else "model_failed")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere only torch knows")
@@ -88,3 +71,25 @@ def test_threads_are_restored_after_a_library_took_them(monkeypatch: pytest.Monk
         threads.update(torch=1, cv2=0)
         raise ValueError("no")
     assert threads == {"torch": 4, "cv2": 4}
+
+
+@pytest.mark.parametrize(
+    ("said", "devices"),
+    [
+        ("CUDA error: no kernel image is available for execution on the device", True),
+        ("Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU", True),
+        ("No CUDA GPUs are available", True),
+        ("CUDA error: unspecified launch failure", True),
+        ("CUDA failure 100: no CUDA-capable device is detected ; GPU=0", True),
+        ("CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version", True),
+        ("mat1 and mat2 shapes cannot be multiplied (1x2 and 3x4)", False),
+        ("Got invalid dimensions for input: input.1", False),
+        ("", False),
+    ],
+)
+def test_a_devices_failure_is_told_from_a_models(said: str, devices: bool) -> None:
+    assert is_device_failure(RuntimeError(said)) is devices
+
+
+def test_memory_that_ran_out_is_no_failure_of_the_device() -> None:
+    assert not is_device_failure(OutOfMemory("CUDA out of memory. Tried to allocate 2.00 GiB"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from models.errors import ModelFailed
+from models.errors import DeviceUnavailable
 from models.machine import device as device_module
 from models.machine import report
 from models.spec import Device
@@ -24,9 +24,9 @@ LISTED = (
 def install(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Makes it look as if these packages were installed, and no others, on a machine with such a device."""
 
-    def install(*packages: str, device: Device | ModelFailed = "cpu") -> None:
+    def install(*packages: str, device: Device | DeviceUnavailable = "cpu") -> None:
         def choose(_wanted: str) -> Device:
-            if isinstance(device, ModelFailed):
+            if isinstance(device, DeviceUnavailable):
                 raise device
             return device
 
@@ -63,8 +63,15 @@ def test_a_bare_installation_has_nothing_to_run_models_with(install: Any) -> Non
 
 
 def test_a_device_that_is_not_there_is_a_problem_and_the_rest_is_told(install: Any) -> None:
-    install("torch", "onnxruntime", device=ModelFailed("torch sees no such device"))
+    install("torch", "onnxruntime", device=DeviceUnavailable("torch sees no such device"))
     machine = report.look("cuda")
     assert (machine.device, machine.problem) == (None, "torch sees no such device")
     assert machine.backends == ("torch", "onnxruntime")
     assert machine.providers == ("CPUExecutionProvider",)
+
+
+def test_a_backend_that_is_asked_for_and_not_there_is_a_problem(install: Any) -> None:
+    install("onnxruntime")
+    assert report.look("auto", "onnxruntime").problem == ""
+    machine = report.look("auto", "no_such_backend")
+    assert machine.problem.startswith("MODEL_BACKEND=no_such_backend cannot be used here: No module named")

@@ -21,7 +21,7 @@ import psutil
 import pytest
 from structlog.testing import capture_logs
 
-from models.errors import BadWeights, ModelFailed, OutOfMemory, UnknownModel
+from models.errors import BadWeights, DeviceUnavailable, ModelFailed, OutOfMemory, UnknownModel
 from models.frame import Frame
 from models.results import Face
 from models.serving.asking import ModelMetrics
@@ -569,3 +569,20 @@ async def test_metrics_start_empty(tmp_path: Path) -> None:
         assert await models.metrics() == {}
         await models.identity(PARROT)
         assert await models.metrics() == {"parrot-1": ModelMetrics()}
+
+
+# A device that fails
+
+
+async def test_a_driver_that_failed_is_not_the_inputs_fault_and_a_new_process_finds_it_again(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as models:
+        assert (await models.run(PARROT, Parrot.say, "hello")).value == "hello"
+        [host] = psutil.Process().children()
+        with pytest.raises(DeviceUnavailable, match="unspecified launch failure"):
+            await models.run(PARROT, Parrot.say, "driver")
+        assert (await models.run(PARROT, Parrot.say, "again")).value == "again"
+        await until(lambda: not host.is_running() or host.status() == psutil.STATUS_ZOMBIE)
+        assert (await models.run(PARROT, Parrot.say, "back")).value == "back"
+        assert host not in psutil.Process().children()

@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from models.errors import BadWeights, ModelError, ModelFailed, OutOfMemory, UnknownModel
+from models.errors import (
+    BadWeights,
+    DeviceUnavailable,
+    ModelError,
+    ModelFailed,
+    OutOfMemory,
+    UnknownModel,
+)
 from models.serving.slots import LINE, Failure, Group, Request, Slots
 from models.settings import ModelSettings
 from models.spec import ModelIdentity
@@ -50,6 +57,20 @@ def raised(error: BaseException) -> BaseException:
         (ValueError("no"), ModelFailed, "ValueError: no", False),
         (MemoryError(), OutOfMemory, "not even one input fits: MemoryError: ", True),
         (RuntimeError("std::bad_alloc"), OutOfMemory, "not even one input fits: RuntimeError: std::b", True),
+        (
+            RuntimeError("CUDA error: no kernel image is available for execution on the device"),
+            DeviceUnavailable,
+            "RuntimeError: CUDA error: no kernel image",
+            False,
+        ),
+        (
+            RuntimeError(
+                "[ONNXRuntimeError] : 1 : FAIL : CUDA failure 100: no CUDA-capable device is detected"
+            ),
+            DeviceUnavailable,
+            "RuntimeError: [ONNXRuntimeError] : 1 : FAIL : CUDA failure 100",
+            False,
+        ),
         (SystemExit(3), ModelFailed, "SystemExit: 3", False),
     ],
 )

@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 from PIL import Image, ImageDraw
 
+from models.errors import DeviceUnavailable as ModelSaysNoDevice
 from models.errors import ModelFailed as ModelSaysFailed
 from models.errors import WeightsMissing as ModelSaysMissing
 from models.frame import Frame
@@ -19,6 +20,7 @@ from models.results import Box, Caption, DetectedObject, Face, Reading, TextRegi
 from worker.context import Context
 from worker.core.errors import (
     BadParams,
+    DeviceUnavailable,
     ModelFailed,
     NotAnImage,
     NotFound,
@@ -241,6 +243,15 @@ async def test_a_missing_model_leaves_the_others_alone(look: Any) -> None:
 async def test_without_any_model_the_job_fails(look: Any) -> None:
     with pytest.raises(WeightsMissing, match="pull"):
         await look({"operations": ["faces"]}, willing(faces=ModelSaysMissing("pull it")))
+
+
+async def test_a_failed_device_costs_no_attempt_where_others_find_something(look: Any) -> None:
+    models = willing(faces=ModelSaysNoDevice("CUDA error: no kernel image is available"))
+    done, _ = await look({"operations": ["faces", "hashes"]}, models)
+    assert set(known(done)) == {"hashes"}
+    assert done.result["faces"]["error"] == "device_unavailable"
+    with pytest.raises(DeviceUnavailable, match="no kernel image"):
+        await look({"operations": ["faces"]}, models)
 
 
 async def test_what_another_attempt_may_mend_is_tried_again_and_at_last_left_out(look: Any) -> None:

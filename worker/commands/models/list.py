@@ -59,7 +59,7 @@ def _look_at_machine(settings: Settings) -> dict[str, Any]:
     """What models can run on here, found out by another process, which alone imports torch."""
     command = [
         *(sys.executable, "-P", "-m", "models.machine.report"),
-        *(str(settings.model_cache_dir), settings.model_device),
+        *(str(settings.model_cache_dir), settings.model_device, settings.model_backend),
     ]
     try:
         said = subprocess.run(
