@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 DAY: Final = 86_400.0
@@ -104,10 +105,10 @@ class ModelSettings(BaseSettings):
     ocr_canvas: int = Field(
         960, ge=320, le=4096, description="Long side in pixels at which text is looked for: less is faster."
     )
-    caption_model: Literal["", "base", "large", "composed"] = Field(
+    caption_model: Literal["", "base", "large", "composed", "server"] = Field(
         "",
         description="base, large: sizes of Florence-2; composed: a sentence made of what the other models "
-        "found; empty: by profile, base or composed.",
+        "found; server: a server of your own; empty: by profile, base or composed.",
     )
     caption_level: Literal["brief", "medium", "detailed"] = Field(
         "medium", description="How much is said of a picture, unless the job says."
@@ -122,6 +123,20 @@ class ModelSettings(BaseSettings):
         60.0, gt=0, le=DAY, description="Most seconds spent on one picture's description."
     )
 
+    caption_server_url: HttpUrl | None = Field(
+        None,
+        description="For CAPTION_MODEL=server: where it speaks OpenAI's protocol (Ollama, llama.cpp, vLLM, "
+        "LM Studio), e.g. http://127.0.0.1:11434/v1.",
+    )
+    caption_server_model: str = Field(
+        "", pattern=r"^[\w.:/@+-]{0,100}$", description="Name of the server's model, e.g. qwen2.5vl:7b."
+    )
+    caption_server_key: SecretStr | None = Field(None, description="What the server wants as a bearer token.")
+    caption_server_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Hosts besides this machine that pictures may be sent to be described, comma separated.",
+    )
+
     @field_validator("model_cache_dir")
     @classmethod
     def _at_home(cls, folder: Path) -> Path:
@@ -134,9 +149,39 @@ class ModelSettings(BaseSettings):
             raise ValueError("expected codes of languages, as in en,de,ch_sim")
         return codes
 
-    @field_validator("model_licences", "ocr_languages", mode="before")
+    @field_validator("model_licences", "ocr_languages", "caption_server_hosts", mode="before")
     @classmethod
     def _read_list(cls, value: Any) -> Any:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @model_validator(mode="after")
+    def _check_server(self) -> ModelSettings:
+        if self.caption_model == "server" and not (self.caption_server_url and self.caption_server_model):
+            raise ValueError("CAPTION_MODEL=server needs CAPTION_SERVER_URL and CAPTION_SERVER_MODEL")
+        if self.caption_server_url is not None:
+            _check_address(self.caption_server_url, self.caption_server_hosts)
+        return self
+
+
+def _check_address(url: HttpUrl, listed: tuple[str, ...]) -> None:
+    host = (url.host or "").strip("[]").lower()
+    if url.username is not None or url.password is not None:
+        raise ValueError(
+            "CAPTION_SERVER_URL: expected no name or password; CAPTION_SERVER_KEY is for a token"
+        )
+    if url.query is not None or url.fragment is not None:
+        raise ValueError("CAPTION_SERVER_URL: expected nothing behind its path")
+    if not _is_loopback(host) and host not in (name.lower() for name in listed):
+        raise ValueError(
+            f"CAPTION_SERVER_URL: pictures would leave this machine; if they may, add {host} to "
+            "CAPTION_SERVER_HOSTS"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -20,6 +20,7 @@ from tests.models.fakes import FREE, Parrot, spec_of
 OCR: Task[Parrot] = Task("ocr")
 SOUNDS: Task[Parrot] = Task("sounds")
 """A task without a setting that names its model."""
+SERVER = {"caption_server_url": "http://127.0.0.1:1", "caption_server_model": "llava"}
 
 
 def settings_of(**values: Any) -> ModelSettings:
@@ -89,6 +90,7 @@ def test_where_nothing_or_too_much_is_meant_it_says_why(
         ({"model_profile": "free"}, "packaged"),
         ({"model_profile": "free", "caption_model": "base"}, "reference"),
         ({"model_profile": "best", "caption_model": "composed"}, "packaged"),
+        ({"model_profile": "best", "caption_model": "server", **SERVER}, "server"),
     ],
 )
 def test_the_profile_chooses_unless_a_setting_names_the_model(values: dict[str, Any], chosen: str) -> None:
@@ -96,6 +98,8 @@ def test_the_profile_chooses_unless_a_setting_names_the_model(values: dict[str, 
     specs = [
         replace(choosing("reference", True, caption), profile="best", also_called=("base", "large")),
         replace(choosing("packaged", True, caption), profile="free", also_called=("composed",)),
+        replace(choosing("second", True, caption), profile="spare"),
+        replace(choosing("server", True, caption), profile="named"),
     ]
     assert select(specs, "caption", settings_of(**values))[0].name == chosen
 
