@@ -1,7 +1,7 @@
 """How long a claim takes under an old snapshot, and beside many jobs that are held, finished and pending.
 
     python -m scripts.bench_claim_loaded postgresql://…  [--consumed 40000] [--held 100000]
-        [--finished 1000000] [--pending 300000] [--users 50] [--rounds 300]
+        [--finished 1000000] [--pending 300000] [--users 16] [--rounds 300]
 
 Works in kinds of its own, in `ai_processing_jobs`, and removes them; needs a direct connection as owner of
 the tables. Prints one JSON object.
@@ -33,14 +33,15 @@ def measure(
     held: int = 100_000,
     finished: int = 1_000_000,
     pending: int = 300_000,
-    users: int = 50,
+    users: int = 16,
     rounds: int = 300,
     told: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Milliseconds of SQL per claim of 16 jobs, which are settled at once.
 
     `snapshot`: after `consumed` jobs, with a snapshot open since before them and without. `loaded`: a kind
-    with so many jobs held, finished and pending, in turns with one that holds nothing but what is claimed.
+    with so many jobs held, finished and pending, in turns with one that holds nothing but what is claimed;
+    both have as many users waiting as a claim has jobs, since a claim looks at each.
     """
     with psycopg.connect(database_url, autocommit=True) as db, _scratch(db, users) as new_kind:
         plain, old = new_kind(), new_kind()
@@ -186,7 +187,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("database_url")
     sizes = {"consumed": 40_000, "held": 100_000, "finished": 1_000_000, "pending": 300_000}
-    for name, size in {**sizes, "users": 50, "rounds": 300}.items():
+    for name, size in {**sizes, "users": 16, "rounds": 300}.items():
         parser.add_argument(f"--{name}", type=int, default=size)
     arguments = vars(parser.parse_args())
     found = measure(

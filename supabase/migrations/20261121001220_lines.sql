@@ -94,7 +94,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  c_most constant int := 200; -- running jobs of a user and a kind that are told apart from more
+  c_most constant int := 32; -- running jobs of a user and a kind that are told apart from more
 begin
   return query
   with

@@ -28,9 +28,9 @@ BELOW_THEIR_FLOOR = """
 """
 
 
-def raise_floors(queue: Queue, *kinds: str, hours: int = 2) -> None:
+def raise_floors(queue: Queue, *kinds: str, minutes: int = 30) -> None:
     """As claims do from time to time, at a time when every line's turn has come again."""
-    queue.value("select kizu.raise_floors(%s, kizu.now() + make_interval(hours => %s))", list(kinds), hours)
+    queue.value("select kizu.raise_floors(%s, kizu.now() + make_interval(mins => %s))", list(kinds), minutes)
 
 
 def is_empty(queue: Queue, kind: str, level: int = LEVEL) -> bool:
@@ -143,9 +143,9 @@ def test_line_that_has_long_been_empty_is_forgotten(queue: Queue) -> None:
     kind, user = queue.kind(), queue.user()
     enqueue_at(queue, kind, user, "0")
     queue.settle(queue.take(kind))
-    raise_floors(queue, kind, hours=2)
+    raise_floors(queue, kind)
     assert is_empty(queue, kind)
-    raise_floors(queue, kind, hours=4)
+    raise_floors(queue, kind, minutes=120)
     assert queue.value("select count(*) from kizu.floors where job_type = %s", kind) == 0
 
 
@@ -159,7 +159,7 @@ def test_thousands_of_raises_under_one_snapshot_are_not_met_again(
         for hour in range(500):
             job = enqueue_at(queue, kind, user, f"{hour - 1000} hours")
             queue.db.execute("delete from public.jobs where id = %s", (job,))
-            raise_floors(queue, kind, hours=2 * hour)
+            raise_floors(queue, kind, minutes=120 * hour)
         enqueue_at(queue, kind, user, "0")
         statistics = (
             "select coalesce(sum(idx_tup_read), 0)::int from pg_stat_user_indexes"

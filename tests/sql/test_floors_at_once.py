@@ -82,7 +82,7 @@ def test_whatever_happens_at_once_no_job_lies_below_its_floor_and_each_is_claime
                     (when, level, kind, "pending"),
                 )
             case "raise":
-                raise_floors(mine, *kinds, hours=dice.randint(2, 9))
+                raise_floors(mine, *kinds, minutes=dice.randint(30, 300))
 
     def work(number: int) -> None:
         mine, dice = Queue(connections[number]), random.Random(f"{seed} {number}")
@@ -102,7 +102,7 @@ def test_whatever_happens_at_once_no_job_lies_below_its_floor_and_each_is_claime
     assert failures == []
 
     assert_rule_holds(queue, *kinds)
-    raise_floors(queue, *kinds, hours=20)
+    raise_floors(queue, *kinds, minutes=1000)
     assert_rule_holds(queue, *kinds)
     queue.db.execute(
         "update jobs set lease_expires_at = kizu.now() - interval '1 ms'"
