@@ -18,13 +18,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from models.serving.profile import resolved
 from worker.context import files_for
 from worker.demo.account import sign_up
+from worker.demo.preparing import prepare, selected
 from worker.demo.samples import write_samples
 from worker.demo.summary import Summary, print_summary, summarize
 from worker.demo.working import work
 from worker.library.ingest import IMAGES, find_files, ingest
 from worker.library.missing import enqueue_missing, versions_of, without_weights
 from worker.local.stack import LocalStack, StackInfo
-from worker.log import printable
+from worker.log import configure, printable
 from worker.operations import discover
 from worker.output import as_json, print_json
 from worker.project.connection import Connection
@@ -41,6 +42,7 @@ TOLD = ("assets", "jobs", "errors", "operations", "suggestion", "url")
 def main(folder: Path | None, no_open: bool, as_json: bool) -> None:
     """Take a folder of photos through the embedded Supabase and a worker."""
     began = time.monotonic()
+    configure("warning", "auto")
     console = Console(stderr=True, quiet=as_json)
     home = read_settings().kizu_home
     with console.status("starting the embedded Supabase"):
@@ -70,6 +72,7 @@ def main(folder: Path | None, no_open: bool, as_json: bool) -> None:
 async def take_through(folder: Path, info: StackInfo, console: Console) -> Summary:
     """Sign in, upload, enqueue, work until the queue is empty, and count what there is."""
     settings = await asyncio.to_thread(resolved, await sign_up(info))
+    console.print(f"models: {', '.join(variant.version for variant in selected(settings))}")
     async with Connection(settings) as connection, files_for(connection, settings) as files:
         found = find_files([folder])
         with _progress(console) as progress:
@@ -79,11 +82,14 @@ async def take_through(folder: Path, info: StackInfo, console: Console) -> Summa
                 if what in ("uploaded", "already_there", "failed"):
                     progress.advance(uploading, amount)
 
-            report = await ingest(connection, files, found, on_progress=on_progress)
+            report, _ = await asyncio.gather(
+                ingest(connection, files, found, on_progress=on_progress), prepare(settings, progress)
+            )
             for failure in report.failures:
                 line = f"left out: {failure.path}: {failure.code}: {failure.reason}"
                 progress.console.print(printable(line), markup=False)
-            await work(connection, info, progress, progress.add_task("jobs finished", total=None))
+            await _enqueue_missing(connection, settings)
+            await work(connection, info, settings, progress, progress.add_task("jobs finished", total=None))
         return await summarize(connection, files, info, settings)
 
 

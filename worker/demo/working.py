@@ -13,8 +13,10 @@ from pathlib import Path
 from rich.progress import Progress, TaskID
 
 from worker.core.errors import StartupError
+from worker.demo.preparing import chosen_models
 from worker.local.stack import StackInfo
 from worker.project.connection import Connection
+from worker.settings import Settings
 
 SIGN_IN = ("KIZU_WORKER_TOKEN", "KIZU_EMAIL", "KIZU_PASSWORD")
 LEASE_SECONDS = 20
@@ -25,10 +27,12 @@ ROUNDS = 5
 """Workers started one after the other before giving up on jobs that never end."""
 
 
-async def work(connection: Connection, info: StackInfo, progress: Progress, bar: TaskID) -> None:
+async def work(
+    connection: Connection, info: StackInfo, settings: Settings, progress: Progress, bar: TaskID
+) -> None:
     """Run workers until no job is left; what a killed worker held comes back when its lease runs out."""
     for _ in range(ROUNDS):
-        with _worker(info) as process:
+        with _worker(info, settings) as process:
             while process.poll() is None:
                 await _show(connection, progress, bar)
                 await asyncio.sleep(LOOK_SECONDS)
@@ -41,7 +45,7 @@ async def work(connection: Connection, info: StackInfo, progress: Progress, bar:
 
 
 @contextmanager
-def _worker(info: StackInfo) -> Iterator[subprocess.Popen[bytes]]:
+def _worker(info: StackInfo, settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
     """A real worker in a process of its own, ended with this one."""
     environment = {
         **{
@@ -53,6 +57,7 @@ def _worker(info: StackInfo) -> Iterator[subprocess.Popen[bytes]]:
         "SUPABASE_SECRET_KEY": info.secret_key,
         "LEASE_SECONDS": str(LEASE_SECONDS),
         "LOG_FORMAT": "json",
+        **chosen_models(settings),
     }
     command = [sys.executable, "-m", "worker", "worker", "--drain", "--worker-id", f"demo-{os.getpid()}"]
     descriptor = os.open(_log_of(info), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
