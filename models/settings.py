@@ -105,10 +105,11 @@ class ModelSettings(BaseSettings):
     ocr_canvas: int = Field(
         960, ge=320, le=4096, description="Long side in pixels at which text is looked for: less is faster."
     )
-    caption_model: Literal["", "base", "large", "composed", "server"] = Field(
+    caption_model: Literal["", "base", "large", "composed", "server", "blip2", "llava"] = Field(
         "",
         description="base, large: sizes of Florence-2; composed: a sentence made of what the other models "
-        "found; server: a server of your own; empty: by profile, base or composed.",
+        "found; server: a server of your own; blip2, llava: models of 15 GB; empty: by profile, base or "
+        "composed.",
     )
     caption_level: Literal["brief", "medium", "detailed"] = Field(
         "medium", description="How much is said of a picture, unless the job says."

@@ -37,6 +37,7 @@ from models.backends.graphs import GraphRuntime, Session, open_graph
 from models.backends.pretrained import load_network, load_processor
 from models.backends.ways import Precision, Way, build_first
 from models.backends.widening import detach_from_file, widen_while_used
+from models.backends.captioning import Deadline, dtype_of
 from models.catalog.florence2.variants import select
 from models.errors import BadWeights
 from models.machine import memory
@@ -162,7 +163,7 @@ def _reference(loading: Loading, precision: Precision) -> tuple[Any, Any]:
     """
     folder = _weights(loading).parent
     processor = load_processor(_KIND, folder)
-    network = load_network("AutoModelForImageTextToText", _KIND, folder, _dtype(precision))
+    network = load_network("AutoModelForImageTextToText", _KIND, folder, dtype_of(precision))
     return processor, network
 
 
@@ -187,18 +188,12 @@ def _stored_in_16_bits(path: Path) -> bool:
         raise BadWeights(f"{path} holds no Florence-2: {error}"[:_LINE]) from error
 
 
-def _dtype(precision: Precision) -> Any:
-    import torch
-
-    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
-
-
 class Florence2(Captioner):
     """Describes pictures by a processor and a network of transformers'."""
 
     def __init__(self, processor: Any, network: Any, way: Way, *, beams: int, seconds: float) -> None:
         self.backend, self.precision = way.backend, way.precision
-        self._dtype = _dtype(way.precision)
+        self._dtype = dtype_of(way.precision)
         self._processor = processor
         self._network = network
         self._beams = beams
@@ -244,7 +239,7 @@ class Florence2(Captioner):
         inputs = self._processor(
             text=list(prompts), images=[request.frame.image() for request in requests], return_tensors="pt"
         ).to(self._network.device, self._dtype)
-        deadlines = _Deadline(deadline)
+        deadlines = Deadline(deadline)
         with torch.inference_mode():
             tokens: Tensor = self._network.generate(
                 **inputs,
@@ -261,20 +256,6 @@ class Florence2(Captioner):
         parsed = self._processor.post_process_generation(text, task=prompt, image_size=size)
         # The library leaves in what fills up the shorter answers of a batch.
         return str(parsed[prompt]).replace(self._processor.tokenizer.pad_token, "").strip()
-
-
-class _Deadline:
-    """A stopping criterion: true for every sentence from a moment on."""
-
-    def __init__(self, moment: float) -> None:
-        self.passed = False
-        self._moment = moment
-
-    def __call__(self, tokens: Tensor, scores: Tensor, **_: Any) -> Tensor:
-        import torch
-
-        self.passed = self.passed or time.monotonic() >= self._moment
-        return torch.full((tokens.shape[0],), self.passed, dtype=torch.bool, device=tokens.device)
 
 
 SPEC = ModelSpec(
