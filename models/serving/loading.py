@@ -153,7 +153,8 @@ class Loader:
         try:
             if self.device is None:
                 self.device = devices.choose(self._settings.model_device)
-                log.info("device chosen", device=self.device, wanted=self._settings.model_device)
+                if self._settings.model_device == "auto":
+                    log.info("device chosen", device=self.device)
             before = memory.taken(self.device)
             with devices.keep_threads(self._settings.model_threads):
                 model = self._loaded(slot, self.device)

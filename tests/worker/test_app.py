@@ -78,6 +78,7 @@ async def look(tmp_path: Path, **settings: Any) -> None:
     await check_machine(Settings(_env_file=None, model_cache_dir=tmp_path, **settings), AI)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "darwin", reason="there it may be")
 async def test_a_device_that_is_asked_for_and_not_there_stops_the_worker_at_start(tmp_path: Path) -> None:
     with pytest.raises(StartupError, match=r"MODEL_DEVICE=mps, but torch .* sees no such device"):

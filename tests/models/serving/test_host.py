@@ -571,7 +571,17 @@ async def test_metrics_start_empty(tmp_path: Path) -> None:
         assert await models.metrics() == {"parrot-1": ModelMetrics()}
 
 
-# A device that fails
+# The device
+
+
+@pytest.mark.parametrize(("wanted", "said"), [("auto", 1), ("cpu", 0)])
+async def test_the_device_that_auto_chose_is_said_once(tmp_path: Path, wanted: str, said: int) -> None:
+    async with opened(tmp_path, settings={"model_device": wanted}) as models:
+        with capture_logs() as logs:
+            await models.run(PARROT, Parrot.say, "x")
+            await models.run(WITNESS, Witness.thread, None)
+            await models.close()
+    assert [entry["event"] for entry in logs].count("device chosen") == said
 
 
 async def test_a_driver_that_failed_is_not_the_inputs_fault_and_a_new_process_finds_it_again(
@@ -579,10 +589,10 @@ async def test_a_driver_that_failed_is_not_the_inputs_fault_and_a_new_process_fi
 ) -> None:
     async with opened(tmp_path) as models:
         assert (await models.run(PARROT, Parrot.say, "hello")).value == "hello"
-        [host] = psutil.Process().children()
+        first = models.pid
         with pytest.raises(DeviceUnavailable, match="unspecified launch failure"):
             await models.run(PARROT, Parrot.say, "driver")
         assert (await models.run(PARROT, Parrot.say, "again")).value == "again"
-        await until(lambda: not host.is_running() or host.status() == psutil.STATUS_ZOMBIE)
+        await until(lambda: models.pid is None)
         assert (await models.run(PARROT, Parrot.say, "back")).value == "back"
-        assert host not in psutil.Process().children()
+        assert models.pid != first
