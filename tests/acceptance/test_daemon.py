@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -127,3 +129,14 @@ def test_a_second_worker_of_the_same_name_is_refused(
     assert second.wait(timeout=30) == 2
     assert "a worker named twin runs on this machine already" in (tmp_path / "worker-1.log").read_text()
     assert first.poll() is None
+
+
+def test_a_worker_whose_device_is_not_there_ends_before_it_claims(
+    library: Library, start_worker: Start, tmp_path: Path
+) -> None:
+    asset_id = library.add(jpeg())
+    device = "cuda" if sys.platform == "darwin" else "mps"
+    process = start_worker(LANES="image=8,ai=1", MODEL_DEVICE=device, MODEL_CACHE_DIR=str(tmp_path))
+    assert process.wait(timeout=120) == 2
+    assert f"MODEL_DEVICE={device}, but torch" in (tmp_path / "worker-0.log").read_text()
+    assert library.job(asset_id)["status"] == "pending"

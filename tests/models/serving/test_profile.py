@@ -108,6 +108,24 @@ def test_a_spare_model_comes_before_the_free_one_and_is_asked_for_like_the_best(
     assert chosen(tmp_path / "alone", specs[0], specs[3], status=200, **free)[0] == {"embed": "spare-embed"}
 
 
+@pytest.mark.parametrize(("licences", "model"), [(("free",), "d_fine"), (("free", "copyleft"), "yolov8")])
+def test_objects_are_found_by_d_fine_where_copyleft_is_refused(
+    tmp_path: Path, licences: tuple[str, ...], model: str
+) -> None:
+    pytest.importorskip("transformers")
+    pytest.importorskip("ultralytics")
+    catalog = [spec for spec in discover() if spec.task.name == "objects"]
+    settings = ModelSettings(
+        _env_file=None, model_cache_dir=tmp_path, model_licences=licences, model_downloads=False
+    )
+    for spec in catalog:
+        for file in spec.select(settings).files:
+            path = tmp_path / file.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    assert select(catalog, "objects", resolved(settings))[0].name == model
+
+
 def test_without_a_free_model_that_can_run_the_reference_stays_and_says_what_it_lacks(tmp_path: Path) -> None:
     assert chosen(tmp_path, best(), spec(EMBED, "free", packages=("no_such_package",)))[0] == {
         "embed": "best-embed"
