@@ -1,4 +1,4 @@
-"""Objects of the 80 classes of COCO, by D-FINE-S: as good as YOLOv8m with a third of its weights, and free.
+"""Objects of the 80 classes of COCO, by D-FINE-S: as good as YOLOv8m, with two fifths of its weights; free.
 
 The network looks at a picture squeezed into a square and answers 300 boxes that need no suppression. As a
 graph it needs no torch. Which backend runs it, fastest first:
@@ -8,6 +8,9 @@ graph it needs no torch. Which backend runs it, fastest first:
 | processor with AVX-512 | openvino, onnxruntime, torch |
 | other processor | onnxruntime, openvino, torch |
 | cuda, mps | torch |
+
+A process takes 310 MB at most with it on ONNX Runtime and 400 on OpenVINO; with YOLOv8m, whose steps around
+the network are torch's, 640 to 700.
 """
 
 from __future__ import annotations
