@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from models.coco import CLASSES
 from models.frame import Frame
 from models.results import Box, DetectedObject
+from models.suppression import distinct
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,7 +62,7 @@ def decode(
     limits = [frame.width, frame.height] * 2
     corners = np.stack([x - left, y - top, x + right, y + bottom], axis=1) / scale
     corners = corners.clip(0, limits).astype(np.float64)
-    kept = _distinct(corners, classes)[:MOST_OBJECTS]
+    kept = distinct(corners, OVERLAP, classes)[:MOST_OBJECTS]
     return [
         _object(int(classes[i]), float(likely[i]), (corners[i] / limits).tolist())
         for i in kept
@@ -80,23 +81,6 @@ def _peaks(scores: Floats, threshold: float) -> tuple[npt.NDArray[np.intp], ...]
     )
     peak = scores[classes, rows, columns] == around
     return classes[peak], rows[peak], columns[peak]
-
-
-def _distinct(corners: npt.NDArray[np.float64], classes: npt.NDArray[np.intp]) -> list[int]:
-    """The indices of boxes, best first, that share little with any better one of their class."""
-    import numpy as np
-
-    kept: list[int] = []
-    areas = (corners[:, 2:] - corners[:, :2]).prod(axis=1)
-    for i, box in enumerate(corners):
-        same = [j for j in kept if classes[j] == classes[i]]
-        others = corners[same]
-        shared = (
-            (np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])).clip(0).prod(axis=1)
-        )
-        if not (shared > OVERLAP * (areas[i] + areas[same] - shared)).any():
-            kept.append(i)
-    return kept
 
 
 def _object(number: int, score: float, corners: list[float]) -> DetectedObject:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from models.backends.writing import GraphWriter
 from models.catalog.dlib_faces.shared_object import read_arrays
 from models.errors import BadWeights
+from models.suppression import distinct
 
 if TYPE_CHECKING:
     import numpy as np
@@ -170,7 +171,7 @@ def decode(outputs: Mapping[str, npt.NDArray[Any]], threshold: float) -> FoundFa
     parts = [_decode_level(outputs, stride, threshold) for stride in STRIDES]
     boxes, scores, points = (np.concatenate(part) for part in zip(*parts, strict=True))
     order = np.argsort(-scores, kind="stable")
-    kept = _distinct(boxes[order])
+    kept = distinct(boxes[order], OVERLAP)
     order = order[kept]
     return FoundFaces(boxes[order], scores[order], points[order])
 
@@ -192,19 +193,3 @@ def _decode_level(
         scores[rows, columns],
         (corner[:, None] + points) * stride,
     )
-
-
-def _distinct(boxes: Floats) -> list[int]:
-    """The indices of boxes, best first, that share little with any better one."""
-    import numpy as np
-
-    kept: list[int] = []
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    for i, box in enumerate(boxes):
-        others = boxes[kept]
-        shared = (
-            (np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])).clip(0).prod(axis=1)
-        )
-        if not (shared > OVERLAP * (areas[i] + areas[kept] - shared)).any():
-            kept.append(i)
-    return kept

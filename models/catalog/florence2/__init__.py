@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from PIL import Image
 
+from models.backends.captioning import Deadline, dtype_of
 from models.backends.exports import (
     NotExportable,
     exported,
@@ -37,7 +38,6 @@ from models.backends.graphs import GraphRuntime, Session, open_graph
 from models.backends.pretrained import load_network, load_processor
 from models.backends.ways import Precision, Way, build_first
 from models.backends.widening import detach_from_file, widen_while_used
-from models.backends.captioning import Deadline, dtype_of
 from models.catalog.florence2.variants import select
 from models.errors import BadWeights
 from models.machine import memory

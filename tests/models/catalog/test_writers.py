@@ -48,8 +48,8 @@ def captioner(cache: Path, module: ModuleType, **values: Any) -> Captioner:
 
 @pytest.fixture(autouse=True)
 def _few_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "MOST_TOKENS", dict.fromkeys(("brief", "medium", "detailed"), TOKENS))
-    monkeypatch.setattr(writing, "has_bf16", lambda: False)
+    monkeypatch.setattr(captioning, "MOST_TOKENS", dict.fromkeys(("brief", "medium", "detailed"), TOKENS))
+    monkeypatch.setattr(captioning, "has_bf16", lambda: False)
 
 
 @WRITERS
