@@ -235,13 +235,13 @@ async def check_dimensions(
     """
     columns = await connection.rpc("vector_dimensions", within=math.inf)
     for operation in found_out:
-        task, table = operation.task, operation.vectors_in
-        if task is None or table is None:
+        if operation.task is None:
             continue
         try:
-            _, variant = select(catalog.discover(), task.name, settings)
+            _, variant = select(catalog.discover(), operation.task.name, settings)
         except ModelError as error:
             raise StartupError(f"{error.code}: {error}") from None
+        table = operation.vectors_in
         if table in columns and not fits(variant.dimension, columns[table]):
             raise StartupError(
                 f"dimension_mismatch: {variant.version} makes vectors of {variant.dimension} numbers, and "

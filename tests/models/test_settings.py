@@ -42,8 +42,6 @@ def test_the_cache_may_be_below_the_home(tmp_path: Path, monkeypatch: pytest.Mon
         ("MODEL_TTL", "-1"),
         ("MODEL_THREADS", "0"),
         ("OBJECT_THRESHOLD", "1"),
-        ("OBJECTS_MODEL", "yolov9"),
-        ("FACES_MODEL", "any"),
         ("CAPTION_SECONDS", "nan"),
     ],
 )

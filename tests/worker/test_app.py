@@ -53,6 +53,8 @@ async def test_shorter_vectors_fit_the_column_that_they_are_made_as_long_as() ->
 async def test_a_model_that_nobody_knows_is_refused_with_a_word() -> None:
     with pytest.raises(StartupError, match="unknown_model: FACE_PACK=nobody"):
         await check(Project(image_embeddings=512, face_embeddings=512), face_pack="nobody")
+    with pytest.raises(StartupError, match="unknown_model: OBJECTS_MODEL=yolov9 is none of"):
+        await check(Project(), objects_model="yolov9")
 
 
 async def test_a_worker_that_starts_during_an_outage_waits_for_its_end() -> None:
