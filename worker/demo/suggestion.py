@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from models.errors import ModelError
 from models.serving.remote import RemoteModels
@@ -31,21 +30,29 @@ class Suggestion:
     """Of the files, in that order."""
 
 
-def sentence_for(tags: Iterable[str]) -> str | None:
-    """What to search for, given the name of each thing in each photo; None where nothing was recognised.
+def sentence_for(things: Iterable[Mapping[str, Any]]) -> str | None:
+    """What to search for, given the rows of detected objects; None where nothing was recognised.
 
-    It is the thing that most photos show, people aside; of several the first in the alphabet.
+    It is what most photos show, people aside; of several, what fills most of a photo for sure.
     """
-    counts = Counter(tags)
-    ranked = sorted(counts, key=lambda tag: (tag in DULL, -counts[tag], tag))
-    if not ranked:
+    photos: dict[str, set[str]] = {}
+    clearest: dict[str, float] = {}
+    for thing in things:
+        name, box = thing["object_class"], thing["bounding_box"]
+        photos.setdefault(name, set()).add(thing["asset_id"])
+        clear = thing["confidence"] * box["width"] * box["height"]
+        clearest[name] = max(clear, clearest.get(name, 0.0))
+    if not photos:
         return None
-    return f"{'an' if ranked[0][0] in 'aeiou' else 'a'} {ranked[0]}"
+    best = min(photos, key=lambda name: (name in DULL, -len(photos[name]), -clearest[name], name))
+    return f"{'an' if best[0] in 'aeiou' else 'a'} {best}"
 
 
-async def suggest(connection: Connection, settings: Settings, tags: Iterable[str]) -> Suggestion | None:
+async def suggest(
+    connection: Connection, settings: Settings, things: Iterable[Mapping[str, Any]]
+) -> Suggestion | None:
     """A search and what it finds; None where nothing was recognised, or nothing can be searched for."""
-    sentence = sentence_for(tags)
+    sentence = sentence_for(things)
     if sentence is None:
         return None
     models = RemoteModels(settings)

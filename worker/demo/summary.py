@@ -45,9 +45,9 @@ async def summarize(connection: Connection, files: Files, info: StackInfo, setti
     store = Store(connection)
     derived = [row async for row in store.every("derived_assets", "id,user_id,asset_id,kind,key")]
     tags = [row async for row in store.every("asset_tags", "id,asset_id,tag_type,tag_value")]
-    suggestion = await suggest(
-        connection, settings, [row["tag_value"] for row in tags if row["tag_type"] == "object"]
-    )
+    columns = "id,asset_id,object_class,confidence,bounding_box"
+    things = [row async for row in store.every("detected_objects", columns)]
+    suggestion = await suggest(connection, settings, things)
     photos = await photos_of(store, tags)
     sheet = await write_contact_sheet(info.home / "contact-sheet", files, derived, photos, suggestion)
     jobs = [

@@ -13,19 +13,25 @@ from worker.demo.suggestion import sentence_for, suggest
 from worker.library.search import Match
 
 
+def thing(name: str, photo: str = "a", side: float = 0.5) -> dict[str, Any]:
+    box = {"x": 0.0, "y": 0.0, "width": side, "height": side}
+    return {"asset_id": photo, "object_class": name, "confidence": 0.8, "bounding_box": box}
+
+
 @pytest.mark.parametrize(
-    ("tags", "sentence"),
+    ("things", "sentence"),
     [
         ([], None),
-        (["person", "person", "dog"], "a dog"),
-        (["person"], "a person"),
-        (["bus", "bus", "cat"], "a bus"),
-        (["cat", "bus"], "a bus"),
-        (["umbrella"], "an umbrella"),
+        ([thing("person", "a"), thing("person", "b"), thing("dog")], "a dog"),
+        ([thing("person")], "a person"),
+        ([thing("cat", side=0.9), thing("bus", "a"), thing("bus", "b")], "a bus"),
+        ([thing("bowl", "a"), thing("bowl", "a"), thing("zebra", side=0.9)], "a zebra"),  # bowls of one photo
+        ([thing("cat"), thing("bus")], "a bus"),
+        ([thing("umbrella")], "an umbrella"),
     ],
 )
-def test_it_is_what_most_photos_show(tags: list[str], sentence: str | None) -> None:
-    assert sentence_for(tags) == sentence
+def test_it_is_what_most_photos_show(things: list[dict[str, Any]], sentence: str | None) -> None:
+    assert sentence_for(things) == sentence
 
 
 @pytest.fixture
@@ -55,7 +61,7 @@ async def test_the_answer_is_the_best_three(models: list[str], monkeypatch: pyte
 
     monkeypatch.setattr(suggestion, "search", search)
     nothing: Any = None
-    found = await suggest(nothing, nothing, ["dog"])
+    found = await suggest(nothing, nothing, [thing("dog")])
     assert found == suggestion.Suggestion(sentence="a dog", found=["a", "b"], names=["dog.jpg", "u/b.jpg"])
     assert models == ["made", "closed"]
 
@@ -69,7 +75,7 @@ async def test_without_a_model_nothing_is_suggested(
 
     monkeypatch.setattr(suggestion, "search", search)
     nothing: Any = None
-    assert await suggest(nothing, nothing, ["dog"]) is None
+    assert await suggest(nothing, nothing, [thing("dog")]) is None
     assert models == ["made", "closed"]
 
 
