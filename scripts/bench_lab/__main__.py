@@ -13,7 +13,18 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from scripts.bench_lab import claims, decoding, fairness, images, latency, loop, memory, noop, thumbnails
+from scripts.bench_lab import (
+    claims,
+    decoding,
+    fairness,
+    images,
+    latency,
+    loop,
+    memory,
+    noop,
+    profiles,
+    thumbnails,
+)
 from scripts.bench_lab.lab import Lab, lab_at
 from scripts.bench_lab.measure import Measure
 from scripts.bench_lab.report import as_json, show
@@ -21,6 +32,7 @@ from scripts.bench_lab.report import as_json, show
 SECTIONS: dict[str, Callable[[Lab], list[Measure]]] = {
     "thumbnails": thumbnails.measure,
     "images": images.measure,
+    "profiles": profiles.measure,
     "noop": noop.measure,
     "latency": latency.measure,
     "claims": claims.measure,
@@ -38,7 +50,7 @@ SECTIONS: dict[str, Callable[[Lab], list[Measure]]] = {
 def main(sections: Sequence[str], wants_json: bool, quick: bool) -> None:
     """Measure the SECTIONs; all of them without any.
 
-    thumbnails, images, noop, latency, claims, fairness, loop, decoding, memory
+    thumbnails, images, profiles, noop, latency, claims, fairness, loop, decoding, memory
 
     Ratios are of things measured in turns in one run, so that they hold on any machine; nothing fails when a
     goal is missed.

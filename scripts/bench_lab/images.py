@@ -96,7 +96,7 @@ def loads_for(lab: Lab) -> list[Load]:
 
 def measure(lab: Lab) -> list[Measure]:
     loads = loads_for(lab)
-    _make_models(lab)
+    make_models(lab)
     lab.tell("drawing and uploading photos")
     size = SMALL if lab.quick else TWELVE_MEGAPIXELS
     most = max(load.photos for load in loads)
@@ -127,7 +127,7 @@ def measure(lab: Lab) -> list[Measure]:
     return [*measures, *_with_easyocr(lab, settings, user, loads[1], rates[loads[1].name].plain)]
 
 
-def _make_models(lab: Lab) -> None:
+def make_models(lab: Lab) -> None:
     """Raises RuntimeError when they could not be made."""
     lab.tell("writing seeded models, unless they are there")
     size = [] if lab.quick else ["--full"]

@@ -112,6 +112,8 @@ def weights(request: pytest.FixtureRequest, tmp_path: Path) -> Weights:
     trust(folder, folder / "yolo" / "yolov8n.pt")  # not the very file that the catalog knows
     return Weights(
         settings={
+            # With `auto` a worker asks at its start whether the hub has what other operations would need.
+            "MODEL_PROFILE": "best",
             "MODEL_CACHE_DIR": str(folder),
             "YOLO_SIZE": "n",
             "FACE_PACK": "mini_sc",
