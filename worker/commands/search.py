@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -59,13 +60,13 @@ async def find(settings: Settings, query: str, limit: int) -> dict[str, Any]:
     """
     chosen = await asyncio.to_thread(resolved, settings)
     try:
-        try:
-            return await _find(chosen, query, limit)
-        except NotFound:
-            if settings.model_profile != "auto" or chosen.embed_model:
-                raise
-            return await _find(settings.model_copy(update={"model_profile": "free"}), query, limit)
-    except (ModelError, NotFound) as error:
+        return await _find(chosen, query, limit)
+    except NotFound as error:
+        if settings.model_profile == "auto" and not chosen.embed_model:
+            with suppress(ModelError, NotFound):
+                return await _find(settings.model_copy(update={"model_profile": "free"}), query, limit)
+        raise CommandFailed(f"{error.code}: {error}") from None
+    except ModelError as error:
         raise CommandFailed(f"{error.code}: {error}") from None
 
 
