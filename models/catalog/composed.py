@@ -20,6 +20,8 @@ IRREGULAR: Final = {"person": "people", "mouse": "mice", "knife": "knives", "she
 PAIRS: Final = ("scissors", "skis")
 """Names that are plural for one thing."""
 HISSING: Final = ("s", "x", "ch", "sh")
+LEAST_LETTERS: Final = 3
+"""Of text that is quoted: what is shorter is seldom text."""
 LONGEST_TEXT: Final = 200
 """Characters of the picture's text that a description quotes."""
 THIRD: Final = 1 / 3
@@ -62,7 +64,7 @@ def compose(seen: Seen, level: str) -> str:
     counts["person"] = max(counts["person"], seen.faces)
     things = [counted(name, number) for name, number in counts.most_common() if number]
     sentences = [f"{sentence_of(things)}." if things else "Nothing in it was recognised."]
-    if level != "brief" and seen.text:
+    if level != "brief" and sum(letter.isalnum() for letter in seen.text) >= LEAST_LETTERS:
         sentences.append(f"It reads: “{_cut(seen.text)}”.")
     if level == "detailed":
         sentences += [f"{_capital(counted(thing.name, 1))} is {place(thing.box)}." for thing in seen.objects]

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageOps
 
+KNOWN = ("astronaut", "camera", "chelsea", "clock_motion", "coffee", "coins", "motorcycle_left", "page")
+"""Names of PNG files in them that are photos, among many that are not."""
 PACKAGES = ("skimage", "sklearn", "ultralytics", "scipy", "matplotlib", "insightface")
 """Installed packages that carry photos, if they are there."""
 MOST_FOUND = 20
@@ -33,8 +35,8 @@ def write_samples(folder: Path) -> Path:
     if done.exists():
         return folder
     folder.mkdir(parents=True, exist_ok=True)
-    for number, photo in enumerate(_found_photos()):
-        (folder / f"found-{number:02d}{photo.suffix.lower()}").write_bytes(photo.read_bytes())
+    for photo in _found_photos():
+        (folder / f"{photo.stem}{photo.suffix.lower()}").write_bytes(photo.read_bytes())
     _draw_all(folder)
     done.touch()
     return folder
@@ -45,7 +47,8 @@ def _found_photos() -> list[Path]:
     for package in PACKAGES:
         spec = importlib.util.find_spec(package)
         for root in spec.submodule_search_locations or [] if spec else []:
-            photos += sorted(Path(root).rglob("*.jpg"))
+            found = Path(root).rglob("*.[jp][pn]g")
+            photos += sorted(photo for photo in found if photo.suffix == ".jpg" or photo.stem in KNOWN)
     return [photo for photo in photos if _is_big_enough(photo)][:MOST_FOUND]
 
 
@@ -63,7 +66,7 @@ def _draw_all(folder: Path) -> None:
     for colour, corners in SHAPES.items():
         plain = Image.new("RGB", (800, 600), "gainsboro")
         ImageDraw.Draw(plain).regular_polygon((400, 300, 220), corners, fill=colour)
-        plain.save(folder / f"{colour}.png")
+        plain.save(folder / f"shape-{colour}.png")
     for orientation, degrees in TURNED_BACK.items():
         exif = Image.Exif()
         exif[EXIF_ORIENTATION] = orientation

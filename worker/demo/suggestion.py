@@ -15,6 +15,10 @@ from worker.settings import Settings
 
 BEST: Final = 3
 """Photos shown as the answer."""
+CERTAIN: Final = 0.5
+"""Least score of a thing that is searched for."""
+MOST_TRIED: Final = 8
+"""Searches, before none is suggested."""
 DULL: Final = ("person",)
 """What too many photos show for a search to be worth a look."""
 
@@ -30,40 +34,42 @@ class Suggestion:
     """Of the files, in that order."""
 
 
-def sentence_for(things: Iterable[Mapping[str, Any]]) -> str | None:
-    """What to search for, given the rows of detected objects; None where nothing was recognised.
+def candidates(things: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Names of things to search for, given the rows of detected objects, the best first; people are not.
 
-    It is what most photos show, people aside; of several, what fills most of a photo for sure.
+    Best is what most photos show for sure; of several, what fills most of a photo.
     """
     photos: dict[str, set[str]] = {}
     clearest: dict[str, float] = {}
     for thing in things:
         name, box = thing["object_class"], thing["bounding_box"]
+        if name in DULL or thing["confidence"] < CERTAIN:
+            continue
         photos.setdefault(name, set()).add(thing["asset_id"])
         clear = thing["confidence"] * box["width"] * box["height"]
         clearest[name] = max(clear, clearest.get(name, 0.0))
-    if not photos:
-        return None
-    best = min(photos, key=lambda name: (name in DULL, -len(photos[name]), -clearest[name], name))
-    return f"{'an' if best[0] in 'aeiou' else 'a'} {best}"
+    return sorted(photos, key=lambda name: (-len(photos[name]), -clearest[name], name))
 
 
 async def suggest(
     connection: Connection, settings: Settings, things: Iterable[Mapping[str, Any]]
 ) -> Suggestion | None:
-    """A search and what it finds; None where nothing was recognised, or nothing can be searched for."""
-    sentence = sentence_for(things)
-    if sentence is None:
-        return None
+    """A search whose first answer shows what it asks for, as the detector saw it; None if there is none."""
+    rows = list(things)
     models = RemoteModels(settings)
     try:
-        _, matches = await search(connection, models, sentence, BEST)
+        for name in candidates(rows)[:MOST_TRIED]:
+            sentence = f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+            _, matches = await search(connection, models, sentence, BEST)
+            showing = {row["asset_id"] for row in rows if row["object_class"] == name}
+            if matches[0].asset_id in showing:
+                return Suggestion(
+                    sentence=sentence,
+                    found=[match.asset_id for match in matches],
+                    names=[match.file_name or match.path or match.asset_id for match in matches],
+                )
     except (ModelError, JobError):
         return None
     finally:
         await models.close()
-    return Suggestion(
-        sentence=sentence,
-        found=[match.asset_id for match in matches],
-        names=[match.file_name or match.path or match.asset_id for match in matches],
-    )
+    return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from models.errors import ModelError
 from models.results import Seen
@@ -25,6 +25,8 @@ from worker.core.job import Replace
 from worker.operations.operation import Finding, Operation, SharedPicture, provenance
 
 T = TypeVar("T")
+LEGIBLE: Final = 0.8
+"""Least score of text that a description quotes."""
 
 
 async def describe(picture: SharedPicture, context: Context) -> Finding:
@@ -60,7 +62,8 @@ async def see(picture: SharedPicture, context: Context) -> Seen:
     reading = None
     if picture.level != "brief":
         reading = await _said(picture.ask(context, OCR, TextReader.read), None)
-    return Seen(objects=objects, faces=len(faces), text=reading.text if reading else "")
+    lines = [region.text for region in reading.regions if region.score >= LEGIBLE] if reading else []
+    return Seen(objects=objects, faces=len(faces), text=" ".join(lines))
 
 
 async def _said(asking: Coroutine[Any, Any, ModelAnswer[Any]], otherwise: T) -> Any | T:

@@ -9,29 +9,31 @@ import pytest
 from models.errors import WeightsMissing
 from worker.core.errors import NotFound
 from worker.demo import suggestion
-from worker.demo.suggestion import sentence_for, suggest
+from worker.demo.suggestion import candidates, suggest
 from worker.library.search import Match
 
 
-def thing(name: str, photo: str = "a", side: float = 0.5) -> dict[str, Any]:
+def thing(name: str, photo: str = "a", side: float = 0.5, score: float = 0.8) -> dict[str, Any]:
     box = {"x": 0.0, "y": 0.0, "width": side, "height": side}
-    return {"asset_id": photo, "object_class": name, "confidence": 0.8, "bounding_box": box}
+    return {"asset_id": photo, "object_class": name, "confidence": score, "bounding_box": box}
 
 
 @pytest.mark.parametrize(
-    ("things", "sentence"),
+    ("things", "names"),
     [
-        ([], None),
-        ([thing("person", "a"), thing("person", "b"), thing("dog")], "a dog"),
-        ([thing("person")], "a person"),
-        ([thing("cat", side=0.9), thing("bus", "a"), thing("bus", "b")], "a bus"),
-        ([thing("bowl", "a"), thing("bowl", "a"), thing("zebra", side=0.9)], "a zebra"),  # bowls of one photo
-        ([thing("cat"), thing("bus")], "a bus"),
-        ([thing("umbrella")], "an umbrella"),
+        ([], []),
+        ([thing("person", "a"), thing("person", "b"), thing("dog")], ["dog"]),
+        ([thing("cat", side=0.9), thing("bus", "a"), thing("bus", "b")], ["bus", "cat"]),
+        (
+            [thing("bowl", "a"), thing("bowl", "a"), thing("zebra", side=0.9)],
+            ["zebra", "bowl"],
+        ),  # one photo's
+        ([thing("cat"), thing("bus")], ["bus", "cat"]),
+        ([thing("frisbee", score=0.4)], []),
     ],
 )
-def test_it_is_what_most_photos_show(things: list[dict[str, Any]], sentence: str | None) -> None:
-    assert sentence_for(things) == sentence
+def test_first_comes_what_most_photos_show(things: list[dict[str, Any]], names: list[str]) -> None:
+    assert candidates(things) == names
 
 
 @pytest.fixture
@@ -50,19 +52,40 @@ def models(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return told
 
 
-async def test_the_answer_is_the_best_three(models: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    async def search(*asked: Any) -> Any:
-        assert asked[2:] == ("a dog", 3)
+def answering(**first: str) -> Any:
+    """A search that finds, for each thing, the photo of that id first."""
+
+    async def search(_connection: Any, _models: Any, sentence: str, count: int) -> Any:
+        assert count == suggestion.BEST
+        best = first[sentence.split()[-1]]
         matches = [
-            Match(rank=1, similarity=0.5, asset_id="a", path="u/a.jpg", file_name="dog.jpg"),
-            Match(rank=2, similarity=0.4, asset_id="b", path="u/b.jpg", file_name=None),
+            Match(rank=1, similarity=0.5, asset_id=best, path="u/1.jpg", file_name=f"{best}.jpg"),
+            Match(rank=2, similarity=0.4, asset_id="other", path="u/b.jpg", file_name=None),
         ]
         return "conse-1", matches
 
-    monkeypatch.setattr(suggestion, "search", search)
+    return search
+
+
+async def test_what_is_suggested_finds_what_it_asks_for(
+    models: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suggestion, "search", answering(frisbee="stars", umbrella="rain"))
     nothing: Any = None
-    found = await suggest(nothing, nothing, [thing("dog")])
-    assert found == suggestion.Suggestion(sentence="a dog", found=["a", "b"], names=["dog.jpg", "u/b.jpg"])
+    things = [thing("frisbee", "sun", side=0.9), thing("umbrella", "rain")]
+    found = await suggest(nothing, nothing, things)
+    assert found == suggestion.Suggestion(
+        sentence="an umbrella", found=["rain", "other"], names=["rain.jpg", "u/b.jpg"]
+    )
+    assert models == ["made", "closed"]
+
+
+async def test_nothing_is_suggested_where_searches_find_something_else(
+    models: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suggestion, "search", answering(frisbee="stars"))
+    nothing: Any = None
+    assert await suggest(nothing, nothing, [thing("frisbee", "sun")]) is None
     assert models == ["made", "closed"]
 
 
@@ -77,9 +100,3 @@ async def test_without_a_model_nothing_is_suggested(
     nothing: Any = None
     assert await suggest(nothing, nothing, [thing("dog")]) is None
     assert models == ["made", "closed"]
-
-
-async def test_no_model_is_started_for_nothing(models: list[str]) -> None:
-    nothing: Any = None
-    assert await suggest(nothing, nothing, []) is None
-    assert models == []

@@ -20,7 +20,10 @@ from worker.testing import FakeModels
 
 BOX = Box(x=0.1, y=0.2, width=0.3, height=0.4)
 DOG = DetectedObject(name="dog", class_id=16, score=0.9, box=BOX)
-READING = Reading(regions=(TextRegion(text="EXIT", score=0.9, box=BOX),), languages=("en",))
+READING = Reading(
+    regions=(TextRegion(text="EXIT", score=0.9, box=BOX), TextRegion(text="E?IT", score=0.6, box=BOX)),
+    languages=("en",),
+)
 
 
 class Composing(FakeModels):
