@@ -15,8 +15,9 @@ from pathlib import Path
 
 from scripts.bench_lab.images import MODELS, make_models
 from scripts.bench_lab.lab import Lab
+from scripts.bench_lab.marks import draw_marks
 from scripts.bench_lab.measure import Measure
-from scripts.bench_lab.photos import draw_marks, write_photos
+from scripts.bench_lab.photos import write_photos
 
 PHOTO: tuple[int, int] = (1600, 1200)
 ROUNDS = 3
