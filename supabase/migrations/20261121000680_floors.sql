@@ -188,7 +188,8 @@ begin
 end;
 $$;
 
--- Keeps the rule for a pending job that was put into another line, or further back in its own.
+-- Keeps the rule for a job that was put into another line, or further back in its own. A job that was set running
+-- is kizu.take's, or kizu.record_job_event's.
 create function kizu.change_line()
 returns trigger
 language plpgsql
@@ -196,7 +197,9 @@ security definer
 set search_path = ''
 as $$
 begin
-  if not new.suspect
+  if new.status = 'processing' then
+    perform kizu.enter_line(new.job_type, -1, new.picked_up_at);
+  elsif not new.suspect
      and (old.status <> 'pending' or old.suspect or old.job_type <> new.job_type or old.priority <> new.priority
           or old.run_at > new.run_at) then
     perform kizu.enter_line(new.job_type, new.priority, new.run_at);

@@ -126,9 +126,10 @@ begin
   $ddl$, p_name);
   execute format($ddl$
     create trigger jobs_change_lines
-      after update of status, suspect, job_type, priority, run_at on public.%I
+      after update of status, suspect, job_type, priority, run_at, picked_up_at on public.%I
       for each row
-      when (new.status = 'pending') -- and no more: it is read anew for each statement, that is for each job settled
+      -- And no more: it is read anew for each statement, that is for each job settled.
+      when (new.status = 'pending' or (new.status = 'processing' and old.status = 'processing'))
       execute function kizu.change_line()
   $ddl$, p_name);
   execute format($ddl$

@@ -129,6 +129,23 @@ def test_writer_with_one_snapshot_cannot_see_a_raised_floor_and_adds_its_own(
     assert queue.take(kind)["id"] == late
 
 
+@pytest.mark.parametrize("change", ["job_type = %(other)s", "picked_up_at = picked_up_at - interval '1 day'"])
+def test_running_job_that_is_moved_by_hand_is_rescued_when_its_worker_is_lost(
+    queue: Queue, change: str
+) -> None:
+    kind, other, user = queue.kind(), queue.kind(), queue.user()
+    enqueue_at(queue, kind, user, "-1 hour")
+    job = queue.take(kind)
+    with queue.acting("service_role"):
+        queue.db.execute(
+            f"update ai_processing_jobs set {change} where id = %(id)s", {"other": other, "id": job["id"]}
+        )
+    assert_rule_holds(queue, kind, other)
+    queue.expire(job)
+    queue.claim([kind, other], 0)
+    assert queue.row(job)["status"] == "pending"
+
+
 def test_claim_with_one_snapshot_raises_nothing(queue: Queue) -> None:
     kind, user = queue.kind(), queue.user()
     enqueue_at(queue, kind, user, "-2 hours")
