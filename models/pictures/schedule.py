@@ -35,7 +35,8 @@ class Schedule:
 
     Work is large by its time or by its memory. At most half of the threads do large work at once, and one
     always stays for other work, an additional one if need be. All large work together is promised half of
-    the memory; what needs more than that runs while no other large work does.
+    the memory; what needs more than that runs while no other large work does. None of it begins before some
+    that came earlier and has waited too long.
 
     Of what fits goes first: who waited too long; what takes no time to speak of, since finished pictures
     leave memory by it; what somebody waits for; the lane that has the least running, then the one served
@@ -79,13 +80,13 @@ class Schedule:
     def next(self) -> Request | None:
         """Admit one, whose `end` is to be told; None while nothing that waits fits."""
         running = Counter(request.lane for request in self.running)
-        fitting = [request for request in self.waiting if self._fits(request)]
+        late = self._clock() - PATIENCE_SECONDS
+        fitting = self._fitting(late)
         if not fitting:
             return None
-        late = self._clock() - PATIENCE_SECONDS
 
         def order(request: Request) -> tuple[float, ...]:
-            if request.since <= late or request.passed >= MOST_PASSED:
+            if _has_waited(request, late):
                 return (0, request.number)
             return (
                 1,
@@ -106,6 +107,17 @@ class Schedule:
         self.running[chosen] = None
         return chosen
 
+    def _fitting(self, late: float) -> list[Request]:
+        """Those that may go now: no other large work goes before some that has waited too long for memory."""
+        fitting, held = [], False
+        for request in self.waiting:  # in the order in which they came
+            if self._fits(request):
+                if not (held and self.is_large(request.demand)):
+                    fitting.append(request)
+            elif self.is_large(request.demand) and _has_waited(request, late):
+                held = True
+        return fitting
+
     def is_large(self, demand: Demand) -> bool:
         return demand.pixels > LARGE_PIXELS or demand.bytes > self._small_bytes
 
@@ -119,3 +131,8 @@ class Schedule:
             and len(large) < self._most_large
             and (not large or promised + request.demand.bytes <= self._pool)
         )
+
+
+def _has_waited(request: Request, late: float) -> bool:
+    """Whether it came by the time `late`, or was passed over too often since."""
+    return request.since <= late or request.passed >= MOST_PASSED

@@ -101,6 +101,24 @@ def test_two_lanes_take_turns_at_a_single_thread() -> None:
     assert lanes == ["image", "ai"] * 5
 
 
+@pytest.mark.parametrize("wait", [0.0, 1.0])
+def test_large_pictures_one_after_the_other_do_not_keep_a_larger_one_waiting(wait: float) -> None:
+    clock = Clock()
+    turns = schedule(4, 8 * GIGABYTE, clock)  # two large ones at once, in 4 GB
+    for _ in range(2):
+        turns.add("image", HUGE)
+    running = admitted(turns)
+    larger = turns.add("image", Demand(pixels=200_000_000, bytes=3 * GIGABYTE))
+    for _ in range(2 * MOST_PASSED):
+        clock.now += wait
+        turns.add("image", HUGE)
+        turns.end(running.pop(0))
+        running += admitted(turns)
+        if larger in running:
+            break
+    assert larger in running
+
+
 @pytest.mark.parametrize("threads", [1, 2, 4])
 def test_a_large_picture_is_passed_over_only_so_often(threads: int) -> None:
     turns = schedule(threads)
