@@ -69,7 +69,8 @@ def _configured(names: tuple[str, ...]) -> str:
 
 @cache
 def _by_pip() -> str:
-    return _asked([sys.executable, "-c", _PIP])
+    # Without -P it would run whatever lies in the working folder, such as one of photos, as `contextlib.py`.
+    return _asked([sys.executable, "-P", "-c", _PIP])
 
 
 @cache

@@ -81,6 +81,13 @@ def test_pip_says_where_it_goes_when_nobody_configured_it(monkeypatch: pytest.Mo
     assert f"(default {indexes.pypi()})" in " ".join(told.split())
 
 
+def test_what_lies_in_the_working_folder_is_not_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "contextlib.py").write_text("open('was-run', 'w').close()\nraise SystemExit\n")
+    monkeypatch.chdir(tmp_path)
+    assert indexes.pypi().startswith("https://")
+    assert not Path("was-run").exists()
+
+
 def test_npm_is_asked_before_deno(programs: Path) -> None:
     put(programs, "npm", f"{OWN}/")
     put(programs, "deno", said_by_deno(registry="https://other.example"))
