@@ -70,7 +70,7 @@ def read_note(path: Path) -> dict[str, Any]:
     """The JSON object in a note; empty where there is none, or a damaged one."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

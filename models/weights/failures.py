@@ -34,7 +34,7 @@ class FailureNote:
                 note["wanted"][path] == expected for path, expected in self.wanted.items()
             )
             error = (BadWeights if note["wrong"] else WeightsMissing)(str(note["why"]))
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, OverflowError):
             return None
         return error if recent and same else None
 

@@ -87,6 +87,8 @@ def test_a_whole_note_counts(note: FailureNote) -> None:
         "[1",
         '{"url": 1, "until": "soon"}',
         '{"until": 1e99}',
+        "[" * 100_000,
+        json.dumps({**WHOLE, "until": 10**400}),
         *(json.dumps({name: WHOLE[name] for name in WHOLE if name != lacking}) for lacking in WHOLE),
         json.dumps({**WHOLE, "until": "soon"}),
         json.dumps({**WHOLE, "wanted": None}),

@@ -60,7 +60,9 @@ def test_one_server_says_nothing_of_another(tmp_path: Path) -> None:
     assert not reach.answers(URL, tmp_path, Server(200).transport), "still known"
 
 
-@pytest.mark.parametrize("note", ["{", "[]", json.dumps({"hub.example": {"answers": 1, "at": "now"}})])
+@pytest.mark.parametrize(
+    "note", ["{", "[]", "[" * 100_000, json.dumps({"hub.example": {"answers": 1, "at": "now"}})]
+)
 def test_a_damaged_note_is_asked_over(tmp_path: Path, note: str) -> None:
     (tmp_path / reach.NOTE).write_text(note)
     assert reach.answers(URL, tmp_path, Server().transport)
