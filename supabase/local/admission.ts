@@ -29,6 +29,14 @@ export function serviceOf(path: string): Service | null {
 }
 
 /**
+ * Whether a path spells a letter or a digit by its code, which no client does: who looks at the path (here, what
+ * to guard) and who decodes it (lite, what to serve) would read two different ones.
+ */
+export function isDisguised(path: string): boolean {
+  return /%(?:3\d|[46][1-9a-f]|[57][\da])/i.test(path);
+}
+
+/**
  * The request with its body read, for whom it is from has been asked; or the refusal, in the spelling of
  * the service. Requests without a body are left to the service.
  */
@@ -167,7 +175,7 @@ function keyless(message: string, hint: string): Response {
   return Response.json({ message, hint }, { status: 401, headers: CORS });
 }
 
-function notFound(): Response {
+export function notFound(): Response {
   return new Response("404 Not Found", { status: 404, headers: CORS });
 }
 

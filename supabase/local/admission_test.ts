@@ -1,6 +1,6 @@
 import { deepStrictEqual as equal, strictEqual as same } from "node:assert";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
-import { admitted, MOST_BYTES } from "./admission.ts";
+import { admitted, isDisguised, MOST_BYTES } from "./admission.ts";
 import { Tokens } from "./tokens.ts";
 
 const SECRET = "s".repeat(32);
@@ -96,4 +96,13 @@ Deno.test("a call of REST that says how long it is goes on as it is, unread", as
   const refused = await sent("/rest/v1/rpc/x", long);
   same((refused.answer as Response).status, 413);
   equal(refused.seen, { asked: 0, cancelled: true });
+});
+
+Deno.test("a letter or a digit by its code is a disguise, and what keys of objects need is none", () => {
+  for (const one of ["%74oken", "%54oken", "v%31", "a/%7a", "%5A", "%6F"]) {
+    same(isDisguised(one), true);
+  }
+  for (const one of ["a%20b", "a%2Fb", "%C3%A4", "%40", "%5B", "%60", "%7B", "%3A", "100%"]) {
+    same(isDisguised(one), false);
+  }
 });

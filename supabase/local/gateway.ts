@@ -4,7 +4,7 @@
 import { databaseUrl, GatewayConnection } from "./database.ts";
 import postgres from "postgres";
 import { join } from "node:path";
-import { admitted, refusing } from "./admission.ts";
+import { admitted, isDisguised, notFound, refusing } from "./admission.ts";
 import { accessTokenHook } from "./config.ts";
 import { callFunction, loadFunctions } from "./functions.ts";
 import { counted, Failures } from "./guesses.ts";
@@ -73,6 +73,7 @@ async function route(
   info: Deno.ServeHandlerInfo<Deno.NetAddr>,
 ): Promise<Response> {
   const path = new URL(request.url).pathname;
+  if (isDisguised(path)) return await refusing(request, notFound());
   if (path === "/health") return Response.json({ instance: settings.instance });
   if (path.startsWith("/functions/v1/")) return callFunction(functions, tokens, request);
   if (path === "/auth/v1/.well-known/jwks.json") return keySet();

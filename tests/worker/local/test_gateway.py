@@ -291,6 +291,14 @@ def test_guesses_at_a_password_run_out_for_that_account_alone(
         assert sign_in(other.email, other.password).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/auth/v1/%74oken?grant_type=password", "/storage/v1/%6Fbject/list/assets"])
+def test_a_path_that_only_some_can_read_leads_nowhere(stack: StackInfo, path: str) -> None:
+    key = {"apikey": stack.publishable_key}
+    body = {"email": "nobody@example.test", "password": "guessed", "prefix": ""}
+    assert httpx.post(f"{stack.url}{path}", headers=key, json=body, timeout=AT_ONCE).status_code == 404
+    assert httpx.get(f"{stack.url}{path}", headers=key, timeout=AT_ONCE).status_code == 404
+
+
 def test_a_header_beyond_all_measure_is_refused_and_disturbs_nobody(stack: StackInfo) -> None:
     with begin(stack, "/rest/v1/rpc/claim_jobs", {"x-long": "y" * 2_000_000}, b"") as connection:
         answer = connection.recv(100)
