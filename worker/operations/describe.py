@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
-from models.errors import ModelError
+from models.errors import ModelError, ModelFailed, OutOfMemory
 from models.results import Seen
 from models.serving.asking import ModelAnswer
 from models.tasks import (
@@ -55,7 +55,11 @@ async def describe(picture: SharedPicture, context: Context) -> Finding:
 
 
 async def see(picture: SharedPicture, context: Context) -> Seen:
-    """What the other models say of the picture; one that gives no answer has seen nothing."""
+    """What the other models say of the picture; one that is not to be had here has seen nothing.
+
+    Raises:
+        ModelFailed, OutOfMemory: one may well answer another time; nobody would ask for a description anew.
+    """
     size = (picture.frame.width, picture.frame.height)
     objects = await _said(picture.ask(context, OBJECTS, ObjectDetector.detect, shape=size), ())
     faces = await _said(picture.ask(context, FACES, FaceFinder.find_faces), ())
@@ -69,6 +73,8 @@ async def see(picture: SharedPicture, context: Context) -> Seen:
 async def _said(asking: Coroutine[Any, Any, ModelAnswer[Any]], otherwise: T) -> Any | T:
     try:
         return (await asking).value
+    except (ModelFailed, OutOfMemory):
+        raise
     except ModelError:
         return otherwise
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from PIL import Image
 
-from models.errors import WeightsMissing
+from models.errors import ModelFailed, OutOfMemory, WeightsMissing
 from models.frame import Frame
 from models.results import Box, Caption, DetectedObject, Level, Reading, Seen, TextRegion
 from models.spec import ModelIdentity
@@ -64,6 +65,18 @@ async def test_what_cannot_be_found_out_has_not_been_seen() -> None:
     models = Composing(objects=WeightsMissing("none"), faces=lambda _: (1, 2), ocr=WeightsMissing("none"))
     await describe.describe(picture(), SimpleNamespace(models=models))  # type: ignore[arg-type]
     assert models.told == [Seen(faces=2)]
+
+
+@pytest.mark.parametrize("failed", ["objects", "faces", "ocr"])
+@pytest.mark.parametrize("error", [ModelFailed("broke off"), OutOfMemory("full")])
+async def test_what_another_try_may_find_out_is_not_described_as_absent(
+    failed: str, error: ModelFailed | OutOfMemory
+) -> None:
+    answers = {"objects": lambda _: (DOG,), "faces": lambda _: (), "ocr": lambda _: READING, failed: error}
+    models = Composing(**answers)
+    with pytest.raises(type(error)):
+        await describe.describe(picture(), SimpleNamespace(models=models))  # type: ignore[arg-type]
+    assert models.told == []
 
 
 async def test_a_brief_description_reads_no_text() -> None:
