@@ -44,7 +44,7 @@ def mint(file: Path, days: int) -> None:
 
     It is valid until it ends or the project revokes the key; nothing takes back one token alone.
     """
-    signing_key = read_signing_key(file.read_text(encoding="utf-8"))
+    signing_key = read_signing_key(file.read_text(encoding="utf-8", errors="replace"))
     say(signed_token(signing_key, role=WORKER_ROLE, seconds=days * 86400))
 
 

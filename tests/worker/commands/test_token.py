@@ -44,8 +44,9 @@ def test_a_token_is_a_workers_and_ends(tmp_path: Path) -> None:
     assert claims["role"] == "kizu_worker"
     assert 0 < claims["exp"] - claims["iat"] <= 2 * 86400 + 2
     assert run("mint", file, "--days", 0).exit_code == 2
-    file.write_text("{}")
-    assert isinstance(run("mint", file).exception, StartupError)
+    for other in (b"{}", b"\xff\xfe"):
+        file.write_bytes(other)
+        assert isinstance(run("mint", file).exception, StartupError)
 
 
 def may_claim(info: StackInfo, token: str) -> int:
