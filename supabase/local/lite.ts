@@ -55,7 +55,7 @@ export async function keyClaims(
 
 /** A key is no token: as a bearer it only repeats the header `apikey`, which the official clients do. */
 export function bearsAnotherKey(request: Request): boolean {
-  const bearer = request.headers.get("authorization")?.match(/^Bearer\s+(sb_.*)$/)?.[1];
+  const bearer = request.headers.get("authorization")?.match(/^Bearer\s+(sb_.*)$/i)?.[1];
   return bearer !== undefined && bearer !== request.headers.get("apikey");
 }
 

@@ -91,7 +91,7 @@ export class Tokens {
    * whose signature does not hold goes on as it is, for lite to refuse; whether one has expired is lite's to say.
    */
   async translated(request: Request): Promise<Request> {
-    const token = request.headers.get("authorization")?.match(/^Bearer\s+(.+)$/)?.[1];
+    const token = request.headers.get("authorization")?.match(/^Bearer\s+(.+)$/i)?.[1];
     if (!token || token.split(".").length !== 3) return request;
     const headers = new Headers(request.headers);
     headers.set("authorization", `Bearer ${await this.#translation(token)}`);

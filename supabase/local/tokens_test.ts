@@ -52,6 +52,12 @@ Deno.test("tokens of every published key and of the legacy secret hold", async (
   }
 });
 
+Deno.test("the word before a token is written in any case, as it is for REST", async () => {
+  const headers = { authorization: `bearer ${await by(first)}` };
+  const asked = await tokens.translated(new Request("http://x/", { headers }));
+  match(asked.headers.get("authorization")!, /^Bearer eyJ/);
+});
+
 Deno.test("what is not signed by a key of the project is nobody's", async () => {
   const stranger = { ...await newKey("first") };
   const { d: _, ...half } = first;
