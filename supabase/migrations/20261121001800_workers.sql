@@ -47,8 +47,8 @@ end;
 $$;
 
 -- Which versions of which facts workers of the last 30 days could find out, {fact: [version…]}: for a user those of
--- their own workers and of the project's, for the service all. Those that have stopped count: they may be
--- started again, by a timer for instance.
+-- their own workers and of the project's, for the service the project's alone: what users say of their own is no word
+-- on anybody else's photos. Those that have stopped count: they may be started again, by a timer for instance.
 create function public.announced_facts()
 returns jsonb
 language plpgsql
@@ -67,7 +67,7 @@ begin
                       from public.workers
                      where last_seen > kizu.now() - interval '30 days'
                        and jsonb_typeof(info -> 'facts') = 'object'
-                       and (v_scope is null or owner is null or owner = v_scope)
+                       and (owner is null or owner = v_scope)
                      order by last_seen desc
                      limit c_most_workers) as known
              cross join lateral jsonb_each(known.facts) as told

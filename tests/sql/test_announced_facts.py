@@ -18,8 +18,8 @@ def test_facts_that_workers_announced_are_told_to_those_they_work_for(queue: Any
         info = Jsonb({"facts": {"faces": version, "ocr": "1"}})
         queue.value("select announce_worker(%s, %s)", worker, info)
 
-    def known(as_user: str) -> list[str]:
-        with queue.acting("authenticated", as_user):
+    def known(as_user: str | None) -> list[str]:
+        with queue.acting("authenticated" if as_user else "service_role", as_user):
             return [one for one in queue.value("select announced_facts()").get("faces", []) if user in one]
 
     with queue.acting("authenticated", user):
@@ -29,6 +29,7 @@ def test_facts_that_workers_announced_are_told_to_those_they_work_for(queue: Any
         announce(named, f"{named}-of-all")
     assert known(user) == [named, f"{named}-of-all"]
     assert known(another) == [f"{named}-of-all"]
+    assert known(None) == [f"{named}-of-all"], "a user's worker serves that user alone"
     queue.db.execute(
         "update workers set last_seen = last_seen - interval '31 days' where owner = %s", (user,)
     )
