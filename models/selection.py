@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from models.errors import LicenceRefused, PackageMissing, UnknownModel
 from models.settings import ModelSettings
@@ -24,12 +24,11 @@ def select(specs: Iterable[AnySpec], task: str, settings: ModelSettings) -> tupl
     offered = [spec for spec in specs if spec.task.name == task]
     if not offered:
         raise UnknownModel(f"no model of the catalog does {task!r}")
-    wanted = getattr(settings, f"{task}_model", "")
-    named = [spec for spec in offered if wanted in (spec.name, *spec.also_called)] if wanted else []
-    if wanted and not named and len(offered) > 1:
-        names = ", ".join(spec.name for spec in offered)
-        raise UnknownModel(f"{task.upper()}_MODEL={wanted} is none of {names}")
-    named = named or of_profile(offered, "free" if settings.model_profile == "free" else "best") or offered
+    named = (
+        _named(offered, task, settings)
+        or of_profile(offered, "free" if settings.model_profile == "free" else "best")
+        or offered
+    )
     if len(named) == 1:
         return named[0], named[0].select(settings)
     found = []
@@ -45,6 +44,21 @@ def select(specs: Iterable[AnySpec], task: str, settings: ModelSettings) -> tupl
         names = ", ".join(spec.name for spec, _ in found)
         raise UnknownModel(f"several models do {task!r} and no setting chooses: {names}")
     return found[0]
+
+
+def check_name(specs: Iterable[AnySpec], task: str, settings: ModelSettings) -> None:
+    """Raises `UnknownModel` where the setting of the task's name names no model."""
+    _named([spec for spec in specs if spec.task.name == task], task, settings)
+
+
+def _named(offered: Sequence[AnySpec], task: str, settings: ModelSettings) -> list[AnySpec]:
+    """The models of a task that its setting names; none where it names none, or there is no choice."""
+    wanted = getattr(settings, f"{task}_model", "")
+    named = [spec for spec in offered if wanted in (spec.name, *spec.also_called)] if wanted else []
+    if wanted and not named and len(offered) > 1:
+        names = ", ".join(spec.name for spec in offered)
+        raise UnknownModel(f"{task.upper()}_MODEL={wanted} is none of {names}")
+    return named
 
 
 def of_profile(specs: Iterable[AnySpec], profile: Profile) -> list[AnySpec]:

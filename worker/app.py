@@ -18,7 +18,7 @@ import structlog
 from models import catalog
 from models.errors import ModelError
 from models.machine import memory
-from models.selection import select
+from models.selection import check_name, select
 from models.serving.asking import Models
 from models.serving.machine import problem_of
 from models.serving.profile import resolved
@@ -235,13 +235,16 @@ async def check_dimensions(
     """
     columns = await connection.rpc("vector_dimensions", within=math.inf)
     for operation in found_out:
-        if operation.task is None:
+        task, table = operation.task, operation.vectors_in
+        if task is None:
             continue
         try:
-            _, variant = select(catalog.discover(), operation.task.name, settings)
+            check_name(catalog.discover(), task.name, settings)
+            if table is None:
+                continue  # without a model that fits, its facts alone are lacking
+            _, variant = select(catalog.discover(), task.name, settings)
         except ModelError as error:
             raise StartupError(f"{error.code}: {error}") from None
-        table = operation.vectors_in
         if table in columns and not fits(variant.dimension, columns[table]):
             raise StartupError(
                 f"dimension_mismatch: {variant.version} makes vectors of {variant.dimension} numbers, and "

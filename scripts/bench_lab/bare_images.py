@@ -14,6 +14,7 @@ from models import catalog
 from models.frame import Frame
 from models.machine import quiet
 from models.machine.device import choose, keep_threads
+from models.pictures.picture import open_picture
 from models.selection import select
 from models.settings import ModelSettings
 from models.spec import Loading
@@ -86,7 +87,10 @@ class BareModels:
 
 
 def _decoded(photo: Path, long_side: int, settings: ModelSettings) -> Frame:
-    return see(photo.open("rb"), 200_000_000, min(long_side, settings.max_image_size), "medium").frame
+    side = min(long_side, settings.max_image_size)
+    with photo.open("rb") as file:
+        picture = open_picture(file, max_pixels=200_000_000, long_side=side)
+        return see(side, "medium", picture, file).frame
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def token() -> None:
     """Worker tokens: make a signing key, sign with it, or let an account be a worker."""
 
 
-@token.command()
+@token.command(short_help="Make a private ES256 signing key in FILE.")
 @click.argument("file", type=click.Path(path_type=Path))
 def key(file: Path) -> None:
     """Make a private ES256 signing key in FILE, which must not exist; for its owner's eyes only."""
@@ -34,7 +34,7 @@ def key(file: Path) -> None:
     say("or signing_keys_path in config.toml), keep the file off the workers, and sign: kizu token mint FILE")
 
 
-@token.command()
+@token.command(short_help="Print a token signed with the key in FILE.")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option(
     "--days", default=30, show_default=True, type=click.IntRange(1, 3650), help="How long it is valid."
@@ -48,7 +48,7 @@ def mint(file: Path, days: int) -> None:
     say(signed_token(signing_key, role=WORKER_ROLE, seconds=days * 86400))
 
 
-@token.command()
+@token.command(short_help="Let the account EMAIL sign in as a worker.")
 @click.argument("email")
 @click.option(
     "--revoke", is_flag=True, help="Make it an ordinary account again, at its token's next refresh."

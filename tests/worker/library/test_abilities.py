@@ -24,7 +24,7 @@ def settings(cache: Path, **values: Any) -> Settings:
     [
         ({"model_downloads": False}, "faces", "weights_missing"),
         ({"model_licences": "free"}, "objects", "licence_refused"),
-        ({"face_pack": "nobody", "model_profile": "full"}, "faces", "unknown_model"),
+        ({"face_pack": "nobody", "model_profile": "best"}, "faces", "unknown_model"),
     ],
 )
 def test_what_is_lacking_has_a_word(tmp_path: Path, changes: dict[str, Any], name: str, code: str) -> None:
