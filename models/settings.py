@@ -36,9 +36,13 @@ class ModelSettings(BaseSettings):
         "that ask nothing; auto: for each task best where its weights are here or can be fetched, else free; "
         "tiny: seeded test models that find nothing real, for trying the machinery.",
     )
-    embed_model: str = Field("", description="Model of pictures and sentences by name; empty: by profile.")
-    faces_model: str = Field("", description="Model of faces by name; empty: by profile.")
-    objects_model: str = Field("", description="Model of objects by name; empty: by profile.")
+    embed_model: str = Field(
+        "", description="Model of pictures and sentences: open_clip or conse; empty: by profile."
+    )
+    faces_model: str = Field("", description="Model of faces: insightface or dlib; empty: by profile.")
+    objects_model: str = Field(
+        "", description="Model of objects: yolov8, d_fine or centernet; empty: by profile."
+    )
     model_cache_dir: Path = Field(
         Path.home() / ".cache" / "kizu" / "models", description="Folder of weights and exported graphs."
     )

@@ -73,7 +73,11 @@ def only_one(worker_id: str, project: str) -> Iterator[Life]:
             ) from None
         life = Life(_read_claim(file))
         _write(file, str(life.claim_id()))
-        yield life
+        try:
+            yield life
+        except StartupError:
+            _write(file, "")  # said with a word, and nothing was claimed that has not been given back
+            raise
         _write(file, "")
 
 

@@ -63,12 +63,12 @@ def compose(seen: Seen, level: str) -> str:
     counts = Counter(thing.name for thing in seen.objects)
     counts["person"] = max(counts["person"], seen.faces)
     things = [counted(name, number) for name, number in counts.most_common() if number]
-    sentences = [f"{sentence_of(things)}." if things else "Nothing in it was recognised."]
+    sentences = [f"{sentence_of(things)}."] if things else []
     if level != "brief" and sum(letter.isalnum() for letter in seen.text) >= LEAST_LETTERS:
         sentences.append(f"It reads: “{_cut(seen.text)}”.")
     if level == "detailed":
         sentences += [f"{_capital(counted(thing.name, 1))} is {place(thing.box)}." for thing in seen.objects]
-    return " ".join(sentences)
+    return " ".join(sentences) or "Nothing in it was recognised."
 
 
 def counted(name: str, number: int) -> str:

@@ -69,3 +69,11 @@ async def test_a_killed_worker_leaves_nothing_that_stops_its_successor() -> None
             assert await ask(name, PROJECT) == {}
     with only_one(name, PROJECT) as life:
         assert life.before is None, "the last one ended in good order"
+
+
+def test_a_worker_that_was_refused_was_not_cut_short() -> None:
+    name = f"test-{uuid4()}"
+    with pytest.raises(StartupError), only_one(name, PROJECT):
+        raise StartupError("a setting is wrong")
+    with only_one(name, PROJECT) as life:
+        assert life.before is None

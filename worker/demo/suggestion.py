@@ -14,7 +14,9 @@ from worker.project.connection import Connection
 from worker.settings import Settings
 
 BEST: Final = 3
-"""Photos shown as the answer."""
+"""Photos shown as the answer, at most."""
+NEAR: Final = 0.75
+"""Share of the best one's similarity from which on others are shown."""
 CERTAIN: Final = 0.5
 """Least score of a thing that is searched for."""
 MOST_TRIED: Final = 8
@@ -63,10 +65,11 @@ async def suggest(
             _, matches = await search(connection, models, sentence, BEST)
             showing = {row["asset_id"] for row in rows if row["object_class"] == name}
             if matches[0].asset_id in showing:
+                near = [one for one in matches if one.similarity >= NEAR * matches[0].similarity]
                 return Suggestion(
                     sentence=sentence,
-                    found=[match.asset_id for match in matches],
-                    names=[match.file_name or match.path or match.asset_id for match in matches],
+                    found=[match.asset_id for match in near],
+                    names=[match.file_name or match.path or match.asset_id for match in near],
                 )
     except (ModelError, JobError):
         return None

@@ -120,7 +120,9 @@ async def ingest(
     """
     user_id = connection.caller.user_id
     if user_id is None:
-        raise StartupError("only a user has a library: set KIZU_EMAIL and KIZU_PASSWORD")
+        raise StartupError(
+            "only a user has a library: set KIZU_EMAIL and KIZU_PASSWORD (the demo's: .kizu/demo.json)"
+        )
     report = Report()
 
     def count(what: str, amount: int = 1) -> None:

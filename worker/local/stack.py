@@ -96,7 +96,7 @@ class LocalStack:
         """Wipe data and files, and start anew with the same ports and keys."""
         with self._locked():
             self._stop()
-            for folder in ("postgres", "storage", "logs"):
+            for folder in ("postgres", "storage", "logs", "contact-sheet"):
                 shutil.rmtree(self.home / folder, ignore_errors=True)
         return self.up()
 

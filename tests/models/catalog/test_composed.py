@@ -29,7 +29,7 @@ def seen(*names: str, faces: int = 0, text: str = "") -> Seen:
         (seen("person", faces=1), "brief", "A person."),
         (seen(), "brief", "Nothing in it was recognised."),
         (seen(text="EXIT"), "brief", "Nothing in it was recognised."),
-        (seen(text="EXIT\n  left"), "medium", "Nothing in it was recognised. It reads: “EXIT left”."),
+        (seen(text="EXIT\n  left"), "medium", "It reads: “EXIT left”."),
         (seen("car", text="STOP"), "medium", "A car. It reads: “STOP”."),
         (seen("car", text="● 2"), "medium", "A car."),
         (seen("car"), "detailed", "A car. A car is in the middle."),

@@ -150,6 +150,15 @@ def test_licence_that_is_not_allowed_keeps_weights_away(run: Any, shelf: Shelf) 
     assert shelf.asked == []
 
 
+@pytest.mark.parametrize("word", ["check", "list"])
+def test_a_setting_that_names_no_model_is_wrong_usage(word: str) -> None:
+    said = CliRunner().invoke(
+        kizu, ["models", word], env={"OBJECTS_MODEL": "yolo99", "MODEL_PROFILE": "best"}
+    )
+    assert said.exit_code == 2
+    assert "OBJECTS_MODEL=yolo99 is none of centernet, d_fine, yolov8" in said.output
+
+
 def test_unknown_name_is_wrong_usage(run: Any) -> None:
     said = run("pull", "cats")
     assert said.exit_code == 2

@@ -61,6 +61,7 @@ def answering(**first: str) -> Any:
         matches = [
             Match(rank=1, similarity=0.5, asset_id=best, path="u/1.jpg", file_name=f"{best}.jpg"),
             Match(rank=2, similarity=0.4, asset_id="other", path="u/b.jpg", file_name=None),
+            Match(rank=3, similarity=0.3, asset_id="far", path="u/c.jpg", file_name=None),
         ]
         return "conse-1", matches
 

@@ -446,9 +446,13 @@ class TestStack:
         file = f"{info.url}/storage/v1/object/b/x.bin"
         httpx.post(file, headers=headers, content=b"x").raise_for_status()
         assert [path.read_bytes() for path in objects_of(local)] == [b"x"]
+        sheet = local.home / "contact-sheet" / "1.jpg"  # which the demo makes of private photos
+        sheet.parent.mkdir()
+        sheet.touch()
         assert local.reset() == info
         assert rest(info, "notes").json() == []
         assert objects_of(local) == []
+        assert not sheet.exists()
 
     def test_a_taken_port_is_left_to_its_owner(self, make_stack: Callable[..., LocalStack]) -> None:
         one, two = make_stack("one"), make_stack("two")

@@ -12,6 +12,7 @@ from uuid import uuid4
 import click
 import httpx
 
+from models.serving.machine import problem_of
 from models.serving.profile import resolved
 from worker import operations
 from worker.app import check_dimensions
@@ -69,7 +70,7 @@ async def examine() -> AsyncIterator[Check]:
     for name, meant in unknown_settings().items():
         perhaps = f"; perhaps {meant} is meant" if meant else ""
         yield Check(name, "warning", f"nothing reads this variable{perhaps}")
-    for check in _machine(settings):
+    for check in await _machine(settings):
         yield check
     yield _models(settings)
     for check in check_settings(settings, now=time.time()):
@@ -93,7 +94,7 @@ async def examine() -> AsyncIterator[Check]:
         yield Check("sign-in", "failed", f"{error.code}: {error}")
 
 
-def _machine(settings: Settings) -> list[Check]:
+async def _machine(settings: Settings) -> list[Check]:
     home = settings.kizu_home
     home = home if home.exists() else home.absolute().parent
     free = shutil.disk_usage(home).free
@@ -103,8 +104,11 @@ def _machine(settings: Settings) -> list[Check]:
         checks.append(Check("ffmpeg", "ok", ffmpeg))
     else:
         checks.append(Check("ffmpeg", "warning", "not found; only video jobs need it (package `ffmpeg`)"))
-    gpu = shutil.which("nvidia-smi")
-    checks.append(Check("GPU", "ok", "NVIDIA driver found" if gpu else "none found; the CPU is used"))
+    if problem := await problem_of(settings):
+        checks.append(Check("GPU", "failed", problem))
+    else:
+        found = "NVIDIA driver found" if shutil.which("nvidia-smi") else "none found; the CPU is used"
+        checks.append(Check("GPU", "ok", found))
     return checks
 
 

@@ -10,7 +10,7 @@ import click
 
 from models.catalog import discover
 from models.errors import LicenceRefused, ModelError, UnknownModel
-from models.selection import check_licence, check_packages, select
+from models.selection import check_licence, check_name, check_packages, select
 from models.spec import AnySpec, Variant
 from models.weights.store import Weights
 from worker.output import print_json, say
@@ -58,8 +58,9 @@ def choose(wanted: Iterable[str], settings: Settings) -> list[Chosen]:
     """The models that a person means by task, name or version; `all` are those that the settings select.
 
     Raises:
-        click.UsageError: nothing is called so.
+        click.UsageError: nothing is called so, or a setting names a model that nobody knows.
     """
+    check_names(settings)
     everything = _everything(settings)
     chosen: list[Chosen] = []
     for name in wanted:
@@ -74,6 +75,16 @@ def choose(wanted: Iterable[str], settings: Settings) -> list[Chosen]:
             raise click.UsageError(f"{name!r} is no model here; there are {', '.join(sorted(known))}")
         chosen += [model for model in found if model not in chosen]
     return chosen
+
+
+def check_names(settings: Settings) -> None:
+    """Raises `click.UsageError` where a setting names a model that nobody knows."""
+    specs = discover()
+    try:
+        for task in {spec.task.name for spec in specs}:
+            check_name(specs, task, settings)
+    except UnknownModel as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _everything(settings: Settings) -> list[Chosen]:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from models.serving.profile import resolved
-from worker.commands.models.entry import Entry, all_entries, problems_of
+from worker.commands.models.entry import Entry, all_entries, check_names, problems_of
 from worker.output import as_json, print_json, print_table, say
 from worker.settings import Settings, read_settings
 
@@ -25,6 +25,7 @@ COLUMNS = ("task", "name", "version", "selected", "weights", "MB", "licence")
 def list_models(as_json: bool) -> None:
     """Every model with its licence and weights, and what this machine has to run them on."""
     settings = resolved(read_settings())
+    check_names(settings)
     entries = all_entries(settings)
     entries.sort(key=lambda entry: (entry.task, not entry.selected))
     machine = _look_at_machine(settings)
