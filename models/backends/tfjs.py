@@ -25,7 +25,7 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadWeights(f"{path.name} is not JSON: {error}") from error
 
 

@@ -5,6 +5,7 @@ Only the file's content is taken from the archive; its path, owner, mode and kin
 
 from __future__ import annotations
 
+import errno
 import gzip
 import lzma
 import tarfile
@@ -24,6 +25,7 @@ BROKEN: Final = (
     RuntimeError,  # a password is needed, or a way of packing that zipfile does not know
     EOFError,
     ValueError,  # of a tar header's numbers
+    IndexError,  # zipfile looks at the last character of a file without a name
     zlib.error,
     lzma.LZMAError,
 )
@@ -45,13 +47,19 @@ def open_member(archive: Path, name: str) -> Iterator[tuple[int, IO[bytes]]]:
     Nothing makes sure that the content has the size that the archive announces.
 
     Raises:
-        BadWeights: there is no such file, or there are several.
+        BadWeights: there is no such file, or there are several; or the archive is damaged.
         BROKEN: the archive is none, or is damaged.
     """
     with archive.open("rb") as file:
         packed = file.read(len(_GZIP)) == _GZIP
-    with (_open_in_tar if packed else _open_in_zip)(archive, name) as found:
-        yield found
+    try:
+        with (_open_in_tar if packed else _open_in_zip)(archive, name) as found:
+            yield found
+    except OSError as error:
+        # No disk says so: zipfile goes to a place before the file's beginning, or bz2 was given nonsense.
+        if isinstance(error, BROKEN) or error.errno not in (None, errno.EINVAL):
+            raise
+        raise BadWeights(f"the archive cannot be unpacked: {error}") from error
 
 
 @contextmanager

@@ -6,14 +6,13 @@ of one length are run together, so that there is no padding, and nothing that ha
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from models.backends.writing import GraphWriter
 from models.errors import BadWeights
-from models.weights.archives import BROKEN
+from models.weights.archives import BROKEN, open_member
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -37,12 +36,11 @@ def read_member(archive: Path, name: str) -> bytes:
         BadWeights: it is not there, or is larger than it could be.
     """
     try:
-        with zipfile.ZipFile(archive) as opened:
-            size = opened.getinfo(name).file_size
+        with open_member(archive, name) as (size, content):
             if size > _LARGEST:
-                raise BadWeights(f"{name} in {archive.name} has {size} bytes, which is too many")
-            return opened.read(name)
-    except (*BROKEN, KeyError) as error:
+                raise BadWeights(f"it has {size} bytes, which is too many")
+            return content.read()
+    except (*BROKEN, BadWeights) as error:
         raise BadWeights(f"{archive.name} holds no {name} that can be read: {error}") from error
 
 

@@ -75,8 +75,9 @@ def test_a_manifest_that_means_nothing_is_refused(tmp_path: Path, manifest: Any,
         read_weights(manifest, path)
 
 
-def test_what_is_no_json_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"\xff<html>", b"[" * 100_000])
+def test_what_is_no_json_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "model.json"
-    path.write_bytes(b"\xff<html>")
+    path.write_bytes(content)
     with pytest.raises(BadWeights, match=r"model.json is not JSON"):
         read_json(path)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import textwrap
+import zipfile
 from pathlib import Path
 
 import httpx
@@ -95,6 +96,9 @@ LOCKED[6] |= 1
 LOCKED[LOCKED.rindex(b"PK\1\2") + 8] |= 1
 DAMAGED = bytearray(packed(("model.bin", CONTENT)))
 DAMAGED[200:260] = bytes(60)
+NAMELESS = packed(("model.bin", CONTENT)).replace(b"model.bin", b"\0odel.bin")
+NONSENSE = bytearray(packed(("model.bin", CONTENT), way=zipfile.ZIP_BZIP2))
+NONSENSE[60:80] = bytes(20)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +113,8 @@ DAMAGED[200:260] = bytes(60)
         (packed(("model.bin", CONTENT))[:-10], "cannot be unpacked"),
         (bytes(LOCKED), "cannot be unpacked"),
         (bytes(DAMAGED), "cannot be unpacked|another number"),
+        (NAMELESS, "cannot be unpacked"),
+        (bytes(NONSENSE), "cannot be unpacked"),
     ],
 )
 def test_wrong_archive_leaves_nothing(
