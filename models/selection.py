@@ -46,6 +46,13 @@ def select(specs: Iterable[AnySpec], task: str, settings: ModelSettings) -> tupl
     return found[0]
 
 
+def select_all(specs: Iterable[AnySpec], task: str, settings: ModelSettings) -> list[Variant]:
+    """The model that `settings` mean for `task`, and those whose answers it needs. Raises as `select`."""
+    catalog = tuple(specs)
+    variant = select(catalog, task, settings)[1]
+    return [variant, *(select(catalog, needed, settings)[1] for needed in variant.needs)]
+
+
 def check_name(specs: Iterable[AnySpec], task: str, settings: ModelSettings) -> None:
     """Raises `UnknownModel` where the setting of the task's name names no model."""
     _named([spec for spec in specs if spec.task.name == task], task, settings)

@@ -63,6 +63,8 @@ class Variant:
     """All that the reference implementation needs."""
     packages: tuple[str, ...] = ()
     """To be importable; they come with an extra, `cpu` or `gpu`."""
+    needs: tuple[str, ...] = ()
+    """Tasks whose models it needs the answers of."""
     dimension: int | None = None
     """Of its vectors, where it makes any."""
     least_score: float = 0.5

@@ -13,7 +13,7 @@ from typing import Final
 from models.results import Box, Caption, Seen
 from models.settings import ModelSettings
 from models.spec import Licence, Loading, ModelSpec, Variant
-from models.tasks import CAPTION, COMPOSED, Captioner, CaptionRequest
+from models.tasks import CAPTION, COMPOSED, OBJECTS, Captioner, CaptionRequest
 
 NUMBERS: Final = ("no", "a", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 IRREGULAR: Final = {"person": "people", "mouse": "mice", "knife": "knives", "sheep": "sheep", "skis": "skis"}
@@ -31,6 +31,7 @@ def select(settings: ModelSettings) -> Variant:
     return Variant(
         version="composed-1",
         licence=Licence(name="Apache-2.0", use="free"),
+        needs=(OBJECTS.name,),
         megabytes=1,
         largest_batch={"cpu": 1, "cuda": 1, "mps": 1},
     )

@@ -73,9 +73,9 @@ def test_a_folder_is_taken_through_once(home: Path, folder: Path) -> None:
         "operations": {
             **{
                 name: {"done": 0, "missing": 20, "why": "weights_missing"}
-                for name in ("embedding", "faces", "objects")
+                for name in ("describe", "embedding", "faces", "objects")
             },
-            **{name: {"done": 20, "missing": 0, "why": None} for name in ("describe", "hashes", "ocr")},
+            **{name: {"done": 20, "missing": 0, "why": None} for name in ("hashes", "ocr")},
         },
         "suggestion": None,
     }

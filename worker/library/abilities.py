@@ -7,7 +7,7 @@ from typing import Any
 
 from models.catalog import discover
 from models.errors import ModelError, WeightsMissing
-from models.selection import check_licence, check_packages, select
+from models.selection import check_licence, check_packages, select_all
 from models.weights.store import Weights
 from worker.operations.operation import Operation
 from worker.settings import Settings
@@ -46,9 +46,12 @@ def version_here(operation: Operation, settings: Settings) -> str:
     """
     if operation.task is None:
         return operation.version
-    _, variant = select(discover(), operation.task.name, settings)
-    check_licence(variant, settings)
-    check_packages(variant)
-    if not settings.model_downloads and Weights(settings).missing(variant):
-        raise WeightsMissing(f"{variant.version} is not on this machine (kizu models pull {variant.version})")
-    return variant.version
+    variants = select_all(discover(), operation.task.name, settings)
+    for variant in variants:
+        check_licence(variant, settings)
+        check_packages(variant)
+        if not settings.model_downloads and Weights(settings).missing(variant):
+            raise WeightsMissing(
+                f"{variant.version} is not on this machine (kizu models pull {variant.version})"
+            )
+    return variants[0].version

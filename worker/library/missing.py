@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from models.catalog import discover
 from models.errors import ModelError
-from models.selection import select
+from models.selection import select_all
 from models.serving.remote import RemoteModels
 from models.weights.store import Weights
 from worker.operations.operation import Operation
@@ -44,8 +44,12 @@ def without_weights(operations: Iterable[Operation], settings: Settings) -> dict
         ModelError: there is no such model.
     """
     catalog, weights = discover(), Weights(settings)
-    selected = ((one.name, select(catalog, one.task.name, settings)[1]) for one in operations if one.task)
-    return {name: variant.version for name, variant in selected if weights.missing(variant)}
+    selected = {one.name: select_all(catalog, one.task.name, settings) for one in operations if one.task}
+    return {
+        name: variants[0].version
+        for name, variants in selected.items()
+        if any(weights.missing(variant) for variant in variants)
+    }
 
 
 async def enqueue_missing(

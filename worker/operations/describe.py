@@ -55,13 +55,14 @@ async def describe(picture: SharedPicture, context: Context) -> Finding:
 
 
 async def see(picture: SharedPicture, context: Context) -> Seen:
-    """What the other models say of the picture; one that is not to be had here has seen nothing.
+    """What the other models say of the picture; of faces and text, what is not to be had here is not seen.
 
     Raises:
-        ModelFailed, OutOfMemory: one may well answer another time; nobody would ask for a description anew.
+        ModelError: there is no saying what is in the picture; or another try may well know more, and nobody
+            would ask for a description anew.
     """
     size = (picture.frame.width, picture.frame.height)
-    objects = await _said(picture.ask(context, OBJECTS, ObjectDetector.detect, shape=size), ())
+    objects = (await picture.ask(context, OBJECTS, ObjectDetector.detect, shape=size)).value
     faces = await _said(picture.ask(context, FACES, FaceFinder.find_faces), ())
     reading = None
     if picture.level != "brief":

@@ -43,3 +43,9 @@ def test_a_package_that_is_not_installed_is_a_lack(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("models.selection._is_installed", lambda package: False)
     chosen = settings(tmp_path, model_downloads=True)
     assert lacks_of(KNOWN.values(), chosen)["ocr"].code == "package_missing"
+
+
+def test_a_description_that_is_composed_needs_what_finds_objects(tmp_path: Path) -> None:
+    chosen = settings(tmp_path, model_profile="free", model_downloads=False)
+    assert lacks_of([KNOWN["describe"]], chosen)["describe"].code == "weights_missing"
+    assert lacks_of([KNOWN["describe"]], settings(tmp_path, model_profile="free", model_downloads=True)) == {}

@@ -61,10 +61,17 @@ async def test_the_composer_is_told_what_was_found_and_nobody_is_asked_twice() -
     assert described.result["description"] == "a dog"
 
 
-async def test_what_cannot_be_found_out_has_not_been_seen() -> None:
-    models = Composing(objects=WeightsMissing("none"), faces=lambda _: (1, 2), ocr=WeightsMissing("none"))
+async def test_faces_and_text_that_cannot_be_found_out_have_not_been_seen() -> None:
+    models = Composing(objects=lambda _: (DOG,), faces=WeightsMissing("none"), ocr=WeightsMissing("none"))
     await describe.describe(picture(), SimpleNamespace(models=models))  # type: ignore[arg-type]
-    assert models.told == [Seen(faces=2)]
+    assert models.told == [Seen(objects=(DOG,))]
+
+
+async def test_without_a_detector_there_is_no_description() -> None:
+    models = Composing(objects=WeightsMissing("none"), faces=lambda _: (1, 2), ocr=lambda _: READING)
+    with pytest.raises(WeightsMissing):
+        await describe.describe(picture(), SimpleNamespace(models=models))  # type: ignore[arg-type]
+    assert models.told == []
 
 
 @pytest.mark.parametrize("failed", ["objects", "faces", "ocr"])
