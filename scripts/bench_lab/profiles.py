@@ -18,6 +18,7 @@ from scripts.bench_lab.lab import Lab
 from scripts.bench_lab.marks import draw_marks
 from scripts.bench_lab.measure import Measure
 from scripts.bench_lab.photos import write_photos
+from scripts.bench_lab.profile_process import FIRST_FACT
 
 PHOTO: tuple[int, int] = (1600, 1200)
 ROUNDS = 3
@@ -38,7 +39,7 @@ class Result:
 def measure(lab: Lab) -> list[Measure]:
     make_models(lab)
     lab.tell("drawing photos")
-    count = lab.pick(full=12, quick=2)
+    count = lab.pick(full=4, quick=1)
     photos = write_photos(lab.home / "profile-photos", count, PHOTO, distinct=count, add=draw_marks)
     rounds = lab.pick(full=ROUNDS, quick=1)
     free: list[Result] = []
@@ -76,7 +77,7 @@ def _run(profile: str, backend: str, photos: list[Path]) -> Result:
     started = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    process.stdout.readline()
+    next((line for line in process.stdout if line.strip() == FIRST_FACT), None)  # among the log's lines
     cold = time.monotonic() - started
     said, complaint = process.communicate(timeout=ANSWER_SECONDS)
     if process.returncode != 0:
