@@ -111,7 +111,7 @@ def test_little_goes_at_a_time_and_all_in_the_end_but_for_ties(queue: Any) -> No
         "update runs set finished_at = '2020-01-01' where job_id = any (%s::uuid[])",
         ([job["id"] for job in jobs[:4]],),
     )
-    # Events are looked at in the order of their ids, so what other tests left would stand before the aged ones.
+    # Events are looked at in the order of their ids: what other tests left would stand before these.
     queue.db.execute(
         "delete from job_events where job_id <> all (%s::uuid[])", ([job["id"] for job in jobs],)
     )
