@@ -178,8 +178,10 @@ def test_short_sieges_cost_no_innocent_anything() -> None:
         "killer among others",
         "worker asleep",
         "snapshot held open",
+        "disk full",
     ]
-    assert all(siege["jobs"] >= 40 for siege in sieges)
+    assert [siege["jobs"] for siege in sieges] == [78, 41, 40, 80, 11]
+    assert sieges[-1]["seconds"] > 12, "the photos had to wait for the disk"
 
 
 @pytest.mark.slow

@@ -39,6 +39,9 @@ ANSWERS = {
 }
 """What something in front of Storage says."""
 PHOTO = b"\xff\xd8\xff" + bytes(2000)
+LARGE_PHOTO = PHOTO + bytes(17 * 2**20)
+"""More than is kept in memory while it is downloaded."""
+SMALL_DISK = 2 * SLOTS * len(LARGE_PHOTO)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +129,7 @@ async def besiege(home: Path, plan: SiegePlan) -> SiegeReport:
             await killer_among_others(info, home, user, plan),
             await worker_asleep(info, home, user, plan),
             await snapshot_held_open(info, home, user, plan),
+            await disk_full(info, home, plan),
         ]
     finally:
         await asyncio.to_thread(stack.down)
@@ -182,9 +186,24 @@ async def snapshot_held_open(info: StackInfo, home: Path, user: User, plan: Sieg
     return judged(info, "snapshot held open", began, counts_attempts=True)
 
 
+async def disk_full(info: StackInfo, home: Path, plan: SiegePlan) -> SiegeVerdict:
+    """The worker's temporary folder is full, and freed again, while large photos wait."""
+    began = time.monotonic()
+    user = await asyncio.to_thread(sign_up, info)
+    await asyncio.to_thread(_add_photo, info, user, LARGE_PHOTO)
+    async with workers(info, home / "disk", 1, small_disk=SMALL_DISK):
+        add_jobs(info, user, [{"fill_seconds": plan.stopped_seconds}])
+        await ended(info, plan.limit)
+        add_jobs(info, user, [{"photo": True, "number": number} for number in range(plan.jobs // 8)])
+        await ended(info, plan.limit)
+    return judged(info, "disk full", began, counts_attempts=True)
+
+
 @asynccontextmanager
-async def workers(info: StackInfo, logs: Path, count: int) -> AsyncIterator[tuple[SiegeGateway, Fleet]]:
-    """So many workers behind a gateway; whichever ends is started anew."""
+async def workers(
+    info: StackInfo, logs: Path, count: int, **more: Any
+) -> AsyncIterator[tuple[SiegeGateway, Fleet]]:
+    """So many workers behind a gateway, with `more` settings; whichever ends is started anew."""
     await asyncio.to_thread(logs.mkdir)
     async with SiegeGateway(info.url, CALM, lease=LEASE, token_life=3600, dice=random.Random(0)) as gateway:
         common: Mapping[str, Any] = {
@@ -194,6 +213,7 @@ async def workers(info: StackInfo, logs: Path, count: int) -> AsyncIterator[tupl
             "lease_seconds": LEASE,
             "poll_interval": 0.5,
             "poll_interval_realtime": 3,
+            **more,
         }
         names = [f"siege-{info.url[-5:]}-{number}" for number in range(count)]
         roles = [Role(name=name, settings={**common, "worker_id": name}) for name in names]
@@ -266,20 +286,26 @@ def judged(info: StackInfo, siege: str, began: float, *, counts_attempts: bool =
 def _prepare(info: StackInfo) -> User:
     """A user with one photo, and the kind of job that looks at it."""
     user = sign_up(info)
+    with psycopg.connect(info.database_url, autocommit=True) as db:
+        db.execute(
+            "insert into public.job_kinds (kind, table_name) values (%s, 'ai_processing_jobs')", [KIND]
+        )
+    _add_photo(info, user, PHOTO)
+    return user
+
+
+def _add_photo(info: StackInfo, user: User, content: bytes) -> None:
+    """The one photo of a user."""
     key = f"{user.id}/photo.jpg"
     httpx.post(
         f"{info.url}/storage/v1/object/assets/{key}",
         headers={"authorization": f"Bearer {info.secret_key}", "apikey": info.secret_key},
-        content=PHOTO,
+        content=content,
         timeout=30,
         trust_env=False,
     ).raise_for_status()
     with psycopg.connect(info.database_url, autocommit=True) as db:
         db.execute(
-            "insert into public.job_kinds (kind, table_name) values (%s, 'ai_processing_jobs')", [KIND]
-        )
-        db.execute(
             "insert into public.assets (user_id, path, media_type) values (%s, %s, 'document')",
             [user.id, key],
         )
-    return user
