@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -19,6 +20,18 @@ class Box:
     y: float
     width: float
     height: float
+
+    @classmethod
+    def inside(cls, corners: Sequence[float], width: int, height: int) -> Box:
+        """The box of left, top, right and bottom in pixels, as much of it as the picture has."""
+        left, top, right, bottom = corners
+        x, y = share(left, width), share(top, height)
+        return cls(x=x, y=y, width=share(right, width) - x, height=share(bottom, height) - y)
+
+
+def share(pixels: float, side: int) -> float:
+    """A distance in pixels as a share of a side of the picture, 0 to 1; beyond it the edge counts."""
+    return min(max(pixels / side, 0.0), 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

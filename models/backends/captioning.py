@@ -18,6 +18,26 @@ from models.tasks import Captioner, CaptionRequest
 if TYPE_CHECKING:
     from torch import Tensor
 
+PACKAGES: Final = ("torch", "torchvision", "transformers")
+ABOUT: Final = (
+    "config.json",
+    "generation_config.json",
+    "model.safetensors.index.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+)
+"""Files beside the weights, where these come in several."""
+TINY: Final = (
+    "config.json",
+    "generation_config.json",
+    "model.safetensors",
+    "processor_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+)
+"""All files of a model as the library saves it."""
 MOST_TOKENS: Final[Mapping[Level, int]] = {"brief": 60, "medium": 120, "detailed": 250}
 
 

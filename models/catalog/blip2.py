@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from models.backends.captioning import load_writer
+from models.backends.captioning import ABOUT, PACKAGES, TINY, load_writer
 from models.settings import ModelSettings
 from models.spec import Licence, Loading, ModelSpec, Variant, WeightFile
 from models.tasks import CAPTION, Captioner
@@ -25,29 +25,12 @@ _SHARDS: Final = {
     ),
 }
 """SHA-256 and bytes, which other projects have published alike; in fp32, as they were released."""
-_ABOUT: Final = (
-    "config.json",
-    "generation_config.json",
-    "model.safetensors.index.json",
-    "preprocessor_config.json",
-    "processor_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-)
-_TINY: Final = (
-    "config.json",
-    "generation_config.json",
-    "model.safetensors",
-    "processor_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-)
 
 
 def select(settings: ModelSettings) -> Variant:
     if settings.model_profile == "tiny":
-        return _variant("tiny", [WeightFile(path=f"tiny/blip2/{name}") for name in _TINY], megabytes=50)
-    files = [WeightFile(path=f"blip2/opt-2.7b/{name}", url=f"{_SOURCE}/{name}") for name in _ABOUT]
+        return _variant("tiny", [WeightFile(path=f"tiny/blip2/{name}") for name in TINY], megabytes=50)
+    files = [WeightFile(path=f"blip2/opt-2.7b/{name}", url=f"{_SOURCE}/{name}") for name in ABOUT]
     files += [
         WeightFile(path=f"blip2/opt-2.7b/{name}", url=f"{_SOURCE}/{name}", sha256=sha256, size=size)
         for name, (sha256, size) in _SHARDS.items()
@@ -60,7 +43,7 @@ def _variant(size: str, files: list[WeightFile], *, megabytes: int) -> Variant:
         version=f"blip-2-{size}",
         licence=_LICENCE,
         files=tuple(files),
-        packages=("torch", "torchvision", "transformers"),
+        packages=PACKAGES,
         megabytes=megabytes,
         largest_batch={"cpu": 1, "cuda": 1, "mps": 1},
     )

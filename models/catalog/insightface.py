@@ -18,7 +18,7 @@ from models.backends.ways import Way, choose
 from models.errors import BadWeights, UnknownModel
 from models.frame import Frame
 from models.machine.processor import has_avx512
-from models.results import Box, Face
+from models.results import Box, Face, share
 from models.settings import ModelSettings
 from models.spec import Device, Licence, Loading, ModelSpec, Variant, WeightFile
 from models.tasks import FACES, FaceFinder
@@ -223,13 +223,13 @@ class InsightFace(FaceFinder):
         boxes, landmarks = self._detector.detect(pixels, input_size=size)
         found = []
         for (*corners, score), points in zip(boxes.tolist(), landmarks, strict=True):
-            box = _inside(frame, corners)
+            box = Box.inside(corners, frame.width, frame.height)
             if box.width * frame.width < LEAST_WIDTH or box.height <= 0:
                 continue
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", category=FutureWarning)  # how it calls scikit-image
                 crop = norm_crop(pixels, points, self._side)
-            shares = tuple((_share(x, frame.width), _share(y, frame.height)) for x, y in points.tolist())
+            shares = tuple((share(x, frame.width), share(y, frame.height)) for x, y in points.tolist())
             found.append(_Found(box, score, shares, crop))
         return sorted(found, key=lambda one: one.box.width * one.box.height, reverse=True)
 
@@ -262,16 +262,6 @@ def _detector_size(frame: Frame) -> tuple[int, int] | None:
     filled = -(-short * DETECTOR_SIDE // (long * _STRIDE)) * _STRIDE
     other = min(filled + _STRIDE, DETECTOR_SIDE)
     return (DETECTOR_SIDE, other) if frame.width >= frame.height else (other, DETECTOR_SIDE)
-
-
-def _inside(frame: Frame, corners: Sequence[float]) -> Box:
-    left, top, right, bottom = corners
-    x, y = _share(left, frame.width), _share(top, frame.height)
-    return Box(x=x, y=y, width=_share(right, frame.width) - x, height=_share(bottom, frame.height) - y)
-
-
-def _share(pixels: float, side: int) -> float:
-    return min(max(pixels / side, 0.0), 1.0)
 
 
 def _blank(side: int) -> Pixels:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from models.backends.captioning import load_writer
+from models.backends.captioning import ABOUT, PACKAGES, TINY, load_writer
 from models.results import Level
 from models.settings import ModelSettings
 from models.spec import Licence, Loading, ModelSpec, Variant, WeightFile
@@ -31,31 +31,14 @@ _SHARDS: Final[Mapping[str, str]] = {
     "model-00003-of-00003.safetensors": "4f06177c37ca13944e73b57dd6d051767b950dffc12400c700dfa2509c24c697",
 }
 """SHA-256, which another project has published."""
-_ABOUT: Final = (
-    "config.json",
-    "generation_config.json",
-    "model.safetensors.index.json",
-    "preprocessor_config.json",
-    "processor_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-)
-_TINY: Final = (
-    "config.json",
-    "generation_config.json",
-    "model.safetensors",
-    "processor_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-)
 
 
 def select(settings: ModelSettings) -> Variant:
     if settings.model_profile == "tiny":
-        return _variant("tiny", [WeightFile(path=f"tiny/llava/{name}") for name in _TINY], megabytes=50)
+        return _variant("tiny", [WeightFile(path=f"tiny/llava/{name}") for name in TINY], megabytes=50)
     files = [
         WeightFile(path=f"llava/1.5-7b/{name}", url=f"{_SOURCE}/{name}", sha256=_SHARDS.get(name))
-        for name in (*_ABOUT, *_SHARDS)
+        for name in (*ABOUT, *_SHARDS)
     ]
     return _variant("1.5-7b", files, megabytes=15_000)
 
@@ -65,7 +48,7 @@ def _variant(size: str, files: list[WeightFile], *, megabytes: int) -> Variant:
         version=f"llava-{size}",
         licence=_LICENCE,
         files=tuple(files),
-        packages=("torch", "torchvision", "transformers"),
+        packages=PACKAGES,
         megabytes=megabytes,
         largest_batch={"cpu": 1, "cuda": 1, "mps": 1},
     )

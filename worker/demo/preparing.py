@@ -10,12 +10,10 @@ from collections.abc import Callable
 
 from rich.progress import Progress, TaskID
 
-from models.catalog import discover
 from models.errors import ModelError
-from models.selection import select
 from models.spec import Variant
 from models.weights.store import Weights
-from worker import operations
+from worker.commands.models.entry import choose
 from worker.settings import Settings
 
 EXPORT_SECONDS = 600
@@ -23,15 +21,8 @@ EXPORT_SECONDS = 600
 
 
 def selected(settings: Settings) -> list[Variant]:
-    """The models that operations on photos use, as the settings select them, unknown ones left out."""
-    found: list[Variant] = []
-    for operation in operations.discover().values():
-        if operation.task is not None:
-            try:
-                found.append(select(discover(), operation.task.name, settings)[1])
-            except ModelError:
-                continue
-    return found
+    """The models that the settings select, one for each task."""
+    return [model.variant for model in choose(["all"], settings)]
 
 
 def chosen_models(settings: Settings) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from models.catalog.composed import counted
 from models.errors import ModelError
 from models.serving.remote import RemoteModels
 from worker.core.errors import JobError
@@ -61,7 +62,7 @@ async def suggest(
     models = RemoteModels(settings)
     try:
         for name in candidates(rows)[:MOST_TRIED]:
-            sentence = f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+            sentence = counted(name, 1)
             _, matches = await search(connection, models, sentence, BEST)
             showing = {row["asset_id"] for row in rows if row["object_class"] == name}
             if matches[0].asset_id in showing:

@@ -23,7 +23,7 @@ from models.catalog.dlib_faces import detector, recogniser
 from models.catalog.dlib_faces.alignment import face_chip
 from models.errors import ModelFailed
 from models.frame import Frame
-from models.results import Box, Face
+from models.results import Box, Face, share
 from models.settings import ModelSettings
 from models.spec import Device, Licence, Loading, ModelSpec, Variant, WeightFile
 from models.tasks import FACES, FaceFinder
@@ -175,11 +175,11 @@ class DlibFaces(FaceFinder):
         faces = detector.decode(dict(zip(self._heads, outputs, strict=True)), self._threshold)
         found = []
         for corners, score, points in zip(faces.boxes, faces.scores, faces.points, strict=True):
-            box = _inside(frame, (corners / scale).tolist())
+            box = Box.inside((corners / scale).tolist(), frame.width, frame.height)
             if box.width * frame.width < LEAST_WIDTH or box.height <= 0:
                 continue
             shares = tuple(
-                (_share(x, frame.width), _share(y, frame.height)) for x, y in (points / scale).tolist()
+                (share(x, frame.width), share(y, frame.height)) for x, y in (points / scale).tolist()
             )
             chip = face_chip(frame.array(), points / scale)
             found.append(_Found(box, min(float(score), 1.0), shares, chip))
@@ -222,16 +222,6 @@ def letterboxed(frame: Frame) -> tuple[Floats, float]:
     canvas = np.zeros((3, *sides), np.float32)
     canvas[:, :height, :width] = seen[..., ::-1].transpose(2, 0, 1)
     return canvas[None], scale
-
-
-def _inside(frame: Frame, corners: Sequence[float]) -> Box:
-    left, top, right, bottom = corners
-    x, y = _share(left, frame.width), _share(top, frame.height)
-    return Box(x=x, y=y, width=_share(right, frame.width) - x, height=_share(bottom, frame.height) - y)
-
-
-def _share(pixels: float, side: int) -> float:
-    return min(max(pixels / side, 0.0), 1.0)
 
 
 SPEC = ModelSpec(task=FACES, name="dlib", profile="free", select=select, load=load, export=export)

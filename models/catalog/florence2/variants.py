@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from models.backends.captioning import PACKAGES, TINY
 from models.settings import ModelSettings
 from models.spec import Licence, Variant, WeightFile
 
@@ -29,20 +30,12 @@ _FILES: Final[Mapping[str, str]] = {
 _LARGE_WEIGHTS: Final = "7715423d6549bf1e71188bdd84f4ac960cc0597886af24a5ef7b66f128660685"
 _BYTES: Final[Mapping[str, int]] = {"base": 463_178_864, "large": 1_553_541_016}
 """Of the weights; in fp16, as they were released."""
-_TINY: Final = (
-    "config.json",
-    "generation_config.json",
-    "model.safetensors",
-    "processor_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-)
 _MEGABYTES: Final = {"base": 900, "large": 3400}
 
 
 def select(settings: ModelSettings) -> Variant:
     if settings.model_profile == "tiny":
-        files = tuple(WeightFile(path=f"tiny/florence2/{name}") for name in _TINY)
+        files = tuple(WeightFile(path=f"tiny/florence2/{name}") for name in TINY)
         return _variant("tiny", files, megabytes=50)
     size = "large" if settings.caption_model == "large" else "base"
     return _variant(size, tuple(_file(size, name) for name in _FILES), megabytes=_MEGABYTES[size])
@@ -64,7 +57,7 @@ def _variant(size: str, files: tuple[WeightFile, ...], *, megabytes: int) -> Var
         version=f"florence-2-{size}",
         licence=_MIT,
         files=files,
-        packages=("torch", "torchvision", "transformers"),
+        packages=PACKAGES,
         megabytes=megabytes,
         largest_batch={"cpu": 1, "cuda": 16, "mps": 4},
     )

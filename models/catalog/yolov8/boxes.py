@@ -40,11 +40,6 @@ def decode(distances: Tensor, scores: Tensor, size: tuple[int, int], threshold: 
 
 def thing_of(row: Sequence[float], frame: Frame) -> DetectedObject:
     """The object in a row of left, top, right, bottom in pixels of the frame, score, class."""
-    left, top, right, bottom, score, number = row
-    x, y = _share(left, frame.width), _share(top, frame.height)
-    box = Box(x=x, y=y, width=_share(right, frame.width) - x, height=_share(bottom, frame.height) - y)
+    *corners, score, number = row
+    box = Box.inside(corners, frame.width, frame.height)
     return DetectedObject(name=CLASSES[int(number)], class_id=int(number), score=score, box=box)
-
-
-def _share(pixels: float, side: int) -> float:
-    return min(max(pixels / side, 0.0), 1.0)

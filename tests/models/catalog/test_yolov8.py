@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -189,7 +190,8 @@ def test_any_number_of_likely_places_is_read_alike(count: int) -> None:
     for place in range(count):
         scores[place, 9 * place] = 5.0
     places = catalog.decode(torch.zeros(64, 84), scores, (64, 64), 0.5)
-    [kept] = library.utils.nms.non_max_suppression(places, 0.5, 0.7, nc=80)
+    suppression = importlib.import_module("ultralytics.utils.nms")
+    [kept] = suppression.non_max_suppression(places, 0.5, 0.7, nc=80)
     assert sorted(kept[:, 5].tolist()) == list(range(count))
 
 
