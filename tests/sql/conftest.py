@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+from tests.generations import forget_generations
 from worker.local.stack import StackInfo
 
 Row = dict[str, Any]
@@ -77,6 +78,21 @@ class Queue:
                 media_type,
             )
         )
+
+    def generation(
+        self, version: str, kind: str = "pictures", dimension: int = 512, *, new: bool = True, **more: Any
+    ) -> int:
+        """A generation of vectors; the first of its kind is active, with `new` others begin beside it."""
+        arguments = {
+            "p_kind": kind,
+            "p_version": version,
+            "p_model": Jsonb({"name": version}),
+            "p_dimension": dimension,
+            "p_new": new,
+            **more,
+        }
+        names = ", ".join(f"{name} => %s" for name in arguments)
+        return int(self.value(f"select public.begin_generation({names})", *arguments.values())["id"])
 
     def enqueue(self, kind: str, user_id: str, asset_id: str | None = None, **more: Any) -> str:
         """A new job, different from every other."""
@@ -168,6 +184,7 @@ class Queue:
         self.db.execute("delete from auth.users where id = any (%s::uuid[])", (self.users,))
         self.db.execute("delete from public.jobs where job_type = any (%s)", (self.kinds,))
         self.db.execute("delete from public.job_kinds where kind = any (%s)", (self.kinds,))
+        forget_generations(self.db)
 
 
 def settlement(

@@ -1,0 +1,315 @@
+-- Generations of vectors: which model's vectors of each kind answer searches and recognition, and which others are
+-- kept beside them, so that a library changes its model without a moment in which it knows nothing.
+--
+-- A generation is all vectors of one kind that one model made. Exactly one of a kind is `active`. `filling`: a new
+-- one that back-fill works on; `former`: was active, is still written to, and can be again at once; `dropping`: being
+-- deleted; `dropped`: only its row is left. The library decides which model a worker asks, through these rows: a
+-- worker's settings choose the model of a project's first generation and nothing after.
+
+create table public.vector_kinds (
+  kind       text primary key,
+  fact       text not null unique references public.facts,  -- known of a photo once it has been embedded
+  table_name name not null unique                           -- with columns asset_id, embedding, model_version
+);
+
+alter table public.vector_kinds enable row level security;
+revoke all on public.vector_kinds from public, anon, authenticated, service_role;
+grant select on public.vector_kinds to service_role;
+
+insert into public.vector_kinds (kind, fact, table_name)
+values ('pictures', 'embedding', 'image_embeddings'),
+       ('faces', 'faces', 'face_embeddings');
+
+create table public.generations (
+  id             int generated always as identity primary key,
+  kind           text not null references public.vector_kinds,
+  model_version  text not null,             -- as on every row of it
+  model          jsonb not null default '{}', -- {setting: value} that select the model; empty: not known yet
+  weights_digest text,
+  precision      text,
+  dimension      int not null,              -- numbers of its vectors; shorter ones of the model get zeros at their end
+  same_face      real,                      -- the cosine from which two faces are one person, where it is of faces
+  cutoff         real,                      -- the cosine from which a picture answers a sentence, once calibrated
+  state          text not null,
+  filled_to      uuid,                      -- the asset that back-fill has come to
+  filled_at      timestamptz,               -- when it last came to the end
+  comparison     jsonb,                     -- what compare found
+  created_at     timestamptz not null default kizu.now(),
+  activated_at   timestamptz,
+
+  constraint a_model_is_a_generation_once unique (kind, model_version),
+  constraint version_is_short check (length(model_version) between 1 and 200),
+  constraint dimension_can_be_indexed check (dimension between 1 and 4000),
+  constraint same_face_is_a_cosine check (same_face > 0 and same_face < 1),
+  constraint cutoff_is_a_cosine check (cutoff between -1 and 1),
+  constraint model_is_an_object check (jsonb_typeof(model) = 'object'),
+  constraint state_is_known check (state in ('filling', 'active', 'former', 'dropping', 'dropped')),
+  constraint only_what_was_active_is_former check (state not in ('active', 'former') or activated_at is not null)
+);
+
+create unique index one_generation_of_a_kind_answers on public.generations (kind) where state = 'active';
+
+alter table public.generations enable row level security;
+revoke all on public.generations from public, anon, authenticated, service_role;
+grant select on public.generations to service_role;
+
+select kizu.bound_columns('public.vector_kinds');
+select kizu.bound_columns('public.generations');
+
+-- The version whose vectors of a kind answer; null before the first. Row policies ask it.
+create function kizu.answering(p_kind text)
+returns text
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  return (select model_version from public.generations where kind = p_kind and state = 'active');
+end;
+$$;
+
+-- What workers and apps may know of a generation.
+create function kizu.told(p_generation public.generations)
+returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return to_jsonb(p_generation) - array['filled_to', 'filled_at', 'comparison'];
+end;
+$$;
+
+-- Vectors of any length, and none that is zero: it has no direction, and its distance to everything is NaN.
+drop function public.vector_dimensions();
+alter table public.image_embeddings
+  alter column embedding type extensions.vector,
+  add constraint vector_is_not_zero check (extensions.vector_norm(embedding) > 0);
+alter table public.face_embeddings
+  alter column embedding type extensions.vector,
+  add constraint vector_is_not_zero check (extensions.vector_norm(embedding) > 0);
+alter table public.face_clusters
+  alter column centroid_embedding type extensions.vector;
+
+-- What a library already has: the version that most rows are of answers, and the others can. Their settings are
+-- filled in by the first worker whose settings mean that version.
+insert into public.generations (kind, model_version, weights_digest, dimension, same_face, state, activated_at)
+select kind,
+       model_version,
+       digest,
+       512,
+       same_face,
+       case row_number() over (partition by kind order by vectors desc, newest desc) when 1 then 'active' else 'former' end,
+       now()
+  from (select 'pictures' as kind, model_version, max(weights_digest) as digest, null::real as same_face,
+               count(*) as vectors, max(created_at) as newest
+          from public.image_embeddings
+         group by model_version
+        union all
+        select 'faces', model_version, max(weights_digest), max(same_face), count(*), max(created_at)
+          from public.face_embeddings
+         group by model_version) as present;
+
+-- Only a generation's vectors are written. Those of one that is being dropped, which a worker that has not heard of
+-- it may still send, are passed over.
+create function kizu.keep_to_generations()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_kind  constant text := tg_argv[0];
+  v_state text;
+begin
+  select state into v_state from public.generations where kind = v_kind and model_version = new.model_version;
+  if not found then
+    raise exception 'unknown_generation: % is no generation of %', left(new.model_version, 200), v_kind;
+  end if;
+  return case when v_state not in ('dropping', 'dropped') then new end;
+end;
+$$;
+
+create trigger vectors_are_of_a_generation
+  before insert or update of model_version on public.image_embeddings
+  for each row
+  execute function kizu.keep_to_generations('pictures');
+
+create trigger vectors_are_of_a_generation
+  before insert or update of model_version on public.face_embeddings
+  for each row
+  execute function kizu.keep_to_generations('faces');
+
+create function kizu.index_of(p_generation public.generations)
+returns name
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (select table_name || '_of_generation_' || p_generation.id
+            from public.vector_kinds
+           where kind = p_generation.kind);
+end;
+$$;
+
+-- Makes the index of a generation's vectors, if it is not there. A new generation has none yet, so that this reads
+-- past the rows of the others and no more: writes wait for as long as that takes, searches do not.
+create function kizu.index_generation(p_generation public.generations)
+returns void
+language plpgsql
+set search_path = ''
+set lock_timeout = '3s'
+as $$
+begin
+  execute format(
+    'create index if not exists %I on public.%I'
+    ' using hnsw ((embedding::extensions.halfvec(%s)) extensions.halfvec_cosine_ops) where model_version = %L',
+    kizu.index_of(p_generation),
+    (select table_name from public.vector_kinds where kind = p_generation.kind),
+    p_generation.dimension,
+    p_generation.model_version
+  );
+end;
+$$;
+
+-- All generations that are written to or being dropped, oldest first: [{id, kind, model_version, model,
+-- weights_digest, precision, dimension, same_face, cutoff, state, created_at, activated_at}…].
+create function public.generations()
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  perform kizu.caller_scope();
+  return (
+    select coalesce(jsonb_agg(kizu.told(generation) order by id), '[]')
+      from public.generations as generation
+     where state <> 'dropped'
+  );
+end;
+$$;
+
+-- The generation that a model's vectors of a kind belong to.
+--
+-- Without p_new, as workers ask at their start: answers the active one, which p_version becomes where the kind has
+-- none. What is not known of it yet (model, digest, precision) is taken from who first asks with its version.
+-- With p_new, for the service alone: p_version begins as `filling`, with its index, or is answered as it is.
+-- Raises PT400 `bad_params`; PT503 `database_busy` where writers did not make room for the index within 3 seconds.
+create function public.begin_generation(
+  p_kind      text,
+  p_version   text,
+  p_model     jsonb,
+  p_dimension int,
+  p_digest    text default null,
+  p_precision text default null,
+  p_same_face real default null,
+  p_new       boolean default false
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  c_most_settings constant int := 16;
+  c_longest       constant int := 300;  -- characters of a setting's value
+  c_longest_index constant int := 4000; -- numbers
+  v_user   constant uuid := kizu.caller_scope();
+  v_now    constant timestamptz := kizu.now();
+  v_active public.generations;
+  v_found  public.generations;
+begin
+  if p_new and not pg_has_role(coalesce(nullif(current_setting('role', true), 'none'), session_user),
+                               'service_role', 'member') then
+    raise insufficient_privilege using message = 'only the service begins a new generation';
+  end if;
+  if not exists (select from public.vector_kinds where kind = p_kind)
+     or coalesce(length(p_version), 0) not between 1 and 200
+     or coalesce(p_dimension, 0) not between 1 and c_longest_index
+     or length(p_digest) > 200
+     or length(p_precision) > 50
+     or (p_same_face is not null and not (p_same_face > 0 and p_same_face < 1)) then
+    raise sqlstate 'PT400'
+      using message = 'bad_params',
+            detail = format('generation: expected a known kind, a version of at most 200 characters, 1 to %s numbers '
+                            'and a cosine', c_longest_index);
+  end if;
+  if jsonb_typeof(p_model) is distinct from 'object'
+     or (select count(*) from jsonb_object_keys(p_model)) > c_most_settings
+     or exists (
+          select from jsonb_each(p_model)
+           where jsonb_typeof(value) <> 'string'
+              or length(value #>> '{}') > c_longest
+              or key !~ '^[a-z_]{1,50}$'
+              -- A user's word is no path on the machines of others.
+              or (v_user is not null and value #>> '{}' !~ '^[A-Za-z0-9._:+-]*$')
+        ) then
+    raise sqlstate 'PT400'
+      using message = 'bad_params',
+            detail = format('model: expected at most %s settings with texts of at most %s characters',
+                            c_most_settings, c_longest);
+  end if;
+
+  perform pg_advisory_xact_lock(hashtextextended('generations', 0));
+  select * into v_active from public.generations where kind = p_kind and state = 'active';
+  select * into v_found from public.generations where kind = p_kind and model_version = p_version;
+
+  if v_active.id is null or (p_new and coalesce(v_found.state, 'dropped') = 'dropped') then
+    insert into public.generations as generation
+           (kind, model_version, model, weights_digest, precision, dimension, same_face, state, activated_at)
+    values (p_kind, p_version, p_model, p_digest, p_precision, p_dimension, p_same_face,
+            case when v_active.id is null then 'active' else 'filling' end,
+            case when v_active.id is null then v_now end)
+        on conflict (kind, model_version) do update
+       set model = excluded.model, weights_digest = excluded.weights_digest, precision = excluded.precision,
+           dimension = excluded.dimension, same_face = excluded.same_face, state = excluded.state,
+           activated_at = excluded.activated_at, cutoff = null, filled_to = null, filled_at = null,
+           comparison = null, created_at = v_now
+    returning * into v_found;
+    begin
+      perform kizu.index_generation(v_found);
+    exception
+      when lock_not_available then
+        raise sqlstate 'PT503'
+          using message = 'database_busy', detail = 'the table of vectors was written to without a pause; try again';
+    end;
+  elsif v_found.id is not null then
+    update public.generations
+       set model = case when model = '{}' then p_model else model end,
+           weights_digest = coalesce(weights_digest, p_digest),
+           precision = coalesce(precision, p_precision),
+           same_face = coalesce(same_face, p_same_face)
+     where id = v_found.id
+       and v_user is null
+       and (model = '{}' or weights_digest is null or precision is null or same_face is null)
+    returning * into v_found;
+  end if;
+
+  select *
+    into v_found
+    from public.generations
+   where kind = p_kind
+     and case when p_new then model_version = p_version else state = 'active' end;
+  return kizu.told(v_found);
+end;
+$$;
+
+-- Owners see what answers, and not what is kept beside it.
+alter policy owners_read on public.image_embeddings
+  using ((select auth.uid()) = user_id and model_version = (select kizu.answering('pictures')));
+alter policy owners_read on public.face_embeddings
+  using ((select auth.uid()) = user_id and model_version = (select kizu.answering('faces')));
+
+select kizu.keep_internal('kizu.told(public.generations)');
+select kizu.keep_internal('kizu.keep_to_generations()');
+select kizu.keep_internal('kizu.index_of(public.generations)');
+select kizu.keep_internal('kizu.index_generation(public.generations)');
+
+select kizu.let_call('kizu.answering(text)', 'authenticated');
+select kizu.let_call('public.generations()', 'authenticated', 'kizu_worker', 'service_role');
+select kizu.let_call('public.begin_generation(text, text, jsonb, int, text, text, real, boolean)',
+                     'authenticated', 'kizu_worker', 'service_role');

@@ -1,0 +1,16 @@
+"""Generations of vectors are the project's, and so all tests' of one stack: each test begins without any."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+
+def forget_generations(db: psycopg.Connection[Any]) -> None:
+    """Delete all vectors and the generations they belong to, with their indexes."""
+    for table in ("image_embeddings", "face_embeddings"):
+        db.execute(f"delete from public.{table}")
+    for (index,) in db.execute("select kizu.index_of(generation) from public.generations as generation"):
+        db.execute(f'drop index if exists public."{index}"')
+    db.execute("delete from public.generations")
