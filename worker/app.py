@@ -15,14 +15,15 @@ from typing import Any, TypeAlias
 
 import structlog
 
-from models import catalog
+from models import catalog as catalogs
 from models.errors import ModelError
 from models.machine import memory
-from models.selection import check_name, select
+from models.selection import check_name, choice_of, select
 from models.serving.asking import Models
 from models.serving.machine import problem_of
 from models.serving.profile import resolved
 from models.serving.remote import RemoteModels
+from models.spec import Choice
 from worker import health, operations
 from worker.context import Context, files_for
 from worker.core.daemon import Daemon, poll_seconds
@@ -36,9 +37,10 @@ from worker.core.record import Record
 from worker.core.runner import Runner
 from worker.files.spool import has_room, remove_leftovers
 from worker.files.storage import Files
+from worker.generations import Generations
 from worker.handlers import discover
 from worker.library.abilities import announced
-from worker.operations.operation import VECTOR_LENGTH, Operation
+from worker.operations.operation import Operation
 from worker.pictures import Pictures
 from worker.pixels import PixelThreads, has_memory
 from worker.project.connection import Connection
@@ -85,14 +87,16 @@ async def run_worker(
         pixels = PixelThreads(settings.decode_threads)
         stack.callback(pixels.close)
         pictures = Pictures(files, pixels, max_pixels=settings.max_image_pixels)
-        if found_out:
-            await check_dimensions(connection, settings, found_out)
+        generations = Generations(connection.rpc, models, settings)
+        for other in await check_generations(generations, settings, found_out):
+            log.warning("settings name another model than the library's", reason=other)
 
         def context(job: Job, hold: Hold, record: Record) -> Context:
             return Context(
                 job=job,
                 files=files,
                 models=models,
+                generations=generations,
                 rows=SupabaseRows(connection.rpc, settings.worker_id, job.attempt_id),
                 settings=settings,
                 pixels=pixels,
@@ -221,40 +225,38 @@ async def check_machine(settings: Settings, found_out: Sequence[Operation]) -> N
             raise StartupError(problem)
 
 
-async def check_dimensions(
-    connection: Connection, settings: Settings, found_out: Iterable[Operation]
-) -> None:
-    """Compare the vectors of the operations' models with the columns they go to; an outage is waited for.
+async def check_generations(
+    generations: Generations, settings: Settings, found_out: Iterable[Operation]
+) -> list[str]:
+    """Where the settings name another model than the library's vectors are made by, which is then asked instead.
 
-    Shorter ones fit, since `vector_text` makes them longer. A column whose length the database does not tell
-    is passed over.
+    Waits for an outage to end.
 
     Raises:
-        StartupError: one does not fit, or the settings select no model.
+        StartupError: the settings select no model.
         SchemaMissing: the project's migrations are older than this worker.
     """
-    columns = await connection.rpc("vector_dimensions", within=math.inf)
+    catalog = catalogs.discover()
+    others = []
     for operation in found_out:
-        task, table = operation.task, operation.vectors_in
-        if task is None:
+        if operation.task is None:
             continue
         try:
-            check_name(catalog.discover(), task.name, settings)
-            if table is None:
+            check_name(catalog, operation.task.name, settings)
+            if operation.vectors is None:
                 continue  # without a model that fits, its facts alone are lacking
-            _, variant = select(catalog.discover(), task.name, settings)
+            choice = choice_of(catalog, operation.task.name, settings)
+            variant = select(catalog, operation.task.name, settings)[1]
         except ModelError as error:
             raise StartupError(f"{error.code}: {error}") from None
-        if table in columns and not fits(variant.dimension, columns[table]):
-            raise StartupError(
-                f"dimension_mismatch: {variant.version} makes vectors of {variant.dimension} numbers, and "
-                f"{table}.embedding holds {columns[table]}: choose another model, or alter the column"
+        active = await generations.answering(operation.vectors)
+        if active is not None and active.model and Choice.of(active.model) != choice:
+            others.append(
+                f"{operation.vectors}: the library's vectors are made by {active.version}, which this worker "
+                f"asks; its settings mean {variant.version} (kizu models generations create {operation.vectors} "
+                "begins to change it)"
             )
-
-
-def fits(dimension: int | None, column: int) -> bool:
-    """Whether a model's vectors go into a column, once `vector_text` has made short ones longer."""
-    return dimension is None or max(dimension, VECTOR_LENGTH) == column
+    return others
 
 
 def lanes_of(settings: Settings, handlers: Handlers) -> list[tuple[str, int, list[str]]]:

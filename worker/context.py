@@ -14,6 +14,7 @@ from worker.core.record import Record
 from worker.core.rows import Rows
 from worker.decoding import Need
 from worker.files.storage import Files
+from worker.generations import Generations
 from worker.pictures import Original, Pictures
 from worker.pixels import PixelThreads
 from worker.project.connection import Connection
@@ -29,6 +30,8 @@ class Context:
     job: Job
     files: Files
     models: Models
+    generations: Generations
+    """Which models' vectors the library is made of."""
     rows: Rows
     """What the job may read of the database: its own user's rows."""
     settings: Settings

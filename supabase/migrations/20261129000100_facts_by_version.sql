@@ -74,6 +74,7 @@ security definer
 set search_path = ''
 as $$
 begin
+  new.version := coalesce(new.version, '');
   perform kizu.count_misses(
     new.asset_id,
     array[new.fact],

@@ -232,7 +232,7 @@ $$;
 -- Lets a generation answer from now on: searches that begin after this, recognition, and what owners see. Nothing
 -- else changes, so that going back is the same. Answers {"active", "former"}.
 --
--- Raises PT404 `not_found`; PT409 `generation_dropped`; PT409 `generation_incomplete`, with the number, where photos
+-- Raises PT404 `not_found`; PT409 `unknown_generation` for one that was dropped; PT409 `generation_incomplete`, with the number, where photos
 -- that the active one knows are missing, unless p_force.
 create function public.flip_generation(p_id int, p_force boolean default false)
 returns jsonb
@@ -263,7 +263,7 @@ begin
   select * into v_from from public.generations where kind = v_to.kind and state = 'active' for update;
   if v_to.state in ('dropping', 'dropped') then
     raise sqlstate 'PT409'
-      using message = 'generation_dropped', detail = format('%s has been dropped', v_to.model_version);
+      using message = 'unknown_generation', detail = format('%s has been dropped', v_to.model_version);
   elsif v_to.state <> 'active' then
     update public.generations set state = 'former' where id = v_from.id;
     update public.generations set state = 'active', activated_at = v_now where id = p_id returning * into v_to;

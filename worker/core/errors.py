@@ -2,8 +2,8 @@
 
     JobError
     ├── permanent: NotFound, ForbiddenUrl, TooLarge, NotAnImage, Unreadable, UnsupportedFormat, BadParams,
-    │              UnknownJobType, UnknownModel, BadWeights, PackageMissing, LicenceRefused, ResultRefused,
-    │              TooManyJobs
+    │              UnknownJobType, UnknownModel, UnknownGeneration, GenerationIncomplete, GenerationAnswers,
+    │              BadWeights, PackageMissing, LicenceRefused, ResultRefused, TooManyJobs
     └── transient: TimedOut, OutOfMemory, DiskFull, WeightsMissing, DeviceUnavailable, ServerUnavailable,
                    ModelFailed, StorageUnavailable, SourceRefused, DatabaseUnavailable, LeaseLost,
                    InternalError
@@ -92,6 +92,24 @@ class UnknownModel(JobError):
     """The worker's settings name a model that nobody knows."""
 
     code = "unknown_model"
+
+
+class UnknownGeneration(JobError):
+    """The model version is no generation of vectors that is kept, or no longer."""
+
+    code = "unknown_generation"
+
+
+class GenerationIncomplete(JobError):
+    """The generation lacks photos that the one that answers knows."""
+
+    code = "generation_incomplete"
+
+
+class GenerationAnswers(JobError):
+    """The generation answers searches and cannot be dropped."""
+
+    code = "generation_answers"
 
 
 class BadWeights(JobError):

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import IO, Any, Final
 
@@ -22,6 +23,7 @@ from models.errors import ModelError
 from models.frame import Frame
 from models.pictures.picture import Picture
 from models.results import Level
+from models.spec import Choice
 from worker import operations
 from worker.context import Context
 from worker.core.errors import (
@@ -39,6 +41,7 @@ from worker.core.errors import (
 from worker.core.handler import ADDRESS, Handler
 from worker.core.job import Done, Update, Upsert, Write
 from worker.decoding import Need
+from worker.generations import TASKS, Generation
 from worker.operations.operation import Finding, Operation, SharedPicture
 
 log = structlog.get_logger(__name__)
@@ -88,6 +91,8 @@ class Params(BaseModel):
     """Where the picture is, if not where its asset says: a storage key, a URL or a data URL."""
     detail_level: Level | None = None
     """How much `describe` says."""
+    versions: dict[str, str] = Field(default_factory=dict, max_length=64)
+    """Versions of facts that somebody misses; of a fact with vectors, the only generation to look for."""
 
     @field_validator("operations")
     @classmethod
@@ -108,8 +113,26 @@ class Params(BaseModel):
         ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One operation's look at the picture; there is one for each generation of its vectors."""
+
+    operation: Operation
+    generation: Generation | None = None
+    aside: bool = False
+    """Whether another look of the operation is the job's answer, and this one is kept beside it."""
+
+    @property
+    def version(self) -> str:
+        """Of the fact, as far as it is known without a look."""
+        return self.generation.version if self.generation else ""
+
+
 async def look(params: Params, context: Context) -> Done:
     wanted = params.wanted()
+    looks, refused = await plan(wanted, params.versions, context)
+    if not looks:
+        raise next(iter(refused.values()))
     context.progress(5, "downloading")
     source = context.source(params.image_url)
     long_side = min(max(operation.long_side for operation in wanted), context.settings.max_image_size)
@@ -121,8 +144,46 @@ async def look(params: Params, context: Context) -> Done:
         with context.record.stage("decode"):
             picture = await original.see(partial(see, long_side, level))
     context.progress(20, "looking")
-    found = await _run_all(wanted, picture, context)
-    return answer(wanted, found, context)
+    picture = replace(picture, choices=await choices_of(context))
+    found = {**refused, **await _run_all(looks, picture, context)}
+    return answer(found, context)
+
+
+async def plan(
+    wanted: Sequence[Operation], versions: Mapping[str, str], context: Context
+) -> tuple[list[Look], dict[Look, JobError]]:
+    """The looks to take, and those that cannot be, because no model here can begin their vectors' first generation.
+
+    Raises:
+        UnknownGeneration: a version is asked for that is no generation.
+        DatabaseUnavailable: nobody says which there are.
+    """
+    looks: list[Look] = []
+    refused: dict[Look, JobError] = {}
+    for operation in wanted:
+        if operation.vectors is None:
+            looks.append(Look(operation=operation))
+            continue
+        try:
+            generations = await context.generations.to_write(operation.vectors, versions.get(operation.name))
+        except ModelError as error:
+            refused[Look(operation=operation)] = job_error(error)
+            continue
+        looks += [
+            Look(operation=operation, generation=generation, aside=number > 0)
+            for number, generation in enumerate(generations)
+        ]
+    return looks, refused
+
+
+async def choices_of(context: Context) -> dict[str, Choice]:
+    """The models that make the vectors that answer, by task: what they see is asked once for all purposes."""
+    choices = {}
+    for kind, task in TASKS.items():
+        if generation := await context.generations.answering(kind):
+            with suppress(ModelError):
+                choices[task.name] = generation.choice
+    return choices
 
 
 def see(long_side: int, level: Level, picture: Picture, file: IO[bytes]) -> SharedPicture:
@@ -134,70 +195,78 @@ def see(long_side: int, level: Level, picture: Picture, file: IO[bytes]) -> Shar
 
 
 async def _run_all(
-    wanted: Sequence[Operation], picture: SharedPicture, context: Context
-) -> dict[str, Finding | JobError]:
-    """What each operation found, or the error for which it could not.
+    looks: Sequence[Look], picture: SharedPicture, context: Context
+) -> dict[Look, Finding | JobError]:
+    """What each look found, or the error for which it could not.
 
     Raises:
         JobError: one failed in a way that another attempt may mend, and there is another attempt.
     """
     done = 0
 
-    async def run(operation: Operation) -> Finding | JobError:
+    async def run(look: Look) -> Finding | JobError:
         nonlocal done
+        name = look.operation.name
         try:
-            with context.record.stage(operation.name):
-                found: Finding | JobError = await operation.run(picture, context)
+            with context.record.stage(f"{name} beside" if look.aside else name):
+                seen = picture.for_generation(look.generation) if look.generation else picture
+                found: Finding | JobError = await look.operation.run(seen, context)
         except ModelError as error:
-            found = MODEL_ERRORS.get(error.code, ModelFailed)(str(error))
+            found = job_error(error)
         done += 1
-        context.progress(20 + 70 * done // len(wanted), operation.name)
+        context.progress(20 + 70 * done // len(looks), name)
         return found
 
     try:
         async with asyncio.TaskGroup() as tasks:
-            running = {operation.name: tasks.create_task(run(operation)) for operation in wanted}
+            running = {look: tasks.create_task(run(look)) for look in looks}
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from group
-    found = {name: task.result() for name, task in running.items()}
-    errors = [error for error in found.values() if isinstance(error, JobError)]
+    found = {look: task.result() for look, task in running.items()}
+    # What is kept beside the answer keeps no job waiting: the next round of its back-fill finds what it lacks.
+    errors = [error for look, error in found.items() if isinstance(error, JobError) and not look.aside]
     mendable = [error for error in errors if type(error) not in UNAVAILABLE]
     if mendable and context.job.attempt < context.job.max_attempts:
         raise mendable[0]
-    if len(errors) == len(found):
+    if len(errors) == sum(not look.aside for look in looks):
         raise errors[0]
     return found
 
 
-def answer(wanted: Sequence[Operation], found: Mapping[str, Finding | JobError], context: Context) -> Done:
+def answer(found: Mapping[Look, Finding | JobError], context: Context) -> Done:
     """The job's outcome: its result for apps, the rows found, and the facts now known of the asset."""
     result: dict[str, Any] = {"asset_id": str(context.job.asset_id)}
     writes: list[Write] = []
-    facts: list[dict[str, str]] = []
+    facts: list[dict[str, str | None]] = []
     versions: dict[str, str] = {}
-    for operation in wanted:
-        finding = found[operation.name]
+    for look, finding in sorted(found.items(), key=lambda item: item[0].operation.name):
+        operation, said = look.operation, {"fact": look.operation.name, "reason": None}
         key = operation.result_key or operation.name
         if isinstance(finding, JobError):
             _complain(operation.name, finding.code, str(finding))
-            result[key] = {"success": False, "error": finding.code, "message": str(finding)}
-            facts.append({"fact": operation.name, "state": "unavailable", "reason": finding.code})
+            if not look.aside:
+                result[key] = {"success": False, "error": finding.code, "message": str(finding)}
+            facts.append(
+                {**said, "version": look.version, "state": "unavailable", "reason": finding.code}
+            )
             continue
-        result[key] = dict(finding.result)
         writes.extend(finding.writes)
         model = finding.model
         facts.append(
             {
-                "fact": operation.name,
+                **said,
                 "version": model.version if model else operation.version,
                 "state": "done" if finding.count else "nothing_found",
             }
         )
-        context.record.count(operation.name, finding.count)
         if model:
             context.record.model(model)
-            if operation.model_key:
-                versions[operation.model_key] = model.version
+        if look.aside:
+            continue
+        result[key] = dict(finding.result)
+        context.record.count(operation.name, finding.count)
+        if model and operation.model_key:
+            versions[operation.model_key] = model.version
     result["_meta"] = {"worker_id": context.settings.worker_id, "models": versions}
     writes += [
         Upsert(table="asset_facts", rows=facts),
@@ -208,6 +277,11 @@ def answer(wanted: Sequence[Operation], found: Mapping[str, Finding | JobError],
         ),
     ]
     return Done(result=result, writes=writes)
+
+
+def job_error(error: ModelError) -> JobError:
+    """What a model's error means to a job."""
+    return MODEL_ERRORS.get(error.code, ModelFailed)(str(error))
 
 
 @lru_cache(maxsize=64)

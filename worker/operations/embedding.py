@@ -9,7 +9,7 @@ from worker.operations.operation import Finding, Operation, SharedPicture, prove
 
 
 async def embed(picture: SharedPicture, context: Context) -> Finding:
-    answer = await context.models.run(EMBED, Embedder.embed_images, picture.frame)
+    answer, generation = await picture.embed(context, EMBED, Embedder.embed_images)
     vector, model = answer.value, answer.model
     return Finding(
         count=1,
@@ -17,8 +17,8 @@ async def embed(picture: SharedPicture, context: Context) -> Finding:
         writes=[
             Replace(
                 table="image_embeddings",
-                scope={"model_version": model.version},  # another model's index stays whole
-                rows=[{"embedding": vector_text(vector), **provenance(model)}],
+                scope={"model_version": model.version},
+                rows=[{"embedding": vector_text(vector, generation.dimension), **provenance(model)}],
             )
         ],
         model=model,
@@ -30,6 +30,6 @@ OPERATION = Operation(
     long_side=512,
     run=embed,
     task=EMBED,
-    vectors_in="image_embeddings",
+    vectors="pictures",
     model_key="clip",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from PIL import Image
@@ -22,9 +23,11 @@ CROP_QUALITY: Final = 85
 
 
 async def find(picture: SharedPicture, context: Context) -> Finding:
-    answer = await picture.ask(context, FACES, FaceFinder.find_faces)
+    answer, generation = await picture.embed(context, FACES, FaceFinder.find_faces)
     faces, model = answer.value, answer.model
-    crops = await context.in_pixels(crop_all, picture.image, [face.box for face in faces])
+    names = [f"face-{generation.id}-{index}" for index in range(len(faces))]
+    boxes = dict(zip(names, (face.box for face in faces), strict=True))
+    crops = await context.in_pixels(crop_all, picture.image, boxes)
     stored = await derived.store(context, crops) if crops else {}
     public_url = context.settings.public_url
     return Finding(
@@ -45,15 +48,16 @@ async def find(picture: SharedPicture, context: Context) -> Finding:
         writes=[
             Replace(
                 table="face_embeddings",
+                scope={"model_version": model.version},
                 rows=[
                     {
                         "face_index": index,
-                        "embedding": vector_text(face.embedding),
+                        "embedding": vector_text(face.embedding, generation.dimension),
                         "bounding_box": box_row(face.box),
                         "landmarks": [[round(x, 6), round(y, 6)] for x, y in face.landmarks],
                         "confidence": face.score,
                         "same_face": model.same_face,
-                        "face_thumbnail_url": derived.url(stored[crop_name(index)], public_url),
+                        "face_thumbnail_url": derived.url(stored[names[index]], public_url),
                         **provenance(model),
                     }
                     for index, face in enumerate(faces)
@@ -61,7 +65,7 @@ async def find(picture: SharedPicture, context: Context) -> Finding:
             ),
             Replace(
                 table="derived_assets",
-                scope={"kind": "face_crop"},
+                scope={"kind": "face_crop", "model_version": model.version},
                 rows=[derived.row(file) for file in stored.values()],
             ),
         ],
@@ -69,13 +73,9 @@ async def find(picture: SharedPicture, context: Context) -> Finding:
     )
 
 
-def crop_all(image: Image.Image, boxes: list[Box]) -> dict[str, bytes]:
+def crop_all(image: Image.Image, boxes: Mapping[str, Box]) -> dict[str, bytes]:
     """A JPEG crop per box, by the name it is stored under; blocks."""
-    return {crop_name(index): crop(image, box) for index, box in enumerate(boxes)}
-
-
-def crop_name(index: int) -> str:
-    return f"face-{index}"
+    return {name: crop(image, box) for name, box in boxes.items()}
 
 
 def crop(image: Image.Image, box: Box) -> bytes:
@@ -100,6 +100,6 @@ OPERATION = Operation(
     long_side=1280,
     run=find,
     task=FACES,
-    vectors_in="face_embeddings",
+    vectors="faces",
     model_key="insightface",
 )

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from PIL import Image
 
 from models.frame import Frame
 from models.results import Box, Level, Vector
 from models.serving.asking import M, ModelAnswer, Out
-from models.spec import ModelIdentity
+from models.spec import Choice, ModelIdentity
 from models.tasks import Task
 from worker.context import Context
 from worker.core.job import Write
-
-VECTOR_LENGTH: Final = 512
-"""Numbers that every column of vectors holds."""
+from worker.generations import TASKS, Generation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +30,19 @@ class SharedPicture:
     sha256: str
     """Of the file's bytes, lower-case hexadecimal."""
     level: Level
-    answers: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
-    """What models were asked about it, by task; see `ask`."""
+    generation: Generation | None = None
+    """Which the operation that looks at it now makes vectors for, where it makes any."""
+    choices: Mapping[str, Choice] = field(default_factory=dict)
+    """Of the models that the library uses, by task; models of other tasks are the settings' choice."""
+    answers: dict[tuple[str, Choice | None], asyncio.Task[Any]] = field(default_factory=dict)
+    """What models were asked about it, by task and choice; see `ask`."""
+
+    def for_generation(self, generation: Generation) -> SharedPicture:
+        """The same picture, as the model of `generation` is to be asked about it. Raises `UnknownModel`."""
+        task = TASKS[generation.kind].name
+        return replace(
+            self, generation=generation, choices={**self.choices, task: generation.choice}
+        )
 
     async def ask(
         self,
@@ -47,11 +56,26 @@ class SharedPicture:
 
         Raises a `ModelError`.
         """
-        if task.name not in self.answers:
-            asking = context.models.run(task, call, self.frame, shape=shape)
-            self.answers[task.name] = asyncio.ensure_future(asking)
-        answer: ModelAnswer[Out] = await self.answers[task.name]
+        choice = self.choices.get(task.name)
+        if (task.name, choice) not in self.answers:
+            asking = context.models.run(task, call, self.frame, shape=shape, choice=choice)
+            self.answers[task.name, choice] = asyncio.ensure_future(asking)
+        answer: ModelAnswer[Out] = await self.answers[task.name, choice]
         return answer
+
+    async def embed(
+        self, context: Context, task: Task[M], call: Callable[[M, Sequence[Frame]], Sequence[Out]]
+    ) -> tuple[ModelAnswer[Out], Generation]:
+        """As `ask`, and the generation that the answer's vectors belong to.
+
+        Raises:
+            ModelError: also where another model answers, or other weights, than the generation's.
+        """
+        assert self.generation is not None
+        answer = await self.ask(context, task, call)
+        self.generation.check(answer.model)
+        await context.generations.learn(self.generation, answer.model)
+        return answer, self.generation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +103,8 @@ class Operation:
     """Whose model tells it; None: no model does."""
     version: str = "1"
     """Of its facts, where no model tells them."""
-    vectors_in: str | None = None
-    """The table whose column `embedding` holds the vectors of its model, where it makes any."""
+    vectors: str | None = None
+    """The kind of vectors that its model makes, if any: it then looks once for each generation of these."""
     model_key: str | None = None
     """Under which `assets.ai_model_versions` names its model; older apps read it."""
     result_key: str | None = None
@@ -104,10 +128,10 @@ def box_row(box: Box) -> dict[str, float]:
     }
 
 
-def vector_text(vector: Vector) -> str:
+def vector_text(vector: Vector, dimension: int) -> str:
     """A vector as pgvector reads it, with the nine digits that bring a float32 back unchanged.
 
-    Shorter ones than the columns hold get zeros at their end, with which all cosines stay as they are.
+    A shorter one than `dimension` gets zeros at its end, with which all cosines stay as they are.
     """
-    padded = (*vector, *(0.0,) * (VECTOR_LENGTH - len(vector)))
+    padded = (*vector, *(0.0,) * (dimension - len(vector)))
     return "[" + ",".join(f"{number:.9g}" for number in padded) + "]"

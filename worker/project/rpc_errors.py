@@ -13,6 +13,8 @@ from worker.core.errors import (
     AuthFailed,
     BadParams,
     DatabaseUnavailable,
+    GenerationAnswers,
+    GenerationIncomplete,
     InternalError,
     JobError,
     LeaseLost,
@@ -22,6 +24,7 @@ from worker.core.errors import (
     SchemaMissing,
     StartupError,
     TooManyJobs,
+    UnknownGeneration,
     UnknownJobType,
 )
 
@@ -42,7 +45,17 @@ MISSING_CODES = frozenset({"PGRST106", "PGRST202", "PGRST203", "PGRST205", "4288
 TOKEN_CODES = frozenset({"PGRST300", "PGRST301", "PGRST302", "PGRST303"})
 
 STABLE: Mapping[str, type[JobError]] = {
-    cls.code: cls for cls in (NotFound, BadParams, LeaseLost, TooManyJobs, UnknownJobType)
+    cls.code: cls
+    for cls in (
+        BadParams,
+        GenerationAnswers,
+        GenerationIncomplete,
+        LeaseLost,
+        NotFound,
+        TooManyJobs,
+        UnknownGeneration,
+        UnknownJobType,
+    )
 }
 """Our own functions raise these words as their message."""
 
