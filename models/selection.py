@@ -5,10 +5,20 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import PurePath
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
 
 from models.errors import LicenceRefused, PackageMissing, UnknownModel
 from models.settings import ModelSettings
-from models.spec import AnySpec, Profile, Variant
+from models.spec import AnySpec, Choice, Profile, Variant
+
+S = TypeVar("S", bound=ModelSettings)
+
+PROFILE: Final = "model_profile"
+LONGEST: Final = 200
+"""Characters of a name or a value in a choice."""
 
 
 def select(specs: Iterable[AnySpec], task: str, settings: ModelSettings) -> tuple[AnySpec, Variant]:
@@ -51,6 +61,79 @@ def select_all(specs: Iterable[AnySpec], task: str, settings: ModelSettings) -> 
     catalog = tuple(specs)
     variant = select(catalog, task, settings)[1]
     return [variant, *(select(catalog, needed, settings)[1] for needed in variant.needs)]
+
+
+def choice_of(specs: Iterable[AnySpec], task: str, settings: ModelSettings) -> Choice:
+    """What selects the model that `settings` mean for `task`, wherever it is said. Raises as `select`.
+
+    Two settings have equal choices if, and only if, one loaded model may serve both.
+    """
+    spec, _ = select(specs, task, settings)
+    tiny = settings.model_profile == "tiny"
+    called = spec.also_called or (spec.name,)
+    wanted = getattr(settings, f"{task}_model", "")
+    chosen = {f"{task}_model": wanted if wanted in called and not tiny else called[0]}
+    for name in spec.chosen_by if tiny else (*spec.chosen_by, *spec.sized_by):
+        chosen[name] = _text(getattr(settings, name))
+    return Choice.of({**chosen, PROFILE: "tiny"} if tiny else chosen)
+
+
+def with_choice(specs: Iterable[AnySpec], task: str, settings: S, choice: Choice) -> S:
+    """`settings` that mean the model of `task` that was chosen, whatever they meant before.
+
+    What a choice leaves unsaid is as it is where nothing is set, not as `settings` have it. It may come from
+    anybody: it sets nothing but what the catalog's models of that task are chosen by, and names no file
+    outside the model cache that `settings` do not name themselves.
+
+    Raises:
+        UnknownModel: it does not say which model, or one that is not known here, or sets anything else.
+    """
+    offered = [spec for spec in specs if spec.task.name == task]
+    said = choice.as_json()
+    own, named = f"{task}_model", said.get(f"{task}_model", "")
+    spec = next((one for one in offered if named in (one.also_called or (one.name,))), None)
+    if spec is None:
+        raise UnknownModel(f"a choice has {own}={named[:LONGEST]!r}, which is no model of {task!r} here")
+    known = {own, PROFILE, *(name for one in offered for name in (*one.chosen_by, *one.sized_by))}
+    for name, value in said.items():
+        _check_said(name, value, known, settings)
+    fields = ModelSettings.model_fields
+    values: dict[str, Any] = {
+        name: fields[name].get_default(call_default_factory=True)
+        for name in (*spec.chosen_by, *spec.sized_by)
+    }
+    values |= {name: value for name, value in said.items() if name in fields}
+    tiny = values.pop(PROFILE, "") == "tiny"
+    if tiny != (settings.model_profile == "tiny"):
+        values[PROFILE] = "tiny" if tiny else "best"
+    whole = {name: getattr(settings, name) for name in fields}
+    try:
+        checked = ModelSettings(_env_file=None, **{**whole, **values})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "settings"
+        raise UnknownModel(f"a choice of {named} does not fit here: {where}: {first['msg']}") from None
+    changed = settings.model_copy(update={name: getattr(checked, name) for name in values})
+    if select(offered, task, changed)[0] is not spec:
+        raise UnknownModel(f"no setting chooses {named} of the models of {task!r}")
+    return changed
+
+
+def _check_said(name: str, value: str, known: Iterable[str], settings: ModelSettings) -> None:
+    """Raises `UnknownModel` where a choice says what no choice may."""
+    if name not in known or (name == PROFILE and value != "tiny"):
+        raise UnknownModel(f"a choice of a model may not say {name[:LONGEST]!r}={value[:LONGEST]!r}")
+    if len(value) > LONGEST or not value.isprintable():
+        raise UnknownModel(f"a choice has {name}={value[:LONGEST]!r}, which is too long or no text")
+    path = PurePath(value)
+    outside = path.is_absolute() or ".." in path.parts or value.startswith("~")
+    if outside and value != _text(getattr(settings, name, "")):
+        raise UnknownModel(f"a choice has {name}={value!r}, which is outside the model cache")
+
+
+def _text(value: str | tuple[str, ...]) -> str:
+    """The value of a setting as the environment would have it."""
+    return value if isinstance(value, str) else ",".join(value)
 
 
 def check_name(specs: Iterable[AnySpec], task: str, settings: ModelSettings) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
+from models.errors import UnknownModel
 from models.settings import ModelSettings
 from models.tasks import Model, Task
 
@@ -99,7 +100,11 @@ class ModelSpec(Generic[M]):
     name: str
     """Chosen by, e.g. in OCR_MODEL=rapidocr."""
     also_called: tuple[str, ...] = ()
-    """Other values of the task's setting that mean it, e.g. its sizes."""
+    """Values of the task's setting that mean it in place of its name, e.g. its sizes; the usual one first."""
+    chosen_by: tuple[str, ...] = ()
+    """Settings besides the task's own that decide which model it is, as a `Choice` has to say."""
+    sized_by: tuple[str, ...] = ()
+    """The same, except for its tiny model, of which there is only one size."""
     profile: Profile = "any"
     select: Callable[[ModelSettings], Variant]
     """Pure. Raises `UnknownModel` for settings that name none."""
@@ -113,6 +118,34 @@ class ModelSpec(Generic[M]):
 
 
 AnySpec: TypeAlias = ModelSpec[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What selects one model of a task whatever else is set: settings by name, as text.
+
+    Made by `models.selection.choice_of`, or with `of` from what another machine said, of which nothing is
+    believed before `models.selection.with_choice` has looked at it.
+    """
+
+    settings: tuple[tuple[str, str], ...]
+    """Names and values, by name; no name twice."""
+
+    @classmethod
+    def of(cls, settings: Any) -> Choice:
+        """The choice that an object of JSON means.
+
+        Raises:
+            UnknownModel: it is no object, or its values are not all text.
+        """
+        if not isinstance(settings, dict) or not all(
+            isinstance(text, str) for text in (*settings, *settings.values())
+        ):
+            raise UnknownModel("a choice of a model has to be an object of texts")
+        return cls(tuple(sorted(settings.items())))
+
+    def as_json(self) -> dict[str, str]:
+        return dict(self.settings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

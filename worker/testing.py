@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from models.errors import UnknownModel
 from models.serving.asking import ModelAnswer, ModelMetrics
-from models.spec import ModelIdentity
+from models.spec import Choice, ModelIdentity
 from models.tasks import Task
 from worker.core.errors import BadParams, DatabaseUnavailable, LeaseLost
 from worker.core.job import (
@@ -245,7 +245,7 @@ class MemoryRows:
 class FakeModels:
     """Answers by task name with what a function makes of an item, or raises an error; implements `Models`.
 
-    A task without either has no model.
+    A task without either has no model. A chosen model answers the same, under a version of its own.
     """
 
     def __init__(self, **answers: Callable[[Any], Any] | Exception) -> None:
@@ -253,26 +253,33 @@ class FakeModels:
         self.asked: list[tuple[str, str]] = []
 
     async def run(
-        self, task: Task[Any], call: Callable[..., Any], item: Any, *, shape: Hashable = None
+        self,
+        task: Task[Any],
+        call: Callable[..., Any],
+        item: Any,
+        *,
+        shape: Hashable = None,
+        choice: Choice | None = None,
     ) -> ModelAnswer[Any]:
         self.asked.append((task.name, call.__name__))
         answer = self.answers.get(task.name, UnknownModel(f"no model of the catalog does {task.name!r}"))
         if isinstance(answer, Exception):
             raise answer
-        return ModelAnswer(value=answer(item), model=await self.identity(task))
+        return ModelAnswer(value=answer(item), model=await self.identity(task, choice))
 
-    async def identity(self, task: Task[Any]) -> ModelIdentity:
+    async def identity(self, task: Task[Any], choice: Choice | None = None) -> ModelIdentity:
+        chosen = choice.settings if choice else ()
         return ModelIdentity(
             task=task.name,
             name="fake",
-            version=f"fake-{task.name}",
+            version="-".join(["fake", task.name, *(value for _, value in chosen)]),
             digest="0" * 64,
             backend="none",
             precision="fp32",
             device="cpu",
         )
 
-    async def unload(self, task: Task[Any]) -> None:
+    async def unload(self, task: Task[Any], choice: Choice | None = None) -> None:
         self.asked.append((task.name, "unload"))
 
     async def unload_all(self) -> None:

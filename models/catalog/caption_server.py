@@ -211,4 +211,11 @@ def cleaned(said: str) -> str:
     return text[1:-1].strip() if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 
-SPEC = ModelSpec(task=CAPTION, name="server", profile="named", select=select, load=load)
+SPEC = ModelSpec(
+    task=CAPTION,
+    name="server",
+    chosen_by=("caption_server_model",),
+    profile="named",
+    select=select,
+    load=load,
+)

@@ -270,4 +270,6 @@ def _blank(side: int) -> Pixels:
     return np.zeros((side, side, 3), np.uint8)
 
 
-SPEC = ModelSpec(task=FACES, name="insightface", profile="best", select=select, load=load)
+SPEC = ModelSpec(
+    task=FACES, name="insightface", sized_by=("face_pack",), profile="best", select=select, load=load
+)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from models.spec import ModelIdentity
+from models.spec import Choice, ModelIdentity
 from models.tasks import Model, Task
 
 M = TypeVar("M", bound=Model)
@@ -43,6 +43,9 @@ class Models(Protocol):
     """Every model the settings select, loaded when first used and unloaded when idle.
 
     What is asked for at the same time is gathered: `call` is run once for several inputs.
+
+    A `choice` means another model of the task than the settings do; one that means the same is answered by
+    the same, loaded once. A choice that is not known, or sets what it may not, is an `UnknownModel`.
     """
 
     async def run(
@@ -52,6 +55,7 @@ class Models(Protocol):
         item: In,
         *,
         shape: Hashable = None,
+        choice: Choice | None = None,
     ) -> ModelAnswer[Out]:
         """What the model of `task` answers to `item`.
 
@@ -61,14 +65,14 @@ class Models(Protocol):
         """
         ...
 
-    async def identity(self, task: Task[Any]) -> ModelIdentity:
+    async def identity(self, task: Task[Any], choice: Choice | None = None) -> ModelIdentity:
         """The identity of the model that would answer `task` now; needs weights if they name its backend.
 
         Raises a `ModelError` where the settings select none.
         """
         ...
 
-    async def unload(self, task: Task[Any]) -> None:
+    async def unload(self, task: Task[Any], choice: Choice | None = None) -> None:
         """Unload the model of `task` as soon as it is idle; its next use loads it again."""
         ...
 

@@ -31,6 +31,7 @@ from models.serving.frames import HEADER, SIZE, Kind, no_frame, packed, unpacked
 from models.serving.registry import Registry
 from models.serving.slots import LINE
 from models.settings import ModelSettings
+from models.spec import Choice
 from models.tasks import Task
 
 VERBS: Final = frozenset({"submit", "identify", "drop", "pin", "measured"})
@@ -75,16 +76,16 @@ class ModelHost:
         weights: str,
         linger: float,
         patience: float,
-        pins: list[str],
+        pins: list[tuple[str, Choice | None]],
     ) -> None:
         structlog.configure(processors=[structlog.processors.format_exc_info, self._tell])
         chosen = ModelSettings(_env_file=None, **{**json.loads(settings), **secrets})
         quiet.silence(chosen.model_cache_dir, threads=chosen.model_threads)
         store = _named(weights)(chosen)
         self._registry = Registry(_named(catalog)(), chosen, store)
-        for task in pins:
+        for task, choice in pins:
             with suppress(ModelError):  # said when it is asked for
-                self._registry.pin(Task(task))
+                self._registry.pin(Task(task), choice=choice)
         Thread(target=self._watch, args=(linger, patience), name="watch", daemon=True).start()
 
     def _handle(self, kind: Kind, number: int, length: int) -> None:

@@ -111,8 +111,8 @@ class Loader:
     def evicted(self, slot: Slot) -> list[Slot]:
         """The models to unload so that this one fits; to be called under the lock."""
         budget = self._settings.model_memory or memory.machine(self.device or "cpu") // 2
-        tenants = [self._slots.tenant(one) for one in self._slots.by_task.values()]
-        return [self._slots.by_task[task] for task in evicted(tenants, self._slots.tenant(slot), budget)]
+        tenants = [self._slots.tenant(one) for one in self._slots]
+        return evicted(tenants, self._slots.tenant(slot), budget)
 
     def make_room(self, slot: Slot) -> None:
         """Unload what must go for this model to fit."""
@@ -123,7 +123,8 @@ class Loader:
 
     def unload_others(self, slot: Slot) -> bool:
         """Unload every other model because memory ran out; returns whether there were any."""
-        every = list(self._slots.by_task.values())
+        with self._slots.changed:
+            every = list(self._slots)
         others = [one for one in every if one is not slot and one.model and not one.pinned]
         for other in others:
             self.unload(other)
@@ -183,7 +184,7 @@ class Loader:
             digest=slot.digest,
             device=device,
             threads=self._settings.model_threads,
-            settings=self._settings,
+            settings=slot.settings,
         )
         model: Model = slot.spec.load(loading)
         dimension = getattr(model, "dimension", None)

@@ -23,7 +23,7 @@ from models.serving.company import Company
 from models.serving.metrics import summed
 from models.serving.process import log_output, reap, start_host
 from models.settings import ModelSettings
-from models.spec import ModelIdentity
+from models.spec import Choice, ModelIdentity
 from models.tasks import Task
 
 log = structlog.get_logger()
@@ -70,8 +70,8 @@ class RemoteModels:
             "linger": linger,
             "patience": self._patience,
         }
-        self._pins: set[str] = set()
-        self._identities: dict[str, ModelIdentity] = {}
+        self._pins: set[tuple[str, Choice | None]] = set()
+        self._identities: dict[tuple[str, Choice | None], ModelIdentity] = {}
         self._past: dict[str, ModelMetrics] = {}
         self._host: RunningHost | None = None
         self._starting: asyncio.Task[RunningHost] | None = None
@@ -86,8 +86,9 @@ class RemoteModels:
         item: In,
         *,
         shape: Hashable = None,
+        choice: Choice | None = None,
     ) -> ModelAnswer[Out]:
-        request = ("submit", task.name, call.__name__, item, shape)
+        request = ("submit", task.name, call.__name__, item, shape, choice)
         answer: ModelAnswer[Out]
         try:
             async with self._company.together():
@@ -98,24 +99,25 @@ class RemoteModels:
             # Any of those under way may have ended it, or somebody outside: alone it is this one's doing.
             async with self._company.alone():
                 answer = await self._ask(*request)
-        self._identities[task.name] = answer.model
+        self._identities[task.name, choice] = answer.model
         return answer
 
-    async def identity(self, task: Task[Any]) -> ModelIdentity:
-        if task.name not in self._identities:
-            self._identities[task.name] = await self._ask("identify", task.name)
-        return self._identities[task.name]
+    async def identity(self, task: Task[Any], choice: Choice | None = None) -> ModelIdentity:
+        key = (task.name, choice)
+        if key not in self._identities:
+            self._identities[key] = await self._ask("identify", *key)
+        return self._identities[key]
 
-    async def unload(self, task: Task[Any]) -> None:
-        await self._ask_running("drop", task.name)
+    async def unload(self, task: Task[Any], choice: Choice | None = None) -> None:
+        await self._ask_running("drop", task.name, choice)
 
     async def unload_all(self) -> None:
         await self._ask_running("drop", None)
 
-    async def pin(self, task: Task[Any], pinned: bool = True) -> None:
+    async def pin(self, task: Task[Any], pinned: bool = True, choice: Choice | None = None) -> None:
         """Once loaded, keep the model of `task`, idle or not, until it is unpinned."""
-        (self._pins.add if pinned else self._pins.discard)(task.name)
-        await self._ask_running("pin", Task(task.name), pinned)
+        (self._pins.add if pinned else self._pins.discard)((task.name, choice))
+        await self._ask_running("pin", Task(task.name), pinned, choice)
 
     async def metrics(self) -> Mapping[str, ModelMetrics]:
         """Metrics of all hosts so far; what one counted that was killed is lost."""
@@ -165,7 +167,7 @@ class RemoteModels:
         try:
             process, sock = await start_host()
             self._host = RunningHost(process, sock, self._on_idle, self._patience + SILENT_SECONDS)
-            self._host.channel.greet({**self._hello, "pins": sorted(self._pins)})
+            self._host.channel.greet({**self._hello, "pins": list(self._pins)})
             ended = asyncio.create_task(self._host.ended())
             self._ended.add(ended)
             ended.add_done_callback(self._ended.discard)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 from models.serving.batching import Due
 
 G = TypeVar("G", bound=Hashable)
+K = TypeVar("K", bound=Hashable)
 
 TURN_SECONDS: Final = 5.0
 """Models that do not fit in memory together take turns of so long, lest each call evicts one."""
@@ -18,10 +19,11 @@ not cost a job what other models found. The fetching goes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tenant:
+class Tenant(Generic[K]):
     """A model as the schedule sees it; `used` is a moment of the monotonic clock."""
 
-    task: str
+    model: K
+    """Tells it from the others."""
     loaded: bool
     megabytes: int
     """As measured when it was loaded, else as its variant says."""
@@ -31,20 +33,20 @@ class Tenant:
     used: float = 0.0
 
 
-def evicted(tenants: Iterable[Tenant], wanted: Tenant, budget: int) -> list[str]:
-    """The tasks whose models are unloaded so that `wanted` fits into `budget` megabytes.
+def evicted(tenants: Iterable[Tenant[K]], wanted: Tenant[K], budget: int) -> list[K]:
+    """The models that are unloaded so that `wanted` fits into `budget` megabytes.
 
     The idle and least recently used go first, a pinned one never. None is in use, because one thread does one
     thing at a time.
     """
-    loaded = [one for one in tenants if one.loaded and one.task != wanted.task]
+    loaded = [one for one in tenants if one.loaded and one.model != wanted.model]
     excess = sum(one.megabytes for one in loaded) + wanted.megabytes - budget
-    chosen: list[str] = []
+    chosen: list[K] = []
     for one in sorted(loaded, key=lambda one: (one.asked, one.used)):
         if excess <= 0:
             break
         if not one.pinned:
-            chosen.append(one.task)
+            chosen.append(one.model)
             excess -= one.megabytes
     return chosen
 
@@ -61,7 +63,7 @@ def next_group(due: Sequence[Due[G]], evicts_asked: Callable[[G], bool]) -> G | 
     return min(due, key=turn).group if due else None
 
 
-def expires(tenant: Tenant, ttl: float) -> float | None:
+def expires(tenant: Tenant[K], ttl: float) -> float | None:
     """When a model has been idle for `ttl` seconds; None while it may not be unloaded for that."""
     if not tenant.loaded or tenant.pinned or tenant.asked:
         return None

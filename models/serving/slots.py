@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,24 +14,16 @@ from typing import Any, Final, NamedTuple
 from models.errors import DeviceUnavailable, ModelError, ModelFailed, OutOfMemory
 from models.machine import device as devices
 from models.machine import memory
-from models.selection import select
+from models.selection import choice_of, select, with_choice
 from models.serving.asking import ModelAnswer, ModelMetrics
 from models.serving.batching import Waiting
 from models.serving.schedule import Tenant
 from models.settings import ModelSettings
-from models.spec import AnySpec, ModelIdentity, Variant
+from models.spec import AnySpec, Choice, ModelIdentity, Variant
 from models.tasks import Model
 
 LINE: Final = 500
 """Characters of a library's message that travel: some quote whole arrays."""
-
-
-class Group(NamedTuple):
-    """Requests that may share a call; one without a method only wants the model loaded."""
-
-    task: str
-    method: str | None
-    shape: Hashable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +82,8 @@ class Slot:
 
     spec: AnySpec
     variant: Variant
+    settings: ModelSettings
+    """Those that select it; what they say of the process, they all say alike."""
     files: Mapping[str, Path] | None = None
     """None until its weights are at hand, and again after an unload."""
     digest: str | None = None
@@ -127,44 +121,60 @@ class Slot:
         )
 
 
+class Group(NamedTuple):
+    """Requests that may share a call; one without a method only wants the model loaded."""
+
+    slot: Slot
+    method: str | None
+    shape: Hashable
+
+
 class Slots:
-    """The models of this process by task, and what waits for them; hold `changed` to read or change it."""
+    """The models of this process, and what waits for them; hold `changed` to read or change it."""
 
     def __init__(self, specs: Iterable[AnySpec], settings: ModelSettings) -> None:
         self.changed = Condition()
-        self.by_task: dict[str, Slot] = {}
         self.waiting: Waiting[Group, Request] = Waiting(settings.model_batch_delay)
         self._specs = tuple(specs)
         self._settings = settings
+        self._asked: dict[tuple[str, Choice | None], Slot] = {}
+        """By what was asked for: several choices may mean one model."""
+        self._each: dict[tuple[str, Choice], Slot] = {}
+        """By the choice that a model's own settings make."""
 
-    def get(self, task: str) -> Slot:
-        """The slot of the model that the settings select for a task.
+    def __iter__(self) -> Iterator[Slot]:
+        return iter(self._each.values())
+
+    def get(self, task: str, choice: Choice | None = None) -> Slot:
+        """The slot of the model of a task that was chosen, or else that the settings select.
 
         Raises:
             UnknownModel: there is none, or no telling which.
         """
-        if task not in self.by_task:
-            spec, variant = select(self._specs, task, self._settings)
-            self.by_task[task] = Slot(spec, variant)
-        return self.by_task[task]
-
-    def of(self, group: Group) -> Slot:
-        return self.by_task[group.task]
+        asked = (task, choice)
+        if asked not in self._asked:
+            settings = self._settings
+            if choice is not None:
+                settings = with_choice(self._specs, task, settings, choice)
+            spec, variant = select(self._specs, task, settings)
+            key = (task, choice_of(self._specs, task, settings))
+            self._asked[asked] = self._each.setdefault(key, Slot(spec, variant, settings))
+        return self._asked[asked]
 
     def most(self, group: Group) -> int:
         """How many requests of a group one call takes; 0 while its model has no weights to load."""
-        slot = self.of(group)
+        slot = group.slot
         if slot.model is None:
             return 0 if slot.files is None else 1
         return 1 if group.method is None else slot.most
 
     def is_asked(self, slot: Slot) -> bool:
-        return any(self.of(group) is slot for group in self.waiting)
+        return any(group.slot is slot for group in self.waiting)
 
-    def tenant(self, slot: Slot) -> Tenant:
+    def tenant(self, slot: Slot) -> Tenant[Slot]:
         """What the schedule needs to know of a model."""
         return Tenant(
-            task=slot.spec.task.name,
+            model=slot,
             loaded=slot.model is not None,
             megabytes=slot.megabytes or slot.variant.megabytes,
             pinned=slot.pinned,
@@ -179,7 +189,7 @@ class Slots:
 
     def take_all(self, slot: Slot) -> list[Request]:
         """Every request for a model; they wait no longer."""
-        groups = [group for group in self.waiting if self.of(group) is slot]
+        groups = [group for group in self.waiting if group.slot is slot]
         return [request for group in groups for request in self.take(group, 2**31)]
 
     def withdraw(self, group: Group, request: Request) -> None:

@@ -56,8 +56,7 @@ class ModelsThread:
     def is_idle(self) -> bool:
         """Whether nothing is loaded, under way or waiting; to be called under the lock."""
         busy = self._slots.waiting or self._orders or self.busy_since is not None
-        slots = self._slots.by_task.values()
-        return not busy and not any(slot.preparing is not None or slot.model is not None for slot in slots)
+        return not busy and not any(slot.preparing is not None or slot.model for slot in self._slots)
 
     def is_dead(self) -> bool:
         """Whether the thread has ended though nobody closed it, so that no request is answered any more."""
@@ -79,8 +78,8 @@ class ModelsThread:
             except Exception:
                 log.exception("models thread error")
             del step  # and with it the pictures it was asked about
-        slots = list(self._slots.by_task.values())
         with self._slots.changed:
+            slots = list(self._slots)
             waiting = [request for slot in slots for request in self._slots.take_all(slot)]
         Failure.of(ModelFailed("the models were closed")).fail(waiting)
         for slot in slots:
@@ -106,14 +105,14 @@ class ModelsThread:
         if self._orders:
             return self._orders.popleft()
         for waiting in self._slots.waiting:
-            self._loader.prepare(self._slots.of(waiting))
+            self._loader.prepare(waiting.slot)
         now = time.monotonic()
         for moment, group in self._fetches():
             if moment <= now:
-                version = self._slots.of(group).variant.version
+                version = group.slot.variant.version
                 missing = f"the weights of {version} are being fetched; jobs get it once they are there"
                 return partial(Failure.of(WeightsMissing(missing)).fail, self._slots.take(group, 1))
-        for slot in self._slots.by_task.values():
+        for slot in self._slots:
             moment_or_none = self._expires(slot)
             if moment_or_none is not None and moment_or_none <= now:
                 return partial(self._loader.unload, slot)
@@ -121,14 +120,14 @@ class ModelsThread:
         chosen = schedule.next_group(due, self._evicts_asked)
         if chosen is None:
             return None
-        slot = self._slots.of(chosen)
+        slot = chosen.slot
         if slot.model is None:
             return partial(self._loader.load, slot)
         requests = self._slots.take(chosen, self._slots.most(chosen))
         return partial(self._answerer.ask, slot, chosen.method, requests)
 
     def _seconds_to_wait(self) -> float | None:
-        moments = [self._expires(slot) for slot in self._slots.by_task.values()]
+        moments = [self._expires(slot) for slot in self._slots]
         moments += [moment for moment, _ in self._fetches()]
         moments.append(self._slots.waiting.next_due(self._slots.most))
         known = [moment for moment in moments if moment is not None]
@@ -144,14 +143,14 @@ class ModelsThread:
         """
 
         def being_fetched(group: Group) -> int:
-            return int(self._settings.model_downloads and self._slots.of(group).preparing is not None)
+            return int(self._settings.model_downloads and group.slot.preparing is not None)
 
         for due in self._slots.waiting.due(inf, being_fetched):
-            yield schedule.gives_up(due.since, self._slots.of(due.group).preparing), due.group
+            yield schedule.gives_up(due.since, due.group.slot.preparing), due.group
 
     def _evicts_asked(self, group: Group) -> bool:
         """Whether loading the group's model would unload one that has requests itself."""
-        slot = self._slots.of(group)
+        slot = group.slot
         if slot.model is not None:
             return False
         return any(self._slots.is_asked(other) for other in self._loader.evicted(slot))

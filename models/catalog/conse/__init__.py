@@ -245,4 +245,12 @@ def _squared(frame: Frame) -> Image.Image:
     return frame.image().resize((SIDE, SIDE), Image.Resampling.BICUBIC, box=box)
 
 
-SPEC = ModelSpec(task=EMBED, name="conse", profile="free", select=select, load=load, export=export)
+SPEC = ModelSpec(
+    task=EMBED,
+    name="conse",
+    chosen_by=("vector_precision",),
+    profile="free",
+    select=select,
+    load=load,
+    export=export,
+)

@@ -191,4 +191,6 @@ def _score(value: float) -> float:
     return 0.0 if math.isnan(value) else min(max(float(value), 0.0), 1.0)
 
 
-SPEC = ModelSpec(task=OCR, name="easyocr", select=select, load=load, export=export)
+SPEC = ModelSpec(
+    task=OCR, name="easyocr", chosen_by=("ocr_languages",), select=select, load=load, export=export
+)

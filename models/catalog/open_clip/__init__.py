@@ -304,4 +304,13 @@ class OpenClip(Embedder):
         return self._make_tokenizer()
 
 
-SPEC = ModelSpec(task=EMBED, name="open_clip", profile="best", select=select, load=load, export=export)
+SPEC = ModelSpec(
+    task=EMBED,
+    name="open_clip",
+    chosen_by=("vector_precision",),
+    sized_by=("clip_model", "clip_pretrained"),
+    profile="best",
+    select=select,
+    load=load,
+    export=export,
+)

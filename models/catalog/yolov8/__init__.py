@@ -275,4 +275,12 @@ class Yolo(ObjectDetector):
         return tuple(thing_of(row, frame) for row in kept.tolist())
 
 
-SPEC = ModelSpec(task=OBJECTS, name="yolov8", profile="best", select=select, load=load, export=export)
+SPEC = ModelSpec(
+    task=OBJECTS,
+    name="yolov8",
+    sized_by=("yolo_size",),
+    profile="best",
+    select=select,
+    load=load,
+    export=export,
+)

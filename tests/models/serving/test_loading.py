@@ -147,7 +147,7 @@ async def test_weights_that_are_missing_are_not_looked_for_at_every_job(
         assert (await models.identity(PARROT)).digest is None
 
         monkeypatch.setattr(loading, "REFUSAL_SECONDS", 0.0)
-        models._slots.by_task["parrot"].refused_until = 0.0
+        models._slots.get("parrot").refused_until = 0.0
         for _ in range(2):
             with pytest.raises(WeightsMissing):
                 await models.run(PARROT, Parrot.say, "x")

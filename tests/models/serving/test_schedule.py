@@ -16,8 +16,8 @@ from models.serving.schedule import (
 )
 
 
-def tenant(task: str, megabytes: int = 100, **more: float | bool) -> Tenant:
-    return Tenant(task=task, megabytes=megabytes, **{"loaded": True, **more})  # type: ignore[arg-type]
+def tenant(model: str, megabytes: int = 100, **more: float | bool) -> Tenant[str]:
+    return Tenant(model=model, megabytes=megabytes, **{"loaded": True, **more})  # type: ignore[arg-type]
 
 
 WANTED = tenant("wanted", 300, loaded=False)
@@ -38,7 +38,7 @@ WANTED = tenant("wanted", 300, loaded=False)
         ([tenant("wanted", 900)], 300, [], "it does not evict itself"),
     ],
 )
-def test_models_that_must_go(tenants: list[Tenant], budget: int, gone: list[str], why: str) -> None:
+def test_models_that_must_go(tenants: list[Tenant[str]], budget: int, gone: list[str], why: str) -> None:
     assert evicted(tenants, WANTED, budget) == gone, why
 
 
@@ -66,7 +66,7 @@ def test_whose_turn_it_is(due: dict[str, float], evicting: str, chosen: str | No
         (tenant("a", used=10.0, asked=True), None, "somebody waits for it"),
     ],
 )
-def test_until_when_an_idle_model_stays(model: Tenant, moment: float | None, why: str) -> None:
+def test_until_when_an_idle_model_stays(model: Tenant[str], moment: float | None, why: str) -> None:
     assert expires(model, 60.0) == moment, why
 
 

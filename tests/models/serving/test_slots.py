@@ -21,9 +21,6 @@ from models.settings import ModelSettings
 from models.spec import ModelIdentity
 from tests.models.fakes import PARROT, WEIGHER, Parrot, Weigher, spec_of
 
-SAY = Group("parrot", "say", None)
-LOAD = Group("parrot", None, None)
-
 
 def request(item: Any = "x") -> Request:
     return Request(item, 0.0, Future())
@@ -115,43 +112,43 @@ def test_a_slot_is_made_once_for_a_task_that_has_a_model(slots: Slots) -> None:
     assert slots.get("parrot") is slots.get("parrot")
     with pytest.raises(UnknownModel):
         slots.get("telepathy")
-    assert list(slots.by_task) == ["parrot"]
+    assert list(slots) == [slots.get("parrot")]
 
 
 @pytest.mark.parametrize(
-    ("weights", "loaded", "group", "most"),
+    ("weights", "loaded", "method", "most"),
     [
-        (False, False, SAY, 0),  # it must wait for them
-        (True, False, SAY, 1),  # one is enough to have it loaded
-        (True, True, SAY, 8),
-        (True, True, LOAD, 1),
+        (False, False, "say", 0),  # it must wait for them
+        (True, False, "say", 1),  # one is enough to have it loaded
+        (True, True, "say", 8),
+        (True, True, None, 1),
     ],
 )
 def test_how_many_a_call_takes_depends_on_what_there_is(
-    slots: Slots, weights: bool, loaded: bool, group: Group, most: int
+    slots: Slots, weights: bool, loaded: bool, method: str | None, most: int
 ) -> None:
     slot = slots.get("parrot")
     slot.most = 8
     slot.files = {"model": Path("/dev/null")} if weights else None
     slot.model = Parrot() if loaded else None
-    assert slots.most(group) == most
+    assert slots.most(Group(slot, method, None)) == most
 
 
 def test_who_gave_up_is_not_taken_and_the_others_can_no_longer_give_up(slots: Slots) -> None:
-    slots.get("parrot")
+    say = Group(slots.get("parrot"), "say", None)
     requests = [request(number) for number in range(4)]
     for waiting in requests:
-        slots.waiting.put(SAY, waiting, 0.0)
+        slots.waiting.put(say, waiting, 0.0)
     requests[1].future.cancel()
-    assert [taken.item for taken in slots.take(SAY, 3)] == [0, 2]
+    assert [taken.item for taken in slots.take(say, 3)] == [0, 2]
     assert not requests[0].future.cancel()
-    assert [taken.item for taken in slots.take(SAY, 3)] == [3]
+    assert [taken.item for taken in slots.take(say, 3)] == [3]
 
 
 def test_all_requests_for_a_model_are_taken_whatever_they_ask_and_no_others(slots: Slots) -> None:
-    weigh = Group("weigher", "weigh", None)
     parrot, weigher = slots.get("parrot"), slots.get("weigher")
-    for number, group in enumerate((SAY, weigh, LOAD, SAY._replace(shape=(1, 2)), SAY)):
+    say, load, weigh = Group(parrot, "say", None), Group(parrot, None, None), Group(weigher, "weigh", None)
+    for number, group in enumerate((say, weigh, load, say._replace(shape=(1, 2)), say)):
         slots.waiting.put(group, request(number), 0.0)
     assert sorted(taken.item for taken in slots.take_all(parrot)) == [0, 2, 3, 4]
     assert (slots.is_asked(parrot), slots.is_asked(weigher)) == (False, True)
@@ -160,11 +157,12 @@ def test_all_requests_for_a_model_are_taken_whatever_they_ask_and_no_others(slot
 
 def test_only_a_request_that_was_cancelled_is_forgotten(slots: Slots) -> None:
     slot, waiting = slots.get("parrot"), request()
-    slots.waiting.put(SAY, waiting, 0.0)
-    slots.withdraw(SAY, waiting)
+    say = Group(slot, "say", None)
+    slots.waiting.put(say, waiting, 0.0)
+    slots.withdraw(say, waiting)
     assert slots.is_asked(slot)
     waiting.future.cancel()
-    slots.withdraw(SAY, waiting)
+    slots.withdraw(say, waiting)
     assert not slots.is_asked(slot)
 
 

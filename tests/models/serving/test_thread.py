@@ -97,9 +97,9 @@ def test_what_waits_or_is_being_found_is_no_idleness(bench: Bench) -> None:
     assert not bench.is_idle()
     slot.model = None
     request = Request("x", 0.0, Future())
-    bench.slots.waiting.put(Group("parrot", "say", None), request, 0.0)
+    bench.slots.waiting.put(Group(slot, "say", None), request, 0.0)
     assert not bench.is_idle()
-    bench.slots.waiting.discard(Group("parrot", "say", None), request)
+    bench.slots.waiting.discard(Group(slot, "say", None), request)
     assert bench.is_idle()
 
 
@@ -117,7 +117,7 @@ def test_closing_does_what_was_ordered_fails_who_waits_and_takes_no_more(bench: 
     assert begun.wait(10)
     bench.order(lambda: done.append("ordered before"))
     with bench.slots.changed:
-        bench.slots.waiting.put(Group("parrot", "say", None), waiting, 0.0)
+        bench.slots.waiting.put(Group(bench.slots.get("parrot"), "say", None), waiting, 0.0)
     closing = threading.Thread(target=bench.thread.shut)
     closing.start()
     finish.set()

@@ -13,7 +13,7 @@ from PIL import Image
 from models.errors import ModelFailed, OutOfMemory, WeightsMissing
 from models.frame import Frame
 from models.results import Box, Caption, DetectedObject, Level, Reading, Seen, TextRegion
-from models.spec import ModelIdentity
+from models.spec import Choice, ModelIdentity
 from models.tasks import CAPTION, COMPOSED, Task
 from worker.operations import describe, objects
 from worker.operations.operation import SharedPicture
@@ -38,8 +38,8 @@ class Composing(FakeModels):
         self.told.append(request.seen)
         return Caption(text="a dog", level=request.level, seconds=0, cut_short=False)
 
-    async def identity(self, task: Task[Any]) -> ModelIdentity:
-        known = await super().identity(task)
+    async def identity(self, task: Task[Any], choice: Choice | None = None) -> ModelIdentity:
+        known = await super().identity(task, choice)
         return replace(known, name=COMPOSED) if task == CAPTION else known
 
 
