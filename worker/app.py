@@ -23,7 +23,6 @@ from models.serving.asking import Models
 from models.serving.machine import problem_of
 from models.serving.profile import resolved
 from models.serving.remote import RemoteModels
-from models.spec import Choice
 from worker import health, operations
 from worker.context import Context, files_for
 from worker.core.daemon import Daemon, poll_seconds
@@ -106,7 +105,9 @@ async def run_worker(
                 progress=hold.report,
             )
 
-        daemon = compose(connection, settings, handlers, context, probes_of(files), life, drain=drain)
+        daemon = compose(
+            connection, settings, handlers, context, probes_of(files), life, generations, drain=drain
+        )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, daemon.stop)
@@ -123,6 +124,7 @@ def compose(
     make_context: Callable[[Job, Hold, Record], Context],
     probe_of: Callable[[str], Probe | None],
     life: health.Life,
+    generations: Generations,
     *,
     drain: bool,
 ) -> Daemon:
@@ -167,7 +169,7 @@ def compose(
         wake,
         outages,
         grace_seconds=settings.grace_seconds,
-        capabilities=partial(capabilities, settings, handlers),
+        capabilities=partial(capabilities, settings, handlers, generations),
         requests=lambda: connection.requests,
     )
 
@@ -228,7 +230,7 @@ async def check_machine(settings: Settings, found_out: Sequence[Operation]) -> N
 async def check_generations(
     generations: Generations, settings: Settings, found_out: Iterable[Operation]
 ) -> list[str]:
-    """Where the settings name another model than the library's vectors are made by, which is then asked instead.
+    """Where the settings name another model than the library's vectors are made by, which is asked instead.
 
     Waits for an outage to end.
 
@@ -249,8 +251,10 @@ async def check_generations(
             variant = select(catalog, operation.task.name, settings)[1]
         except ModelError as error:
             raise StartupError(f"{error.code}: {error}") from None
-        active = await generations.answering(operation.vectors)
-        if active is not None and active.model and Choice.of(active.model) != choice:
+        active = await generations.answering(operation.vectors, within=math.inf)
+        if active is not None and active.version == variant.version and not active.model:
+            active = await generations.begin(operation.vectors)  # says what its settings are
+        if active is not None and active.choice != choice:
             others.append(
                 f"{operation.vectors}: the library's vectors are made by {active.version}, which this worker "
                 f"asks; its settings mean {variant.version} (kizu models generations create {operation.vectors} "
@@ -276,7 +280,7 @@ def lanes_of(settings: Settings, handlers: Handlers) -> list[tuple[str, int, lis
     return [lane for lane in lanes if lane[2]]
 
 
-def capabilities(settings: Settings, handlers: Handlers) -> dict[str, Any]:
+def capabilities(settings: Settings, handlers: Handlers, generations: Generations) -> dict[str, Any]:
     """What the `workers` table is told of this worker; told anew each time, as models come and go."""
     kinds = [kind for _, _, kinds in lanes_of(settings, handlers) for kind in kinds]
     return {
@@ -285,5 +289,5 @@ def capabilities(settings: Settings, handlers: Handlers) -> dict[str, Any]:
         "slots": {name: slots for name, slots, _ in lanes_of(settings, handlers)},
         "device": "cpu",
         "cores": os.cpu_count(),
-        **announced(operations_of(handlers[kind] for kind in kinds), settings),
+        **announced(operations_of(handlers[kind] for kind in kinds), settings, generations.known),
     }

@@ -1,8 +1,8 @@
 """The project's generations of vectors: which models embed a picture or its faces, and whose vectors answer.
 
-The library decides that, in rows of the table `generations`; this worker's settings choose the model of a kind's first
-generation and no other. All that are written to are kept up: the one that answers, one that is being filled beside
-it, and one that answered before and may again.
+The library decides that, in rows of the table `generations`; this worker's settings choose the model of a
+kind's first generation and no other. All that are written to are kept up: the one that answers, one that is
+being filled beside it, and one that answered before and may again.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar
 
 from models.catalog import discover
-from models.errors import BadWeights, ModelFailed
-from models.selection import choice_of, select
+from models.errors import BadWeights, ModelFailed, UnknownModel
+from models.selection import choice_of, select, with_choice
 from models.serving.asking import Models
 from models.settings import ModelSettings
 from models.spec import Choice, ModelIdentity
@@ -30,6 +31,7 @@ WITHIN_SECONDS: Final = 30.0
 TASKS: Final[Mapping[str, Task[Any]]] = {"pictures": EMBED, "faces": FACES}
 """Whose models make the vectors of each kind."""
 
+S = TypeVar("S", bound=ModelSettings)
 State: TypeAlias = Literal["filling", "active", "former"]
 
 
@@ -48,7 +50,7 @@ class Generation:
     version: str
     """Of its model, as on every row."""
     model: Mapping[str, str]
-    """The settings that select its model; none where a library is older than that, and nobody has said yet."""
+    """The settings that select its model; none where a library is older, and nobody has said yet."""
     dimension: int
     """Numbers of its vectors; shorter ones of its model get zeros at their end."""
     digest: str | None = None
@@ -79,6 +81,14 @@ class Generation:
             UnknownModel: its row does not say.
         """
         return Choice.of(self.model)
+
+    def meant_by(self, settings: S) -> S:
+        """`settings` that mean its model, whatever they meant before.
+
+        Raises:
+            UnknownModel: its row does not say which model that is, or this machine does not know it.
+        """
+        return with_choice(discover(), TASKS[self.kind].name, settings, self.choice)
 
     def check(self, model: ModelIdentity) -> None:
         """Make sure that vectors of `model` belong to it.
@@ -115,10 +125,10 @@ class Generations:
         self._asking = asyncio.Lock()
         self._taught: set[int] = set()
 
-    async def of(self, kind: str, *, fresh: bool = False) -> list[Generation]:
+    async def of(self, kind: str, *, fresh: bool = False, within: float = WITHIN_SECONDS) -> list[Generation]:
         """The generations of a kind that are written to, the one that answers first; none before the first.
 
-        `fresh` asks the project even if the last answer is young.
+        `fresh` asks the project even if the last answer is young; its answer is waited for `within` seconds.
 
         Raises:
             DatabaseUnavailable: it did not answer, and never has.
@@ -126,16 +136,31 @@ class Generations:
         asked = self._asked
         async with self._asking:
             if (fresh and self._asked == asked) or self._clock() - self._asked > FRESH_SECONDS:
-                rows = await self._rpc("generations", {}, within=WITHIN_SECONDS)
-                self._known = [Generation.of(row) for row in rows if row["state"] != "dropping"]
+                rows = await self._rpc("generations", {}, within=within)
+                living = [Generation.of(row) for row in rows if row["state"] != "dropping"]
+                # One of before there were generations, whose settings nobody has said, can only be searched.
+                self._known = [one for one in living if one.model or one.state == "active"]
                 self._asked = self._clock()
         found = [generation for generation in self._known if generation.kind == kind]
         return sorted(found, key=lambda generation: generation.state != "active")
 
-    async def answering(self, kind: str) -> Generation | None:
+    async def answering(self, kind: str, *, within: float = WITHIN_SECONDS) -> Generation | None:
         """The generation of a kind that answers; None before the first."""
-        found = await self.of(kind)
+        found = await self.of(kind, within=within)
         return found[0] if found and found[0].state == "active" else None
+
+    @property
+    def known(self) -> Sequence[Generation]:
+        """Those of the last answer; nobody is asked."""
+        return self._known
+
+    async def settings_of_library(self, settings: S) -> S:
+        """`settings` that mean the models whose vectors answer, as far as this machine knows them."""
+        for kind in TASKS:
+            if active := await self.answering(kind):
+                with suppress(UnknownModel):
+                    settings = active.meant_by(settings)
+        return settings
 
     async def to_write(self, kind: str, version: str | None) -> list[Generation]:
         """The generations that a job is to embed for, the one that answers first, if it is among them.
@@ -190,7 +215,8 @@ class Generations:
 
     async def learn(self, generation: Generation, model: ModelIdentity) -> None:
         """Note what was not known of a generation before its model first answered: the digest of its weights."""
-        if generation.digest is None and model.digest is not None and generation.id not in self._taught:
+        unknown = generation.digest is None and generation.id not in self._taught
+        if unknown and model.digest is not None:
             self._taught.add(generation.id)
             await self._rpc(
                 "begin_generation",

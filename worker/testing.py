@@ -242,6 +242,67 @@ class MemoryRows:
         return every_page(self, verb, args)
 
 
+class MemoryGenerations:
+    """The project's verbs about generations of vectors, in memory; implements `worker.generations.Rpc`.
+
+    While `down` is true every call raises DatabaseUnavailable.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.calls: list[str] = []
+        self.down = False
+
+    async def __call__(self, function: str, params: Mapping[str, Any], *, within: float) -> Any:
+        self.calls.append(function)
+        if self.down:
+            raise DatabaseUnavailable
+        match function:
+            case "generations":
+                return [dict(row) for row in self.rows if row["state"] != "dropped"]
+            case "begin_generation":
+                return dict(self._begin(**params))
+        raise AssertionError(f"no verb about generations: {function}")
+
+    def _begin(
+        self,
+        *,
+        p_kind: str,
+        p_version: str,
+        p_model: Mapping[str, str],
+        p_dimension: int,
+        p_digest: str | None = None,
+        p_precision: str | None = None,
+        p_same_face: float | None = None,
+        p_new: bool = False,
+    ) -> dict[str, Any]:
+        kind = [row for row in self.rows if row["kind"] == p_kind]
+        active = next((row for row in kind if row["state"] == "active"), None)
+        found = next((row for row in kind if row["model_version"] == p_version), None)
+        told = {
+            "model": dict(p_model),
+            "weights_digest": p_digest,
+            "precision": p_precision,
+            "same_face": p_same_face,
+        }
+        if found is None and (active is None or p_new):
+            found = {
+                "id": len(self.rows) + 1,
+                "kind": p_kind,
+                "model_version": p_version,
+                "dimension": p_dimension,
+                "cutoff": None,
+                "state": "filling" if active else "active",
+                **told,
+            }
+            self.rows.append(found)
+        elif found is not None:
+            found.update({name: found[name] or value for name, value in told.items()})
+        answered = found if p_new else active or found
+        assert answered is not None
+        return answered
+
+
 class FakeModels:
     """Answers by task name with what a function makes of an item, or raises an error; implements `Models`.
 

@@ -132,6 +132,12 @@ class RemoteModels:
             self._host.end("the models were closed")
         await asyncio.gather(*self._ended)
 
+    async def __aenter__(self) -> RemoteModels:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
     @property
     def pid(self) -> int | None:
         """The host's pid; None while there is none."""

@@ -85,10 +85,10 @@ $$;
 drop function public.vector_dimensions();
 alter table public.image_embeddings
   alter column embedding type extensions.vector,
-  add constraint vector_is_not_zero check (extensions.vector_norm(embedding) > 0);
+  add constraint vector_is_not_zero check (extensions.vector_norm(embedding) > 0) not valid;
 alter table public.face_embeddings
   alter column embedding type extensions.vector,
-  add constraint vector_is_not_zero check (extensions.vector_norm(embedding) > 0);
+  add constraint vector_is_not_zero check (extensions.vector_norm(embedding) > 0) not valid;
 alter table public.face_clusters
   alter column centroid_embedding type extensions.vector;
 
@@ -155,21 +155,62 @@ end;
 $$;
 
 -- Makes the index of a generation's vectors, if it is not there. A new generation has none yet, so that this reads
--- past the rows of the others and no more: writes wait for as long as that takes, searches do not.
+-- past the rows of the others and no more: writes wait for as long as that takes, searches do not. Starting parallel
+-- workers for it would take ten times as long.
 create function kizu.index_generation(p_generation public.generations)
 returns void
 language plpgsql
 set search_path = ''
 set lock_timeout = '3s'
 as $$
+declare
+  v_table constant name := (select table_name from public.vector_kinds where kind = p_generation.kind);
+  v_empty boolean;
 begin
+  execute format('select not exists (select from public.%I where model_version = $1)', v_table)
+     into v_empty
+    using p_generation.model_version;
+  if v_empty then
+    perform set_config('max_parallel_maintenance_workers', '0', true);
+  end if;
   execute format(
     'create index if not exists %I on public.%I'
     ' using hnsw ((embedding::extensions.halfvec(%s)) extensions.halfvec_cosine_ops) where model_version = %L',
     kizu.index_of(p_generation),
-    (select table_name from public.vector_kinds where kind = p_generation.kind),
+    v_table,
     p_generation.dimension,
     p_generation.model_version
+  );
+end;
+$$;
+
+-- As before, where a worker says several versions of a fact that it can find out.
+create or replace function public.announced_facts()
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  c_most_workers constant int := 1000;
+  v_scope constant uuid := kizu.caller_scope();
+begin
+  return (
+    select coalesce(jsonb_object_agg(fact, versions), '{}')
+      from (select told.key as fact, jsonb_agg(distinct version) as versions
+              from (select info -> 'facts' as facts
+                      from public.workers
+                     where last_seen > kizu.now() - interval '30 days'
+                       and jsonb_typeof(info -> 'facts') = 'object'
+                       and (owner is null or owner = v_scope)
+                     order by last_seen desc
+                     limit c_most_workers) as known
+             cross join lateral jsonb_each(known.facts) as told
+             cross join lateral jsonb_array_elements(
+                     case jsonb_typeof(told.value) when 'array' then told.value else jsonb_build_array(told.value) end
+                   ) as version
+             group by told.key) as each
   );
 end;
 $$;

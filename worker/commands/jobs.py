@@ -229,7 +229,7 @@ def prune(yes: bool, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do it; without, only say what would be done.")
 @as_json
 def missing(names: tuple[str, ...], force: bool, yes: bool, as_json: bool) -> None:
-    """Enqueue what photos lack: facts never found out, or told by another model than the settings name.
+    """Enqueue what photos lack: facts never found out, or told by another model than is used.
 
     Without an OPERATION: all of them. A fact is not missing where a photo was looked at in vain.
 
@@ -238,6 +238,8 @@ def missing(names: tuple[str, ...], force: bool, yes: bool, as_json: bool) -> No
     """
     from models.errors import ModelError
     from models.serving.profile import resolved
+    from models.serving.remote import RemoteModels
+    from worker.generations import Generations
     from worker.library.abilities import lacks_of
     from worker.library.missing import enqueue_what_can_be_found, versions_of
     from worker.operations import discover
@@ -249,9 +251,10 @@ def missing(names: tuple[str, ...], force: bool, yes: bool, as_json: bool) -> No
     chosen = [operations[name] for name in names or operations]
 
     async def act() -> dict[str, Any]:
-        versions = await versions_of(chosen, settings)
-        async with Connection(settings) as connection:
-            lacks = lacks_of(chosen, settings)
+        async with Connection(settings) as connection, RemoteModels(settings) as models:
+            generations = Generations(connection.rpc, models, settings)
+            versions = await versions_of(chosen, models, generations)
+            lacks = lacks_of(chosen, settings, generations.known)
             total = await enqueue_what_can_be_found(connection, versions, lacks, force=force, dry_run=not yes)
         return {**total, "versions": versions, "dry_run": not yes}
 

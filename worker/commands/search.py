@@ -1,18 +1,17 @@
-"""`kizu search`: The pictures that TEXT describes best, by the model that has seen them."""
+"""`kizu search`: The pictures that TEXT describes best, by the library's model."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 import click
 
 from models.errors import ModelError
-from models.serving.profile import resolved
 from models.serving.remote import RemoteModels
 from worker.core.errors import NotFound
+from worker.generations import Generations
 from worker.library.search import search
 from worker.output import CommandFailed, as_json, print_json, print_table
 from worker.project.connection import Connection
@@ -28,7 +27,7 @@ LONGEST = 500
 @click.option("--limit", type=click.IntRange(1, 1000), default=10, show_default=True, help="Most pictures.")
 @as_json
 def search_command(text: tuple[str, ...], limit: int, as_json: bool) -> None:
-    """The pictures that TEXT describes best, by the model that has seen them.
+    """The pictures that TEXT describes best, by the library's model.
 
     Similarities are comparable within one search. Exit code 1 says that the model is not to be had here, or
     that it has seen no picture yet.
@@ -53,31 +52,22 @@ def search_command(text: tuple[str, ...], limit: int, as_json: bool) -> None:
 
 
 async def find(settings: Settings, query: str, limit: int) -> dict[str, Any]:
-    """What `--json` prints.
-
-    Where the reference model could run here but has seen no picture, as workers elsewhere could not have it,
-    MODEL_PROFILE=auto means the free model that has.
-    """
-    chosen = await asyncio.to_thread(resolved, settings)
-    try:
-        return await _find(chosen, query, limit)
-    except NotFound as error:
-        if settings.model_profile == "auto" and not chosen.embed_model:
-            with suppress(ModelError, NotFound):
-                return await _find(settings.model_copy(update={"model_profile": "free"}), query, limit)
-        raise CommandFailed(f"{error.code}: {error}") from None
-    except ModelError as error:
-        raise CommandFailed(f"{error.code}: {error}") from None
-
-
-async def _find(settings: Settings, query: str, limit: int) -> dict[str, Any]:
+    """What `--json` prints."""
     models = RemoteModels(settings)
     try:
         async with Connection(settings) as connection:
-            model_version, matches = await search(connection, models, query, limit)
+            generations = Generations(connection.rpc, models, settings)
+            found = await search(connection, models, generations, query, limit)
+    except (ModelError, NotFound) as error:
+        raise CommandFailed(f"{error.code}: {error}") from None
     finally:
         await models.close()
-    return {"text": query, "model_version": model_version, "found": [asdict(match) for match in matches]}
+    return {
+        "text": query,
+        "model_version": found.generation.version,
+        "cutoff": found.generation.cutoff,
+        "found": [asdict(match) for match in found.matches],
+    }
 
 
 COMMAND = search_command

@@ -15,13 +15,16 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from models.serving.asking import Models
 from models.serving.profile import resolved
+from models.serving.remote import RemoteModels
 from worker.context import files_for
 from worker.demo.account import sign_up
 from worker.demo.preparing import prepare, selected
 from worker.demo.samples import write_samples
 from worker.demo.summary import Summary, print_summary, summarize
 from worker.demo.working import work
+from worker.generations import Generations
 from worker.library.ingest import IMAGES, find_files, ingest
 from worker.library.missing import enqueue_missing, versions_of, without_weights
 from worker.local.stack import LocalStack, StackInfo
@@ -72,8 +75,14 @@ def main(folder: Path | None, no_open: bool, as_json: bool) -> None:
 async def take_through(folder: Path, info: StackInfo, console: Console) -> Summary:
     """Sign in, upload, enqueue, work until the queue is empty, and count what there is."""
     settings = await asyncio.to_thread(resolved, await sign_up(info))
-    console.print(f"models: {', '.join(variant.version for variant in selected(settings))}")
-    async with Connection(settings) as connection, files_for(connection, settings) as files:
+    async with (
+        Connection(settings) as connection,
+        files_for(connection, settings) as files,
+        RemoteModels(settings) as models,
+    ):
+        generations = Generations(connection.rpc, models, settings)
+        settings = await generations.settings_of_library(settings)
+        console.print(f"models: {', '.join(variant.version for variant in selected(settings))}")
         found = find_files([folder])
         with _progress(console) as progress:
             uploading = progress.add_task("photos uploaded", total=len(found))
@@ -88,17 +97,19 @@ async def take_through(folder: Path, info: StackInfo, console: Console) -> Summa
             for failure in report.failures:
                 line = f"left out: {failure.path}: {failure.code}: {failure.reason}"
                 progress.console.print(printable(line), markup=False)
-            await _enqueue_missing(connection, settings)
+            await _enqueue_missing(connection, settings, models, generations)
             await work(connection, info, settings, progress, progress.add_task("jobs finished", total=None))
         return await summarize(connection, files, info, settings)
 
 
-async def _enqueue_missing(connection: Connection, settings: Settings) -> None:
+async def _enqueue_missing(
+    connection: Connection, settings: Settings, models: Models, generations: Generations
+) -> None:
     """Enqueue what photos of an earlier run lack because it had no models for it."""
     operations = discover()
     absent = without_weights(operations.values(), settings)
     here = [operation for operation in operations.values() if operation.name not in absent]
-    await enqueue_missing(connection, await versions_of(here, settings))
+    await enqueue_missing(connection, await versions_of(here, models, generations))
 
 
 def _progress(console: Console) -> Progress:

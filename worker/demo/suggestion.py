@@ -10,6 +10,7 @@ from models.catalog.composed import counted
 from models.errors import ModelError
 from models.serving.remote import RemoteModels
 from worker.core.errors import JobError
+from worker.generations import Generations
 from worker.library.search import search
 from worker.project.connection import Connection
 from worker.settings import Settings
@@ -60,10 +61,11 @@ async def suggest(
     """A search whose first answer shows what it asks for, as the detector saw it; None if there is none."""
     rows = list(things)
     models = RemoteModels(settings)
+    generations = Generations(connection.rpc, models, settings)
     try:
         for name in candidates(rows)[:MOST_TRIED]:
             sentence = counted(name, 1)
-            _, matches = await search(connection, models, sentence, BEST)
+            matches = (await search(connection, models, generations, sentence, BEST)).matches
             showing = {row["asset_id"] for row in rows if row["object_class"] == name}
             if matches[0].asset_id in showing:
                 near = [one for one in matches if one.similarity >= NEAR * matches[0].similarity]

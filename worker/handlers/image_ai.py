@@ -113,7 +113,7 @@ class Params(BaseModel):
         ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Look:
     """One operation's look at the picture; there is one for each generation of its vectors."""
 
@@ -152,7 +152,7 @@ async def look(params: Params, context: Context) -> Done:
 async def plan(
     wanted: Sequence[Operation], versions: Mapping[str, str], context: Context
 ) -> tuple[list[Look], dict[Look, JobError]]:
-    """The looks to take, and those that cannot be, because no model here can begin their vectors' first generation.
+    """The looks to take; and those that cannot be, as no model here can begin their first generation.
 
     Raises:
         UnknownGeneration: a version is asked for that is no generation.
@@ -223,7 +223,7 @@ async def _run_all(
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from group
     found = {look: task.result() for look, task in running.items()}
-    # What is kept beside the answer keeps no job waiting: the next round of its back-fill finds what it lacks.
+    # What is kept beside the answer keeps no job waiting: the next round of back-fill finds what it lacks.
     errors = [error for look, error in found.items() if isinstance(error, JobError) and not look.aside]
     mendable = [error for error in errors if type(error) not in UNAVAILABLE]
     if mendable and context.job.attempt < context.job.max_attempts:
@@ -246,9 +246,7 @@ def answer(found: Mapping[Look, Finding | JobError], context: Context) -> Done:
             _complain(operation.name, finding.code, str(finding))
             if not look.aside:
                 result[key] = {"success": False, "error": finding.code, "message": str(finding)}
-            facts.append(
-                {**said, "version": look.version, "state": "unavailable", "reason": finding.code}
-            )
+            facts.append({**said, "version": look.version, "state": "unavailable", "reason": finding.code})
             continue
         writes.extend(finding.writes)
         model = finding.model

@@ -9,43 +9,59 @@ from models.catalog import discover
 from models.errors import ModelError, WeightsMissing
 from models.selection import check_licence, check_packages, select_all
 from models.weights.store import Weights
+from worker.generations import Generation
 from worker.operations.operation import Operation
 from worker.settings import Settings
 
 
-def lacks_of(operations: Iterable[Operation], settings: Settings) -> dict[str, ModelError]:
+def lacks_of(
+    operations: Iterable[Operation], settings: Settings, generations: Iterable[Generation] = ()
+) -> dict[str, ModelError]:
     """Why operations cannot be done on this machine, by their names; those that can are not in it.
 
-    Nothing is loaded, and no file is read: damaged weights pass. Weights that may be fetched are no lack.
+    Of an operation with vectors, it is about the one of `generations` that answers. Nothing is loaded, and no
+    file is read: damaged weights pass. Weights that may be fetched are no lack.
     """
+    active = {generation.kind: generation for generation in generations if generation.state == "active"}
     lacks: dict[str, ModelError] = {}
     for operation in operations:
         try:
-            version_here(operation, settings)
+            version_here(operation, settings, active.get(operation.vectors or ""))
         except ModelError as error:
             lacks[operation.name] = error
     return lacks
 
 
-def announced(operations: Iterable[Operation], settings: Settings) -> dict[str, Any]:
-    """What the `workers` table is told: versions of facts it can find out, and codes of what is lacking."""
-    facts, lacks = {}, {}
+def announced(
+    operations: Iterable[Operation], settings: Settings, generations: Iterable[Generation] = ()
+) -> dict[str, Any]:
+    """What the `workers` table is told: versions of facts it can find out, and codes of what is lacking.
+
+    Of an operation with vectors there is a version for each of `generations` that it can embed for.
+    """
+    living = list(generations)
+    facts: dict[str, list[str]] = {}
+    lacks = {}
     for operation in operations:
-        try:
-            facts[operation.name] = version_here(operation, settings)
-        except ModelError as error:
-            lacks[operation.name] = error.code
+        own: list[Generation | None] = [one for one in living if one.kind == operation.vectors]
+        for generation in own or [None]:
+            try:
+                facts.setdefault(operation.name, []).append(version_here(operation, settings, generation))
+            except ModelError as error:
+                lacks[operation.name] = error.code
     return {"facts": facts, "lacks": lacks}
 
 
-def version_here(operation: Operation, settings: Settings) -> str:
-    """The version of the fact that this machine would find out.
+def version_here(operation: Operation, settings: Settings, generation: Generation | None = None) -> str:
+    """The version of the fact that this machine would find out, for a generation where there is one.
 
     Raises:
         ModelError: it lacks something for it.
     """
     if operation.task is None:
         return operation.version
+    if generation is not None:
+        settings = generation.meant_by(settings)
     variants = select_all(discover(), operation.task.name, settings)
     for variant in variants:
         check_licence(variant, settings)
@@ -54,4 +70,4 @@ def version_here(operation: Operation, settings: Settings) -> str:
             raise WeightsMissing(
                 f"{variant.version} is not on this machine (kizu models pull {variant.version})"
             )
-    return variants[0].version
+    return generation.version if generation else variants[0].version

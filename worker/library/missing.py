@@ -1,4 +1,4 @@
-"""Facts that photos lack: never found out, or found by another model than the settings name."""
+"""Facts that photos lack: never found out, or found by another model than is used."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any, Final
 from models.catalog import discover
 from models.errors import ModelError
 from models.selection import select_all
-from models.serving.remote import RemoteModels
+from models.serving.asking import Models
 from models.weights.store import Weights
+from worker.generations import Generations
 from worker.operations.operation import Operation
 from worker.project.connection import Connection
 from worker.settings import Settings
@@ -19,22 +20,25 @@ PAGE: Final = 1000
 """Photos looked at per call."""
 
 
-async def versions_of(operations: Iterable[Operation], settings: Settings) -> dict[str, str]:
-    """Versions of the facts that the settings' models would find, by operation.
+async def versions_of(
+    operations: Iterable[Operation], models: Models, generations: Generations
+) -> dict[str, str]:
+    """The versions of facts to find out, by operation: of the generation of vectors that answers, where there
+    is one, else of the models that the settings mean.
 
     Raises:
         ModelError: there is no such model.
     """
-    models = RemoteModels(settings)
-    try:
-        return {
-            operation.name: (await models.identity(operation.task)).version
-            if operation.task
-            else operation.version
-            for operation in operations
-        }
-    finally:
-        await models.close()
+    versions = {}
+    for operation in operations:
+        active = await generations.answering(operation.vectors) if operation.vectors else None
+        if active is not None:
+            versions[operation.name] = active.version
+        elif operation.task is not None:
+            versions[operation.name] = (await models.identity(operation.task)).version
+        else:
+            versions[operation.name] = operation.version
+    return versions
 
 
 def without_weights(operations: Iterable[Operation], settings: Settings) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Finds the photos that a sentence describes best, among those that the sentence's model has seen."""
+"""Finds the photos that a sentence describes best, by the vectors that answer searches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from models.results import Vector
 from models.serving.asking import Models
 from models.tasks import EMBED, Embedder
-from worker.core.errors import NotFound
+from worker.core.errors import NotFound, UnknownGeneration
+from worker.generations import Generation, Generations
 from worker.operations.operation import vector_text
 from worker.project.connection import Connection
 from worker.project.tables import Row, Store
@@ -33,32 +34,63 @@ class Match:
     """As its owner calls the file, where that is known."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The answer to a sentence, by the generation of vectors that answered it."""
+
+    generation: Generation
+    matches: Sequence[Match]
+    """The most similar first."""
+
+
 async def search(
-    connection: Connection, models: Models, sentence: str, limit: int
-) -> tuple[str, Sequence[Match]]:
-    """The version of the model that embedded the sentence, and the photos, the most similar first.
+    connection: Connection, models: Models, generations: Generations, sentence: str, limit: int
+) -> Found:
+    """The photos most like a sentence.
 
     Raises:
-        ModelError: the model is not to be had here.
-        NotFound: the model has seen no photo yet.
+        ModelError: the model of the vectors that answer is not to be had here.
+        NotFound: no model has seen a photo yet.
     """
-    vector, model_version = await embed(models, sentence)
+    for fresh in (False, True):
+        try:
+            return await _search(connection, models, generations, sentence, limit, fresh=fresh)
+        except UnknownGeneration:
+            if fresh:
+                raise
+    raise AssertionError
+
+
+async def _search(
+    connection: Connection,
+    models: Models,
+    generations: Generations,
+    sentence: str,
+    limit: int,
+    *,
+    fresh: bool,
+) -> Found:
+    living = await generations.of("pictures", fresh=fresh)
+    if not living:
+        raise NotFound(
+            "no model has seen a picture yet; `kizu jobs missing embedding --yes` enqueues what a worker "
+            "then does"
+        )
+    generation = living[0]
+    vector = await embed(models, generation, sentence)
     found = await connection.rpc(
         "search_image_embeddings",
         {
-            "query_embedding": vector_text(vector),
+            "query_embedding": vector_text(vector, generation.dimension),
             "match_count": limit,
             "match_threshold": EVERYTHING,
-            "filter_model_version": model_version,
+            "filter_model_version": generation.version,
         },
     )
     if not found:
-        raise NotFound(
-            f"{model_version} has seen no picture yet; `kizu jobs missing embedding --yes` "
-            "enqueues what a worker then does"
-        )
+        raise NotFound(f"{generation.version} has seen no picture yet")
     assets = await assets_of(Store(connection), [row["asset_id"] for row in found])
-    return model_version, [
+    matches = [
         Match(
             rank=rank,
             similarity=row["similarity"],
@@ -68,12 +100,18 @@ async def search(
         )
         for rank, row in enumerate(found, 1)
     ]
+    return Found(generation=generation, matches=matches)
 
 
-async def embed(models: Models, sentence: str) -> tuple[Vector, str]:
-    """The sentence as a vector, and the version of the model that made it."""
-    answer = await models.run(EMBED, Embedder.embed_texts, sentence)
-    return answer.value, answer.model.version
+async def embed(models: Models, generation: Generation, sentence: str) -> Vector:
+    """The sentence as a vector of a generation of pictures.
+
+    Raises:
+        ModelError: its model is not to be had here, or is another one here.
+    """
+    answer = await models.run(EMBED, Embedder.embed_texts, sentence, choice=generation.choice)
+    generation.check(answer.model)
+    return answer.value
 
 
 async def assets_of(store: Store, asset_ids: Sequence[str]) -> Mapping[str, Row]:

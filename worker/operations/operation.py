@@ -40,9 +40,7 @@ class SharedPicture:
     def for_generation(self, generation: Generation) -> SharedPicture:
         """The same picture, as the model of `generation` is to be asked about it. Raises `UnknownModel`."""
         task = TASKS[generation.kind].name
-        return replace(
-            self, generation=generation, choices={**self.choices, task: generation.choice}
-        )
+        return replace(self, generation=generation, choices={**self.choices, task: generation.choice})
 
     async def ask(
         self,

@@ -30,11 +30,12 @@ from worker.core.errors import (
 from worker.core.job import Done, Job, Replace, Upsert
 from worker.core.record import Record
 from worker.files.storage import StoredFile
+from worker.generations import Generations
 from worker.handlers.image_ai import HANDLER, OPERATIONS
 from worker.pictures import Pictures
 from worker.pixels import PixelThreads
 from worker.settings import Settings
-from worker.testing import FakeModels, MemoryRows
+from worker.testing import FakeModels, MemoryGenerations, MemoryRows
 
 VECTOR = (0.6, 0.8)
 BOX = Box(x=0.4, y=0.4, width=0.1, height=0.2)
@@ -113,6 +114,7 @@ def look(pixels: PixelThreads) -> Any:
         files: FakeFiles | None = None,
         attempt: int = 1,
         asset: dict[str, Any] | None = None,
+        project: MemoryGenerations | None = None,
     ) -> tuple[Done, Context]:
         job = Job(
             table="ai_processing_jobs",
@@ -127,10 +129,12 @@ def look(pixels: PixelThreads) -> Any:
         )
         given: Any = files or FakeFiles(photo())
         settings = Settings(supabase_url="http://127.0.0.1:1", worker_id="w1")
+        asked = models or willing()
         context: Any = Context(
             job=job,
             files=given,
-            models=models or willing(),
+            models=asked,
+            generations=Generations(project or MemoryGenerations(), asked, settings),
             rows=MemoryRows(),
             settings=settings,
             pixels=pixels,

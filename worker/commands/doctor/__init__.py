@@ -14,8 +14,9 @@ import httpx
 
 from models.serving.machine import problem_of
 from models.serving.profile import resolved
+from models.serving.remote import RemoteModels
 from worker import operations
-from worker.app import check_dimensions
+from worker.app import check_generations
 from worker.commands.doctor.check import Check, State
 from worker.commands.doctor.clock import check_clock
 from worker.commands.doctor.database import judge
@@ -24,6 +25,7 @@ from worker.commands.models.entry import all_entries, problems_of
 from worker.context import files_for
 from worker.core.errors import JobError, StartupError
 from worker.files.sources import ASSETS_BUCKET
+from worker.generations import Generations
 from worker.handlers import discover
 from worker.output import as_json, print_json, say
 from worker.project.connection import Connection
@@ -148,11 +150,17 @@ async def _database(connection: Connection) -> list[Check]:
 
 
 async def _vectors(connection: Connection, settings: Settings) -> Check:
-    try:
-        await check_dimensions(connection, settings, operations.discover().values())
-    except StartupError as error:
-        return Check("vectors", "failed", str(error))
-    return Check("vectors", "ok", "the models' vectors fit their columns")
+    """Whose vectors answer, and whether the settings mean somebody else."""
+    async with RemoteModels(settings) as models:
+        generations = Generations(connection.rpc, models, settings)
+        try:
+            others = await check_generations(generations, settings, operations.discover().values())
+        except StartupError as error:
+            return Check("vectors", "failed", str(error))
+    if others:
+        return Check("vectors", "warning", "; ".join(others))
+    living = [f"{one.kind}: {one.version} ({one.state})" for one in generations.known]
+    return Check("vectors", "ok", ", ".join(living) or "none yet: the first photo's models begin them")
 
 
 async def _queue(connection: Connection, settings: Settings) -> Check:
