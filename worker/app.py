@@ -257,8 +257,8 @@ async def check_generations(
         if active is not None and active.choice != choice:
             others.append(
                 f"{operation.vectors}: the library's vectors are made by {active.version}, which this worker "
-                f"asks; its settings mean {variant.version} (kizu models generations create {operation.vectors} "
-                "begins to change it)"
+                f"asks; its settings mean {variant.version} (`kizu models generations create "
+                f"{operation.vectors}` begins to change it)"
             )
     return others
 

@@ -214,7 +214,7 @@ class Generations:
         }
 
     async def learn(self, generation: Generation, model: ModelIdentity) -> None:
-        """Note what was not known of a generation before its model first answered: the digest of its weights."""
+        """Note what nobody knew of a generation before its model first answered: its weights' digest."""
         unknown = generation.digest is None and generation.id not in self._taught
         if unknown and model.digest is not None:
             self._taught.add(generation.id)
