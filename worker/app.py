@@ -86,7 +86,7 @@ async def run_worker(
         pixels = PixelThreads(settings.decode_threads)
         stack.callback(pixels.close)
         pictures = Pictures(files, pixels, max_pixels=settings.max_image_pixels)
-        generations = Generations(connection.rpc, models, settings)
+        generations = Generations(connection.rpc, settings)
         for other in await check_generations(generations, settings, found_out):
             log.warning("settings name another model than the library's", reason=other)
 
@@ -252,8 +252,6 @@ async def check_generations(
         except ModelError as error:
             raise StartupError(f"{error.code}: {error}") from None
         active = await generations.answering(operation.vectors, within=math.inf)
-        if active is not None and active.version == variant.version and not active.model:
-            active = await generations.begin(operation.vectors)  # says what its settings are
         if active is not None and active.choice != choice:
             others.append(
                 f"{operation.vectors}: the library's vectors are made by {active.version}, which this worker "

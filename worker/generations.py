@@ -12,13 +12,12 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar
 
 from models.catalog import discover
 from models.errors import BadWeights, ModelFailed, UnknownModel
 from models.selection import choice_of, select, with_choice
-from models.serving.asking import Models
 from models.settings import ModelSettings
 from models.spec import Choice, ModelIdentity
 from models.tasks import EMBED, FACES, Task
@@ -55,6 +54,8 @@ class Generation:
     """Numbers of its vectors; shorter ones of its model get zeros at their end."""
     digest: str | None = None
     """Of its model's weights, once known."""
+    precision: str | None = None
+    """Of its model's numbers, e.g. `fp32`, once known."""
     cutoff: float | None = None
     """The cosine from which a picture answers a sentence, once calibrated."""
     state: State = "active"
@@ -69,6 +70,7 @@ class Generation:
             model=row["model"],
             dimension=row["dimension"],
             digest=row["weights_digest"],
+            precision=row["precision"],
             cutoff=row["cutoff"],
             state=row["state"],
         )
@@ -111,13 +113,11 @@ class Generations:
     def __init__(
         self,
         rpc: Rpc,
-        models: Models,
         settings: ModelSettings,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._rpc = rpc
-        self._models = models
         self._settings = settings
         self._clock = clock
         self._known: list[Generation] = []
@@ -138,8 +138,8 @@ class Generations:
             if (fresh and self._asked == asked) or self._clock() - self._asked > FRESH_SECONDS:
                 rows = await self._rpc("generations", {}, within=within)
                 living = [Generation.of(row) for row in rows if row["state"] != "dropping"]
-                # One of before there were generations, whose settings nobody has said, can only be searched.
-                self._known = [one for one in living if one.model or one.state == "active"]
+                told = [one if one.model else await self._tell(one) for one in living]
+                self._known = [one for one in told if one.model or one.state == "active"]
                 self._asked = self._clock()
         found = [generation for generation in self._known if generation.kind == kind]
         return sorted(found, key=lambda generation: generation.state != "active")
@@ -165,69 +165,81 @@ class Generations:
     async def to_write(self, kind: str, version: str | None) -> list[Generation]:
         """The generations that a job is to embed for, the one that answers first, if it is among them.
 
-        `version` is the only one that the job asks for; None: all of them. A kind without any gets its first,
-        of the model that the settings mean.
+        `version` is the only one that the job asks for; None: all of them. There are none before the first.
 
         Raises:
-            UnknownGeneration: there is none of this version.
-            ModelError: there is none yet, and no model here to begin one.
+            UnknownGeneration: there are some, and none of this version.
         """
         found = await self.of(kind)
-        if version is not None:
-            if not any(one.version == version for one in found):
-                found = await self.of(kind, fresh=True)
-            if found and not any(one.version == version for one in found):
-                raise UnknownGeneration(f"{version} is no generation of {kind} that is written to")
-        if not found:
-            found = [await self.begin(kind)]
-        return [one for one in found if version in (None, one.version)] or found
+        if version is None:
+            return found
+        if not any(one.version == version for one in found):
+            found = await self.of(kind, fresh=True)
+        chosen = [one for one in found if one.version == version]
+        if found and not chosen:
+            raise UnknownGeneration(f"{version} is no generation of {kind} that is written to")
+        return chosen
 
-    async def begin(self, kind: str) -> Generation:
-        """The generation of a kind that answers, which the settings' model becomes where there is none.
+    async def begin(self, kind: str, model: ModelIdentity) -> Generation:
+        """The generation of a kind that answers; where there is none, `model`'s, which the settings mean.
+
+        Ask it with a model that has answered: what it begins is every worker's to go on with.
 
         Raises:
-            ModelError: the settings mean no model, or one whose version cannot be told here.
+            ModelError: the settings mean no model.
         """
-        proposal = await self.proposal(kind)
-        row = await self._rpc("begin_generation", proposal, within=WITHIN_SECONDS)
+        row = await self._rpc("begin_generation", self.proposal(kind, model), within=WITHIN_SECONDS)
         self._asked = -math.inf
         return Generation.of(row)
 
-    async def proposal(self, kind: str) -> dict[str, Any]:
+    def proposal(self, kind: str, model: ModelIdentity) -> dict[str, Any]:
         """What `begin_generation` wants to know of the model that the settings mean for a kind.
 
         Raises:
-            ModelError: they mean none, or one whose version cannot be told here.
+            ModelError: they mean none.
         """
-        task, catalog = TASKS[kind], discover()
-        choice = choice_of(catalog, task.name, self._settings)
-        variant = select(catalog, task.name, self._settings)[1]
-        model = await self._models.identity(task, choice)
+        task, catalog = TASKS[kind].name, discover()
+        variant = select(catalog, task, self._settings)[1]
         return {
             "p_kind": kind,
             "p_version": model.version,
-            "p_model": choice.as_json(),
+            "p_model": choice_of(catalog, task, self._settings).as_json(),
             "p_dimension": variant.dimension,
             "p_digest": model.digest,
-            "p_precision": model.precision,
+            "p_precision": model.precision or None,
             "p_same_face": variant.same_face,
         }
 
+    async def _tell(self, generation: Generation) -> Generation:
+        """One of before there were generations, with its settings, if they are those here; told to all."""
+        task, catalog = TASKS[generation.kind].name, discover()
+        with suppress(UnknownModel):
+            if select(catalog, task, self._settings)[1].version == generation.version:
+                known = replace(generation, model=choice_of(catalog, task, self._settings).as_json())
+                await self._note(known)
+                return known
+        return generation
+
     async def learn(self, generation: Generation, model: ModelIdentity) -> None:
-        """Note what nobody knew of a generation before its model first answered: its weights' digest."""
-        unknown = generation.digest is None and generation.id not in self._taught
-        if unknown and model.digest is not None:
+        """Note what nobody knew of a generation before its model answered: its weights and precision."""
+        unknown = None in (generation.digest, generation.precision)
+        if unknown and generation.id not in self._taught:
             self._taught.add(generation.id)
-            await self._rpc(
-                "begin_generation",
-                {
-                    "p_kind": generation.kind,
-                    "p_version": generation.version,
-                    "p_model": generation.model,
-                    "p_dimension": generation.dimension,
-                    "p_digest": model.digest,
-                    "p_precision": model.precision,
-                    "p_same_face": model.same_face,
-                },
-                within=WITHIN_SECONDS,
+            await self._note(
+                replace(generation, digest=model.digest, precision=model.precision or None), model.same_face
             )
+
+    async def _note(self, generation: Generation, same_face: float | None = None) -> None:
+        await self._rpc(
+            "begin_generation",
+            {
+                "p_kind": generation.kind,
+                "p_version": generation.version,
+                "p_model": generation.model,
+                "p_dimension": generation.dimension,
+                "p_digest": generation.digest,
+                "p_precision": generation.precision,
+                "p_same_face": same_face,
+            },
+            within=WITHIN_SECONDS,
+        )

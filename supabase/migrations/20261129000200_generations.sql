@@ -325,9 +325,7 @@ begin
            precision = coalesce(precision, p_precision),
            same_face = coalesce(same_face, p_same_face)
      where id = v_found.id
-       and v_user is null
-       and (model = '{}' or weights_digest is null or precision is null or same_face is null)
-    returning * into v_found;
+       and (model = '{}' or weights_digest is null or precision is null or same_face is null);
   end if;
 
   select *

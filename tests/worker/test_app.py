@@ -8,61 +8,72 @@ from typing import Any
 
 import pytest
 
+from models import catalog
+from models.selection import select
 from models.serving.machine import problem_of
 from worker import operations
-from worker.app import check_dimensions, check_machine, operations_of
+from worker.app import check_generations, check_machine, operations_of
 from worker.core.errors import DatabaseUnavailable, StartupError
+from worker.generations import Generations
 from worker.handlers import discover
 from worker.settings import Settings
+from worker.testing import MemoryGenerations
 
 
-class Project:
-    """Knows its vectors' dimensions, and can be reached after an outage of so many seconds."""
+class Slow(MemoryGenerations):
+    """Can be reached after an outage of so many seconds."""
 
-    def __init__(self, *, outage: float = 0.0, **dimensions: int) -> None:
-        self._outage = outage
-        self._dimensions = dimensions
+    outage = 3600.0
 
-    async def rpc(self, function: str, params: Any = None, *, within: float = 30.0) -> Any:
-        assert function == "vector_dimensions"
-        if within < self._outage:
+    async def __call__(self, function: str, params: Any, *, within: float) -> Any:
+        if within < self.outage:
             raise DatabaseUnavailable
-        return self._dimensions
+        return await super().__call__(function, params, within=within)
 
 
-async def check(project: Project, **settings: Any) -> None:
-    found_out = operations_of(discover().values())
-    await check_dimensions(project, Settings(_env_file=None, **settings), found_out)  # type: ignore[arg-type]
+async def check(project: MemoryGenerations, **values: Any) -> list[str]:
+    settings = Settings(_env_file=None, **values)
+    return await check_generations(
+        Generations(project, settings), settings, operations_of(discover().values())
+    )
 
 
-async def test_vectors_fit_their_columns() -> None:
-    await check(Project(image_embeddings=512, face_embeddings=512))
+async def begun(project: MemoryGenerations, version: str, **model: str) -> None:
+    wish = {"p_kind": "pictures", "p_version": version, "p_model": model, "p_dimension": 512}
+    await project("begin_generation", wish, within=1)
 
 
-async def test_a_model_whose_vectors_do_not_fit_is_refused_with_a_word() -> None:
-    with pytest.raises(StartupError, match=r"dimension_mismatch: .* of 512 numbers, .* holds 768"):
-        await check(Project(image_embeddings=512, face_embeddings=768))
+async def test_settings_that_mean_another_model_than_the_librarys_are_told_of() -> None:
+    project = MemoryGenerations()
+    assert await check(project) == []
+    await begun(project, "conse-1", embed_model="conse", vector_precision="fp32")
+    assert await check(project, embed_model="conse") == []
+    [said] = await check(project, clip_model="ViT-L-14", clip_pretrained="openai")
+    assert "pictures" in said
+    assert "conse-1" in said
+    assert "ViT-L-14" in said
 
 
-async def test_shorter_vectors_fit_the_column_that_they_are_made_as_long_as() -> None:
-    await check(Project(image_embeddings=512), embed_model="conse")
-    with pytest.raises(StartupError, match=r"dimension_mismatch: conse-.* of 384 numbers, .* holds 384"):
-        await check(Project(image_embeddings=384), embed_model="conse")
+async def test_library_of_before_generations_hears_what_its_settings_are() -> None:
+    project = MemoryGenerations()
+    settings = Settings(_env_file=None)
+    version = select(catalog.discover(), "embed", settings)[1].version
+    await begun(project, version)
+    assert await check(project, embed_model="conse") != []
+    assert project.rows[0]["model"] == {}
+    assert await check(project) == []
+    assert project.rows[0]["model"]["clip_pretrained"] == settings.clip_pretrained
 
 
 async def test_a_model_that_nobody_knows_is_refused_with_a_word() -> None:
     with pytest.raises(StartupError, match="unknown_model: FACE_PACK=nobody"):
-        await check(Project(image_embeddings=512, face_embeddings=512), face_pack="nobody")
+        await check(MemoryGenerations(), face_pack="nobody")
     with pytest.raises(StartupError, match="unknown_model: OBJECTS_MODEL=yolov9 is none of"):
-        await check(Project(), objects_model="yolov9")
+        await check(MemoryGenerations(), objects_model="yolov9")
 
 
 async def test_a_worker_that_starts_during_an_outage_waits_for_its_end() -> None:
-    await check(Project(outage=3600, image_embeddings=512, face_embeddings=512))
-
-
-async def test_a_column_that_the_database_tells_nothing_of_is_passed_over() -> None:
-    await check(Project(image_embeddings=512))
+    assert await check(Slow()) == []
 
 
 def test_only_kinds_that_find_out_facts_bring_operations() -> None:

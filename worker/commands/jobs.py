@@ -252,7 +252,7 @@ def missing(names: tuple[str, ...], force: bool, yes: bool, as_json: bool) -> No
 
     async def act() -> dict[str, Any]:
         async with Connection(settings) as connection, RemoteModels(settings) as models:
-            generations = Generations(connection.rpc, models, settings)
+            generations = Generations(connection.rpc, settings)
             versions = await versions_of(chosen, models, generations)
             lacks = lacks_of(chosen, settings, generations.known)
             total = await enqueue_what_can_be_found(connection, versions, lacks, force=force, dry_run=not yes)

@@ -56,7 +56,7 @@ async def find(settings: Settings, query: str, limit: int) -> dict[str, Any]:
     models = RemoteModels(settings)
     try:
         async with Connection(settings) as connection:
-            generations = Generations(connection.rpc, models, settings)
+            generations = Generations(connection.rpc, settings)
             found = await search(connection, models, generations, query, limit)
     except (ModelError, NotFound) as error:
         raise CommandFailed(f"{error.code}: {error}") from None

@@ -80,7 +80,7 @@ async def take_through(folder: Path, info: StackInfo, console: Console) -> Summa
         files_for(connection, settings) as files,
         RemoteModels(settings) as models,
     ):
-        generations = Generations(connection.rpc, models, settings)
+        generations = Generations(connection.rpc, settings)
         settings = await generations.settings_of_library(settings)
         console.print(f"models: {', '.join(variant.version for variant in selected(settings))}")
         found = find_files([folder])

@@ -61,7 +61,7 @@ async def suggest(
     """A search whose first answer shows what it asks for, as the detector saw it; None if there is none."""
     rows = list(things)
     models = RemoteModels(settings)
-    generations = Generations(connection.rpc, models, settings)
+    generations = Generations(connection.rpc, settings)
     try:
         for name in candidates(rows)[:MOST_TRIED]:
             sentence = counted(name, 1)

@@ -130,9 +130,7 @@ class Look:
 
 async def look(params: Params, context: Context) -> Done:
     wanted = params.wanted()
-    looks, refused = await plan(wanted, params.versions, context)
-    if not looks:
-        raise next(iter(refused.values()))
+    looks = await plan(wanted, params.versions, context)
     context.progress(5, "downloading")
     source = context.source(params.image_url)
     long_side = min(max(operation.long_side for operation in wanted), context.settings.max_image_size)
@@ -145,35 +143,27 @@ async def look(params: Params, context: Context) -> Done:
             picture = await original.see(partial(see, long_side, level))
     context.progress(20, "looking")
     picture = replace(picture, choices=await choices_of(context))
-    found = {**refused, **await _run_all(looks, picture, context)}
+    found = await _run_all(looks, picture, context)
     return answer(found, context)
 
 
-async def plan(
-    wanted: Sequence[Operation], versions: Mapping[str, str], context: Context
-) -> tuple[list[Look], dict[Look, JobError]]:
-    """The looks to take; and those that cannot be, as no model here can begin their first generation.
+async def plan(wanted: Sequence[Operation], versions: Mapping[str, str], context: Context) -> list[Look]:
+    """The looks to take: one for each operation, or for each generation of its vectors.
 
     Raises:
         UnknownGeneration: a version is asked for that is no generation.
         DatabaseUnavailable: nobody says which there are.
     """
     looks: list[Look] = []
-    refused: dict[Look, JobError] = {}
     for operation in wanted:
-        if operation.vectors is None:
-            looks.append(Look(operation=operation))
-            continue
-        try:
+        generations: Sequence[Generation | None] = ()
+        if operation.vectors is not None:
             generations = await context.generations.to_write(operation.vectors, versions.get(operation.name))
-        except ModelError as error:
-            refused[Look(operation=operation)] = job_error(error)
-            continue
         looks += [
             Look(operation=operation, generation=generation, aside=number > 0)
-            for number, generation in enumerate(generations)
+            for number, generation in enumerate(generations or [None])
         ]
-    return looks, refused
+    return looks
 
 
 async def choices_of(context: Context) -> dict[str, Choice]:
@@ -212,7 +202,7 @@ async def _run_all(
                 seen = picture.for_generation(look.generation) if look.generation else picture
                 found: Finding | JobError = await look.operation.run(seen, context)
         except ModelError as error:
-            found = job_error(error)
+            found = MODEL_ERRORS.get(error.code, ModelFailed)(str(error))
         done += 1
         context.progress(20 + 70 * done // len(looks), name)
         return found
@@ -275,11 +265,6 @@ def answer(found: Mapping[Look, Finding | JobError], context: Context) -> Done:
         ),
     ]
     return Done(result=result, writes=writes)
-
-
-def job_error(error: ModelError) -> JobError:
-    """What a model's error means to a job."""
-    return MODEL_ERRORS.get(error.code, ModelFailed)(str(error))
 
 
 @lru_cache(maxsize=64)

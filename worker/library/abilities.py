@@ -46,7 +46,8 @@ def announced(
         own: list[Generation | None] = [one for one in living if one.kind == operation.vectors]
         for generation in own or [None]:
             try:
-                facts.setdefault(operation.name, []).append(version_here(operation, settings, generation))
+                version = version_here(operation, settings, generation)
+                facts.setdefault(operation.name, []).append(version)
             except ModelError as error:
                 lacks[operation.name] = error.code
     return {"facts": facts, "lacks": lacks}

@@ -9,7 +9,7 @@ from worker.operations.operation import Finding, Operation, SharedPicture, prove
 
 
 async def embed(picture: SharedPicture, context: Context) -> Finding:
-    answer, generation = await picture.embed(context, EMBED, Embedder.embed_images)
+    answer, generation = await picture.embed(context, "pictures", EMBED, Embedder.embed_images)
     vector, model = answer.value, answer.model
     return Finding(
         count=1,

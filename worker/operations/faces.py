@@ -23,7 +23,7 @@ CROP_QUALITY: Final = 85
 
 
 async def find(picture: SharedPicture, context: Context) -> Finding:
-    answer, generation = await picture.embed(context, FACES, FaceFinder.find_faces)
+    answer, generation = await picture.embed(context, "faces", FACES, FaceFinder.find_faces)
     faces, model = answer.value, answer.model
     names = [f"face-{generation.id}-{index}" for index in range(len(faces))]
     boxes = dict(zip(names, (face.box for face in faces), strict=True))

@@ -31,7 +31,7 @@ class SharedPicture:
     """Of the file's bytes, lower-case hexadecimal."""
     level: Level
     generation: Generation | None = None
-    """Which the operation that looks at it now makes vectors for, where it makes any."""
+    """Which the operation that looks at it now makes vectors for; None: for the first, which it begins."""
     choices: Mapping[str, Choice] = field(default_factory=dict)
     """Of the models that the library uses, by task; models of other tasks are the settings' choice."""
     answers: dict[tuple[str, Choice | None], asyncio.Task[Any]] = field(default_factory=dict)
@@ -62,18 +62,24 @@ class SharedPicture:
         return answer
 
     async def embed(
-        self, context: Context, task: Task[M], call: Callable[[M, Sequence[Frame]], Sequence[Out]]
+        self,
+        context: Context,
+        kind: str,
+        task: Task[M],
+        call: Callable[[M, Sequence[Frame]], Sequence[Out]],
     ) -> tuple[ModelAnswer[Out], Generation]:
-        """As `ask`, and the generation that the answer's vectors belong to.
+        """As `ask`, and the generation that the answer's vectors, of `kind`, belong to; it may be the first.
 
         Raises:
             ModelError: also where another model answers, or other weights, than the generation's.
         """
-        assert self.generation is not None
         answer = await self.ask(context, task, call)
-        self.generation.check(answer.model)
-        await context.generations.learn(self.generation, answer.model)
-        return answer, self.generation
+        generation = self.generation or await context.generations.begin(kind, answer.model)
+        if self.generation is None and generation.version != answer.model.version:
+            return await self.for_generation(generation).embed(context, kind, task, call)
+        generation.check(answer.model)
+        await context.generations.learn(generation, answer.model)
+        return answer, generation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

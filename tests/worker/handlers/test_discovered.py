@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from worker import handlers, operations
+from worker.generations import TASKS
 
 pytestmark = pytest.mark.stack
 
@@ -25,12 +26,18 @@ def test_every_fact_is_listed_with_the_kind_that_finds_it_out(db: psycopg.Connec
     assert set(operations.discover()) <= set(listed)
 
 
-def test_every_operation_with_vectors_has_a_column_for_them(db: psycopg.Connection) -> None:
-    for operation in operations.discover().values():
-        if operation.vectors_in:
-            found = db.execute(
-                "select format_type(atttypid, null) from pg_attribute"
-                " where attrelid = to_regclass(%s) and attname = 'embedding'",
-                [operation.vectors_in],
-            ).fetchone()
-            assert found == ("vector",), operation.name
+def test_every_operation_with_vectors_has_a_table_for_them(db: psycopg.Connection) -> None:
+    kinds = db.execute("select kind, fact, table_name from vector_kinds")
+    found = {fact: (kind, table) for kind, fact, table in kinds}
+    vectors = {name: one for name, one in operations.discover().items() if one.vectors}
+    assert set(vectors) == set(found)
+    for name, operation in vectors.items():
+        kind, table = found[name]
+        assert operation.vectors == kind
+        assert operation.task == TASKS[kind]
+        [column] = db.execute(
+            "select format_type(atttypid, null) from pg_attribute"
+            " where attrelid = to_regclass(%s) and attname = 'embedding'",
+            [table],
+        )
+        assert column == ("vector",)

@@ -25,6 +25,7 @@ from worker.core.errors import (
     NotAnImage,
     NotFound,
     StorageUnavailable,
+    UnknownGeneration,
     WeightsMissing,
 )
 from worker.core.job import Done, Job, Replace, Upsert
@@ -134,7 +135,7 @@ def look(pixels: PixelThreads) -> Any:
             job=job,
             files=given,
             models=asked,
-            generations=Generations(project or MemoryGenerations(), asked, settings),
+            generations=Generations(project or MemoryGenerations(), settings),
             rows=MemoryRows(),
             settings=settings,
             pixels=pixels,
@@ -239,7 +240,8 @@ async def test_a_missing_model_leaves_the_others_alone(look: Any) -> None:
     assert set(known(done)) == {"objects"}
     assert done.result["faces"]["error"] == "weights_missing"
     [facts] = [write.rows for write in done.writes if isinstance(write, Upsert)]
-    assert {"fact": "faces", "state": "unavailable", "reason": "weights_missing"} in facts
+    unavailable = {"fact": "faces", "version": "", "state": "unavailable", "reason": "weights_missing"}
+    assert unavailable in facts
     assert "kizu models pull" in done.result["faces"]["message"]
     assert not any(write.table == "face_embeddings" for write in done.writes)
 
@@ -264,6 +266,115 @@ async def test_what_another_attempt_may_mend_is_tried_again_and_at_last_left_out
         await look({"operations": ["objects", "embedding"]}, models)
     done, _ = await look({"operations": ["objects", "embedding"]}, models, attempt=5)
     assert set(known(done)) == {"embedding"}
+
+
+async def begin(project: MemoryGenerations, kind: str, **choice: str) -> str:
+    """A further generation, whose model the fake answers with; answers its version."""
+    task = {"pictures": "embed", "faces": "faces"}[kind]
+    version = "-".join(["fake", task, *(choice[name] for name in sorted(choice))])
+    wish = {"p_kind": kind, "p_version": version, "p_model": choice, "p_dimension": 3, "p_new": True}
+    await project("begin_generation", wish, within=1)
+    return version
+
+
+async def two(project: MemoryGenerations, kind: str) -> list[str]:
+    return [await begin(project, kind, a_model="old"), await begin(project, kind, a_model="new")]
+
+
+async def test_first_generation_is_that_of_the_model_that_answered(look: Any) -> None:
+    project = MemoryGenerations()
+    with pytest.raises(WeightsMissing):
+        await look(
+            {"operations": ["embedding"]}, willing(embed=ModelSaysMissing("not here")), project=project
+        )
+    assert project.rows == []
+    await look({"operations": ["embedding", "faces"]}, project=project)
+    assert {(row["kind"], row["model_version"], row["state"]) for row in project.rows} == {
+        ("pictures", "fake-embed", "active"),
+        ("faces", "fake-faces", "active"),
+    }
+    assert project.rows[0]["model"]["embed_model"] == "open_clip"
+
+
+async def test_who_is_slower_goes_on_with_the_faster_ones_model(look: Any) -> None:
+    project = MemoryGenerations()
+
+    async def meanwhile(function: str, params: Any, *, within: float) -> Any:
+        if function == "begin_generation":
+            await begin(project, "pictures", a_model="faster")
+        return await project(function, params, within=within)
+
+    done, _ = await look({"operations": ["embedding"]}, project=meanwhile)
+    assert [row["model_version"] for row in rows(done, "image_embeddings")] == ["fake-embed-faster"]
+
+
+async def test_each_generation_has_its_rows_and_the_active_one_is_the_answer(look: Any) -> None:
+    project, models, files = MemoryGenerations(), willing(), FakeFiles(photo())
+    old, new = await two(project, "pictures")
+    old_faces, new_faces = await two(project, "faces")
+    done, context = await look(
+        {"operations": ["embedding", "faces", "hashes"]}, models, files=files, project=project
+    )
+    scopes = [
+        (write.table, write.scope["model_version"])
+        for write in done.writes
+        if isinstance(write, Replace) and write.table != "asset_hashes"
+    ]
+    assert sorted(scopes) == sorted(
+        [("image_embeddings", old), ("image_embeddings", new)]
+        + [
+            (table, version)
+            for table in ("face_embeddings", "derived_assets")
+            for version in (old_faces, new_faces)
+        ]
+    )
+    [facts] = [write.rows for write in done.writes if isinstance(write, Upsert)]
+    assert sorted((fact["fact"], fact["version"]) for fact in facts) == sorted(
+        [("embedding", old), ("embedding", new), ("faces", old_faces), ("faces", new_faces), ("hashes", "1")]
+    )
+    assert done.result["_meta"]["models"] == {"clip": old, "insightface": old_faces}
+    assert len(files.fetched) == 1
+    assert len(files.stored) == 4, "each generation's crops have files of their own"
+    assert {model["version"] for model in context.record.models} == {old, new, old_faces, new_faces}
+
+
+async def test_back_fill_asks_only_the_model_that_is_missing(look: Any) -> None:
+    project, models = MemoryGenerations(), willing()
+    old, new = await two(project, "pictures")
+    done, _ = await look(
+        {"operations": ["embedding"], "versions": {"embedding": new}}, models, project=project
+    )
+    [write] = [write for write in done.writes if isinstance(write, Replace)]
+    assert write.scope == {"model_version": new}
+    assert models.asked == [("embed", "embed_images")]
+    assert old not in str(done)
+
+
+async def test_version_that_is_no_generation_is_refused_before_anything_is_fetched(look: Any) -> None:
+    project, files = MemoryGenerations(), FakeFiles(photo())
+    await two(project, "pictures")
+    wish = {"operations": ["embedding"], "versions": {"embedding": "dropped"}}
+    with pytest.raises(UnknownGeneration):
+        await look(wish, files=files, project=project)
+    assert files.fetched == []
+    assert project.calls.count("generations") == 2, "the project was asked again before"
+
+
+async def test_what_is_kept_beside_holds_nothing_up(look: Any) -> None:
+    class Half(FakeModels):
+        async def run(self, task: Any, call: Any, item: Any, *, shape: Any = None, choice: Any = None) -> Any:
+            if choice and dict(choice.settings) == {"a_model": "new"}:
+                raise ModelSaysFailed("it stumbled")
+            return await super().run(task, call, item, shape=shape, choice=choice)
+
+    project, models = MemoryGenerations(), Half(embed=lambda frame: VECTOR)
+    old, new = await two(project, "pictures")
+    done, _ = await look({"operations": ["embedding"]}, models, project=project)
+    assert known(done)["embedding"]["version"] == old
+    [facts] = [write.rows for write in done.writes if isinstance(write, Upsert)]
+    assert {"fact": "embedding", "version": new, "state": "unavailable", "reason": "model_failed"} in facts
+    with pytest.raises(ModelFailed):  # asked for it alone, the job is tried again
+        await look({"operations": ["embedding"], "versions": {"embedding": new}}, models, project=project)
 
 
 async def test_nothing_found_is_a_fact(look: Any) -> None:
@@ -297,11 +408,11 @@ async def test_a_picture_is_never_scaled_up(look: Any) -> None:
 async def test_faces_have_crops_under_the_attempts_own_path(look: Any) -> None:
     files = FakeFiles(photo())
     done, context = await look({"operations": ["faces"]}, files=files)
-    assert sorted(files.stored) == [context.key("face-0.jpg"), context.key("face-1.jpg")]
+    assert sorted(files.stored) == [context.key("face-1-0.jpg"), context.key("face-1-1.jpg")]
     sizes = [Image.open(io.BytesIO(data)).size for data in files.stored.values()]
     assert sizes == [(150, 150)] * 2
     assert [row["key"] for row in rows(done, "derived_assets")] == sorted(files.stored)
-    assert rows(done, "face_embeddings")[1]["face_thumbnail_url"].endswith(context.key("face-1.jpg"))
+    assert rows(done, "face_embeddings")[1]["face_thumbnail_url"].endswith(context.key("face-1-1.jpg"))
 
 
 async def test_a_crop_that_cannot_be_stored_fails_the_job_and_leaves_no_file(look: Any) -> None:

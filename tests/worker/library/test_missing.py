@@ -7,7 +7,7 @@ import pytest
 
 from models.errors import UnknownModel, WeightsMissing
 from worker import operations
-from worker.library import missing as module
+from worker.generations import Generations
 from worker.library.missing import (
     enqueue_missing,
     enqueue_what_can_be_found,
@@ -15,7 +15,7 @@ from worker.library.missing import (
     without_weights,
 )
 from worker.settings import Settings
-from worker.testing import FakeModels
+from worker.testing import FakeModels, MemoryGenerations
 
 
 class Project:
@@ -115,14 +115,20 @@ def settings(cache: Path, **values: Any) -> Settings:
     return Settings(_env_file=None, model_cache_dir=cache, model_profile="tiny", model_device="cpu", **values)
 
 
-async def test_a_fact_is_of_the_models_version_or_else_the_operations(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    known, models = operations.discover(), FakeModels()
-    monkeypatch.setattr(module, "RemoteModels", lambda settings: models)
-    versions = await versions_of([known["describe"], known["hashes"]], settings(tmp_path))
-    assert versions == {"describe": "fake-caption", "hashes": known["hashes"].version}
-    assert models.asked == [("", "close")]
+async def test_a_fact_is_of_the_models_version_or_else_the_operations(tmp_path: Path) -> None:
+    known, project = operations.discover(), MemoryGenerations()
+    generations = Generations(project, settings(tmp_path))
+    wanted = [known[name] for name in ("describe", "embedding", "hashes")]
+    found_out = {"describe": "fake-caption", "hashes": known["hashes"].version}
+    assert await versions_of(wanted, FakeModels(), generations) == {**found_out, "embedding": "fake-embed"}
+
+    for version in ("that answers", "that is filled"):
+        wish = {"p_kind": "pictures", "p_version": version, "p_model": {"a": "b"}, "p_dimension": 3}
+        await project("begin_generation", {**wish, "p_new": True}, within=1)
+    assert await versions_of(wanted, FakeModels(), Generations(project, settings(tmp_path))) == {
+        **found_out,
+        "embedding": "that answers",
+    }
 
 
 def test_operations_whose_models_lack_weights_are_named(tmp_path: Path) -> None:

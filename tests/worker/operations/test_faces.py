@@ -54,6 +54,6 @@ def test_the_face_is_in_the_middle_with_a_margin_around_it() -> None:
     assert edges == pytest.approx((margin, margin, found.width - margin, found.width - margin), abs=1.5)
 
 
-def test_each_face_has_a_crop_by_its_number() -> None:
+def test_each_face_has_a_crop_by_its_name() -> None:
     box = Box(x=0.4, y=0.4, width=0.1, height=0.1)
-    assert list(crop_all(Image.new("RGB", (400, 300)), [box, box])) == ["face-0", "face-1"]
+    assert list(crop_all(Image.new("RGB", (400, 300)), {"a": box, "b": box})) == ["a", "b"]

@@ -14,7 +14,6 @@ import httpx
 
 from models.serving.machine import problem_of
 from models.serving.profile import resolved
-from models.serving.remote import RemoteModels
 from worker import operations
 from worker.app import check_generations
 from worker.commands.doctor.check import Check, State
@@ -151,12 +150,11 @@ async def _database(connection: Connection) -> list[Check]:
 
 async def _vectors(connection: Connection, settings: Settings) -> Check:
     """Whose vectors answer, and whether the settings mean somebody else."""
-    async with RemoteModels(settings) as models:
-        generations = Generations(connection.rpc, models, settings)
-        try:
-            others = await check_generations(generations, settings, operations.discover().values())
-        except StartupError as error:
-            return Check("vectors", "failed", str(error))
+    generations = Generations(connection.rpc, settings)
+    try:
+        others = await check_generations(generations, settings, operations.discover().values())
+    except StartupError as error:
+        return Check("vectors", "failed", str(error))
     if others:
         return Check("vectors", "warning", "; ".join(others))
     living = [f"{one.kind}: {one.version} ({one.state})" for one in generations.known]
