@@ -30,9 +30,10 @@ def note(queue: Any, asset: str, *facts: tuple[str, str, str] | tuple[str, str, 
     return dict(row)
 
 
-def known(queue: Any, asset: str) -> dict[str, tuple[str, str, str | None]]:
+def known(queue: Any, asset: str) -> dict[tuple[str, str], tuple[str, str | None]]:
+    """{(fact, version): (state, reason)}."""
     rows = queue.rows("select fact, version, state, reason from asset_facts where asset_id = %s", asset)
-    return {row["fact"]: (row["version"], row["state"], row["reason"]) for row in rows}
+    return {(row["fact"], row["version"]): (row["state"], row["reason"]) for row in rows}
 
 
 def test_facts_come_one_by_one_and_older_columns_say_so(queue: Any, asset: str) -> None:
@@ -45,9 +46,9 @@ def test_facts_come_one_by_one_and_older_columns_say_so(queue: Any, asset: str) 
     )
 
     assert known(queue, asset) == {
-        "embedding": ("clip", "done", None),
-        "faces": ("buffalo", "nothing_found", None),
-        "ocr": ("easyocr", "unavailable", "weights_missing"),
+        ("embedding", "clip"): ("done", None),
+        ("faces", "buffalo"): ("nothing_found", None),
+        ("ocr", "easyocr"): ("unavailable", "weights_missing"),
     }
     assert {name: (entry["version"], entry["ok"]) for name, entry in row["ai_operations"].items()} == {
         "embedding": ("clip", True),
@@ -77,11 +78,48 @@ def test_what_a_job_finds_out_changes_the_asset_once(queue: Any, asset: str) -> 
 
 def test_what_is_known_stays_known_when_it_cannot_be_found_out_anew(queue: Any, asset: str) -> None:
     note(queue, asset, ("faces", "old", "done"))
-    note(queue, asset, ("faces", "new", "unavailable", "weights_missing"))
-    assert known(queue, asset) == {"faces": ("old", "done", None)}
+    note(queue, asset, ("faces", "old", "unavailable", "weights_missing"))
+    assert known(queue, asset) == {("faces", "old"): ("done", None)}
 
-    note(queue, asset, ("faces", "new", "done"))
-    assert known(queue, asset) == {"faces": ("new", "done", None)}
+
+def test_each_version_of_a_fact_is_known_for_itself(queue: Any, asset: str) -> None:
+    note(queue, asset, ("faces", "old", "done"))
+    note(queue, asset, ("faces", "new", "unavailable", "weights_missing"))
+    assert known(queue, asset) == {
+        ("faces", "old"): ("done", None),
+        ("faces", "new"): ("unavailable", "weights_missing"),
+    }
+
+    row = note(queue, asset, ("faces", "new", "done"))
+    assert known(queue, asset) == {("faces", "old"): ("done", None), ("faces", "new"): ("done", None)}
+    assert row["ai_operations"]["faces"]["version"] == "new", "the last that was found out, where none answers"
+
+
+def test_what_nobody_can_tell_the_version_of_gives_way_to_what_is_known(queue: Any, asset: str) -> None:
+    """A worker that lacks the model does not know its version, and settles it beside others that it knows."""
+    kind = queue.kind()
+    user = queue.value("select user_id::text from assets where id = %s", asset)
+
+    def settle(*rows: dict[str, Any]) -> None:
+        queue.enqueue(kind, user, asset)
+        answer = queue.settle(queue.take(kind), writes=[{"table": "asset_facts", "rows": list(rows)}])
+        assert answer["answer"] == "settled", answer
+
+    missed = {"fact": "faces", "state": "unavailable", "reason": "weights_missing"}
+    settle({"fact": "embedding", "version": "clip", "state": "done"}, missed)
+    settle({**missed, "version": None})
+    both = {("embedding", "clip"): ("done", None)}
+    assert known(queue, asset) == both | {("faces", ""): ("unavailable", "weights_missing")}
+    misses = "select fact, version, tries from kizu.misses where asset_id = %s"
+    assert queue.rows(misses, asset) == [{"fact": "faces", "version": "", "tries": 2}]
+
+    settle({"fact": "faces", "version": "buffalo", "state": "nothing_found"})
+    both[("faces", "buffalo")] = ("nothing_found", None)
+    assert known(queue, asset) == both
+    assert queue.rows(misses, asset) == []
+
+    settle(missed)
+    assert known(queue, asset) == both, "another version is known"
 
 
 @pytest.mark.parametrize(

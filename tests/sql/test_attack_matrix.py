@@ -39,6 +39,7 @@ TABLES: dict[str, dict[str, set[str]]] = {
     "face_clusters": READ_ONLY,
     "face_embeddings": READ_ONLY,
     "facts": RULES,
+    "generations": RULES,
     "image_descriptions": READ_ONLY,
     "image_embeddings": READ_ONLY,
     "image_processing_jobs": JOB_TABLE,
@@ -53,6 +54,7 @@ TABLES: dict[str, dict[str, set[str]]] = {
     "read_verbs": RULES,
     "result_tables": RULES,
     "runs": READ_ONLY,
+    "vector_kinds": RULES,
     "video_transcoding_jobs": JOB_TABLE,
     "workers": READ_ONLY,
 }
@@ -64,11 +66,20 @@ USERS = {"owner", "another", "personal_worker", "service_role"}
 FUNCTIONS: dict[str, set[str]] = {
     "announce_worker": EVERY_WORKER,
     "announced_facts": USERS,
+    "begin_generation": EVERY_WORKER,
+    "calibrate_generation": {"service_role"},
     "cancel_job": USERS,
     "claim_jobs": EVERY_WORKER,
+    "compare_neighbours": {"service_role"},
+    "compare_people": {"service_role"},
+    "drop_generation": {"service_role"},
     "enqueue_job": USERS,
     "enqueue_missing": USERS,
     "extend_leases": EVERY_WORKER,
+    "fill_generation": {"kizu_worker", "service_role"},
+    "flip_generation": {"service_role"},
+    "generation_progress": {"service_role"},
+    "generations": EVERY_WORKER,
     "job_stats": USERS,
     "list_orphans": EVERY_WORKER,
     "lose_claims": EVERY_WORKER,
@@ -79,20 +90,29 @@ FUNCTIONS: dict[str, set[str]] = {
     "release_jobs": EVERY_WORKER,
     "rescue_jobs": {"kizu_worker", "service_role"},
     "retry_jobs": USERS,
+    "rollback_generation": {"service_role"},
     "search_image_embeddings": USERS,
     "set_worker_account": {"service_role"},
     "settle_jobs": EVERY_WORKER,
-    "vector_dimensions": EVERY_WORKER,
 }
 
 CALLS: dict[str, tuple[str, list[Any]]] = {
     "announce_worker": ("select announce_worker(%s)", ["w"]),
     "announced_facts": ("select announced_facts()", []),
+    "begin_generation": ("select begin_generation('none', 'm', '{}', 1)", []),
+    "calibrate_generation": ("select calibrate_generation(0, null, '{}')", []),
     "cancel_job": ("select cancel_job(%s)", [uuid.uuid4()]),
     "claim_jobs": ("select claim_jobs('w', array['none'], 1, 60)", []),
+    "compare_neighbours": ("select compare_neighbours(0, 0)", []),
+    "compare_people": ("select compare_people(0, 0)", []),
+    "drop_generation": ("select drop_generation(0)", []),
     "enqueue_job": ("select enqueue_job('no_such_kind')", []),
     "enqueue_missing": ("select enqueue_missing('{}')", []),
     "extend_leases": ("select extend_leases('w', 60, '[]')", []),
+    "fill_generation": ("select fill_generation(0)", []),
+    "flip_generation": ("select flip_generation(0)", []),
+    "generation_progress": ("select generation_progress(0)", []),
+    "generations": ("select generations()", []),
     "job_stats": ("select job_stats()", []),
     "list_orphans": ("select list_orphans()", []),
     "lose_claims": ("select lose_claims('no such worker', %s)", [uuid.uuid4()]),
@@ -103,10 +123,10 @@ CALLS: dict[str, tuple[str, list[Any]]] = {
     "release_jobs": ("select release_jobs('no such worker')", []),
     "rescue_jobs": ("select rescue_jobs(0)", []),
     "retry_jobs": ("select retry_jobs(%s)", [Jsonb({"ids": []})]),
+    "rollback_generation": ("select rollback_generation('none')", []),
     "search_image_embeddings": ("select search_image_embeddings(null)", []),
     "set_worker_account": ("select set_worker_account('nobody@example.test')", []),
     "settle_jobs": ("select settle_jobs('w', '[]')", []),
-    "vector_dimensions": ("select vector_dimensions()", []),
 }
 
 VECTOR = "[" + ",".join(["0.5"] * 512) + "]"
@@ -119,6 +139,8 @@ class World:
         self.queue = queue
         self.owner, self.another = queue.user(), queue.user()
         self.asset = queue.asset(self.owner)
+        for kind in ("pictures", "faces"):
+            queue.generation("m", kind)
         self.job = queue.enqueue(queue.kind(), self.owner, self.asset)
         self.album = queue.value(
             "insert into albums (user_id, title) values (%s, 't') returning id", self.owner
@@ -168,13 +190,20 @@ class World:
             "face_clusters": {"user_id": owner},
             "face_embeddings": {
                 **fact,
+                "model_version": "m",
                 "embedding": VECTOR,
                 "bounding_box": Jsonb({}),
                 "face_index": uuid.uuid4().int % 100_000,
             },
             "facts": {"fact": f"t_{uuid.uuid4().hex}", "kind": "image_ai", "media": ["image"]},
+            "generations": {
+                "kind": "pictures",
+                "model_version": uuid.uuid4().hex,
+                "dimension": 1,
+                "state": "filling",
+            },
             "image_descriptions": {**fact, "description": "d"},
-            "image_embeddings": {**fact, "embedding": VECTOR},
+            "image_embeddings": {**fact, "model_version": "m", "embedding": VECTOR},
             "image_processing_jobs": {"user_id": owner},
             "image_text": {**fact, "extracted_text": "x"},
             "job_events": {
@@ -205,6 +234,7 @@ class World:
                 "started_at": "now",
                 "finished_at": "now",
             },
+            "vector_kinds": {"kind": uuid.uuid4().hex, "fact": "hashes", "table_name": uuid.uuid4().hex},
             "video_transcoding_jobs": {"user_id": owner},
             "workers": {"owner": owner, "worker_id": uuid.uuid4().hex},
         }[table]
@@ -229,6 +259,7 @@ class World:
             "profiles",
             "asset_facts",
             "asset_hashes",
+            "image_embeddings",
             "moment_assets",
         ):  # there is one, and there can be only one
             self.queue.db.execute("reset role")
@@ -268,12 +299,14 @@ class World:
             "assets": ("id", self.asset),
             "extracted_text": ("user_id", self.owner),  # the row of image_text
             "facts": ("fact", "hashes"),
+            "generations": ("model_version", "m"),
             "job_kinds": ("kind", "image_ai"),
             "jobs": ("id", self.job),
             "moments": ("id", self.moment),
             "queue_settings": ("name", "pending_jobs_per_user"),
             "read_verbs": ("verb", "asset_facts"),
             "result_tables": ("table_name", "assets"),
+            "vector_kinds": ("kind", "pictures"),
         }
         if table in known:
             return known[table]

@@ -270,9 +270,3 @@ def test_odd_versions_are_a_mistake(queue: Any, versions: Any) -> None:
         pytest.raises(psycopg.DatabaseError, match="bad_params"),
     ):
         queue.value("select enqueue_missing(%s)", Jsonb(versions))
-
-
-def test_the_columns_say_how_long_their_vectors_are(queue: Any) -> None:
-    with queue.acting("kizu_worker"):
-        dimensions = queue.value("select vector_dimensions()")
-    assert dimensions == {"image_embeddings": 512, "face_embeddings": 512}

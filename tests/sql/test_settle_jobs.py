@@ -20,6 +20,7 @@ VECTOR = "[" + ",".join(["0.5"] * 512) + "]"
 
 @pytest.fixture
 def job(queue: Any) -> Any:
+    queue.generation("m")
     user, kind = queue.user(), queue.kind()
     queue.enqueue(kind, user, queue.asset(user))
     return queue.take(kind)
@@ -244,7 +245,11 @@ def test_a_late_worker_cannot_settle(queue: Any, job: Any) -> None:
         ({"table": "detected_objects", "rows": [{"object_class": "cat"}]}, "null value"),
         (
             {"table": "image_embeddings", "scope": {"model_version": "m"}, "rows": [{"embedding": "[1]"}]},
-            "512",
+            "expected 512 dimensions, not 1",
+        ),
+        (
+            {"table": "image_embeddings", "rows": [{"embedding": VECTOR, "model_version": "n"}]},
+            "unknown_generation: n is no generation of pictures",
         ),
         ({"table": "assets", "set": {"latitude": 91}}, "latitude_is_on_earth"),
         ({"table": "assets", "set": {"latitude": "NaN"}}, "latitude_is_on_earth"),
