@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from random import Random
 from typing import Any
 
@@ -33,10 +32,13 @@ QUERY = vector(1)
 
 @pytest.fixture
 def picture(queue: Any) -> Any:
-    """Adds a picture of a user, as like QUERY as told, seen by a model."""
+    """Adds a picture of a user, as like QUERY as told, seen by a model; MODEL's vectors are the active ones."""
+    known = {MODEL: queue.generation(MODEL)}
 
     def add(user: str, similarity: float, model: str = MODEL, asset: str | None = None) -> str:
         asset = asset or queue.asset(user)
+        if model not in known:
+            known[model] = queue.generation(model)
         queue.db.execute(
             "insert into image_embeddings (user_id, asset_id, embedding, model_version)"
             " values (%s, %s, %s, %s)",
@@ -124,20 +126,31 @@ def test_vectors_of_two_models_are_never_mixed(queue: Any, picture: Any) -> None
         round(row["similarity"], 5)
         for row in search(queue, user, filter_model_version="another-model")
     ] == [0.9]  # fmt: skip
-    assert search(queue, user, filter_model_version="unheard-of") == []
+    with pytest.raises(psycopg.DatabaseError, match="unknown_generation") as refusal:
+        search(queue, user, filter_model_version="unheard-of")
+    assert refusal.value.sqlstate == "PT409"
 
 
-def test_left_to_itself_a_search_takes_the_model_that_most_pictures_know(queue: Any, picture: Any) -> None:
+def test_left_to_itself_a_search_takes_the_active_generation(queue: Any, picture: Any) -> None:
+    """However many pictures another model knows."""
     user = queue.user()
-    assert search(queue, user, filter_model_version=None) == []
-    older, newer = picture(user, 0.6, model="older"), picture(user, 0.7, model="newer")
-    assert versions(search(queue, user, filter_model_version=None)) == {"newer"}
-    picture(user, 0.8, model="older", asset=newer)
+    mine = picture(user, 0.6)
+    newer = queue.generation("newer")
+    for _ in range(3):
+        picture(user, 0.7, model="newer")
     rows = search(queue, user, filter_model_version=None)
-    assert {row["asset_id"] for row in rows} == {older, newer}
-    assert versions(rows) == {"older"}
+    assert [row["asset_id"] for row in rows] == [mine]
+    assert versions(rows) == {MODEL}
+
+    queue.value("select flip_generation(%s, true)", newer)
+
+    assert versions(search(queue, user, filter_model_version=None)) == {"newer"}
     with queue.acting("service_role"):
-        assert versions(found(queue, filter_user_id=user, filter_model_version=None)) == {"older"}
+        assert versions(found(queue, filter_user_id=user, filter_model_version=None)) == {"newer"}
+
+
+def test_before_there_is_a_generation_nothing_is_found(queue: Any) -> None:
+    assert search(queue, queue.user(), filter_model_version=None) == []
 
 
 def versions(rows: list[dict[str, Any]]) -> set[str]:
@@ -147,6 +160,7 @@ def versions(rows: list[dict[str, Any]]) -> set[str]:
 @pytest.mark.parametrize("query", [None, "[1,0,0]", "[" + ",".join("0" * DIMENSIONS) + "]"])
 def test_what_is_no_vector_of_ours_is_a_mistake(queue: Any, query: str | None) -> None:
     user = queue.user()
+    queue.generation(MODEL)
     with pytest.raises(psycopg.DatabaseError, match="bad_params"):
         search(queue, user, query_embedding=query)
 
@@ -156,11 +170,10 @@ def test_what_is_no_vector_of_ours_is_a_mistake(queue: Any, query: str | None) -
 CROWD = 1_050
 
 
-@pytest.fixture(scope="module")
-def crowd(new_queue: Any) -> Iterator[str]:
+@pytest.fixture
+def crowd(queue: Any, picture: Any) -> str:
     """A user with many pictures, each like nothing in particular, all less like QUERY than 0.3."""
-    queue = new_queue()
-    user = queue.user()
+    user: str = queue.user()
     queue.db.execute(
         "with made as (insert into assets (user_id, path, media_type)"
         " select %(user)s::uuid, %(user)s::text || '/' || n, 'document'"
@@ -173,15 +186,15 @@ def crowd(new_queue: Any) -> Iterator[str]:
         "   from made",
         {"user": user, "count": CROWD, "model": MODEL},
     )
-    yield user
-    queue.close()
+    return user
 
 
 READS = """
     select seq_scan::int as seq_scans,
            idx_tup_fetch::int as rows_fetched,
            (select idx_scan::int from pg_stat_user_indexes
-             where indexrelid = 'public.image_embeddings_by_similarity'::regclass) as by_similarity
+             where indexrelname = (select kizu.index_of(generation) from generations as generation
+                                    where kind = 'pictures' and state = 'active')) as by_similarity
       from pg_stat_user_tables
      where relid = 'public.image_embeddings'::regclass
 """
