@@ -332,17 +332,18 @@ begin
   insert into public.face_embeddings (id, face_id, user_id, asset_id, run_id, face_index, embedding, bounding_box,
                                       landmarks, confidence, same_face, face_thumbnail_url, model_version,
                                       weights_digest, cluster_id, contact_id, recognised, created_at)
-  select coalesce(old.id, gen_random_uuid()), coalesce(old.face_id, said.face_id, gen_random_uuid()), p_user, p_asset,
-         p_run, row.face_index, row.embedding, row.bounding_box, row.landmarks, row.confidence, row.same_face,
+  select coalesce(old.id, gen_random_uuid()), coalesce(the_face.id, gen_random_uuid()), p_user, p_asset, p_run,
+         row.face_index, row.embedding, row.bounding_box, row.landmarks, row.confidence, row.same_face,
          row.face_thumbnail_url, v_version, row.weights_digest, said.cluster_id, said.contact_id, false,
          coalesce(old.created_at, now())
     from jsonb_populate_recordset(null::public.face_embeddings, p_rows) as row
     left join unnest(v_old) as old on old.id = (v_kept ->> row.face_index::text)::uuid
+   cross join lateral (select coalesce(old.face_id, (v_same ->> row.face_index::text)::uuid) as id) as the_face
     -- What people said of the face, to whichever row of it.
     left join lateral (
-           select known.face_id, known.cluster_id, known.contact_id
+           select known.cluster_id, known.contact_id
              from (select * from unnest(v_old) union all select * from unnest(v_others)) as known
-            where known.face_id = coalesce(old.face_id, (v_same ->> row.face_index::text)::uuid)
+            where known.face_id = the_face.id
               and not known.recognised
             order by known.contact_id is null, known.model_version <> v_version, known.id
             limit 1

@@ -92,7 +92,7 @@ def test_each_version_of_a_fact_is_known_for_itself(queue: Any, asset: str) -> N
 
     row = note(queue, asset, ("faces", "new", "done"))
     assert known(queue, asset) == {("faces", "old"): ("done", None), ("faces", "new"): ("done", None)}
-    assert row["ai_operations"]["faces"]["version"] == "new", "the last that was found out, where none answers"
+    assert row["ai_operations"]["faces"]["version"] == "new", "the last found out, where none answers"
 
 
 def test_what_nobody_can_tell_the_version_of_gives_way_to_what_is_known(queue: Any, asset: str) -> None:

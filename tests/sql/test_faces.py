@@ -14,6 +14,12 @@ NEARLY_HERE = {"x": 0.12, "y": 0.10, "width": 0.20, "height": 0.20}
 THERE = {"x": 0.60, "y": 0.50, "width": 0.20, "height": 0.20}
 
 
+@pytest.fixture(autouse=True)
+def model(queue: Any) -> None:
+    """The generation of faces that is active."""
+    queue.generation("m", "faces")
+
+
 def somebody(seed: int, *, blur: float = 0.0) -> str:
     """A person's face as a unit vector; the more blur, the less like."""
     person, noise = random.Random(seed), random.Random(f"{seed} {blur}")
@@ -41,11 +47,12 @@ def look(queue: Any, user: str, asset: str, *faces: dict[str, Any]) -> None:
     assert answer["answer"] == "settled", answer
 
 
-def faces_of(queue: Any, asset: str) -> list[dict[str, Any]]:
+def faces_of(queue: Any, asset: str, model: str = "m") -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = queue.rows(
-        "select id, face_index, contact_id, cluster_id, recognised from face_embeddings"
-        " where asset_id = %s order by face_index",
+        "select id, face_id, face_index, contact_id, cluster_id, recognised from face_embeddings"
+        " where asset_id = %s and model_version = %s order by face_index",
         asset,
+        model,
     )
     return found
 
@@ -144,12 +151,13 @@ def test_nobody_is_recognised_by_another_users_people(queue: Any) -> None:
 
 
 def test_faces_of_another_model_are_not_compared(queue: Any) -> None:
+    queue.generation("other", "faces")
     user = queue.user()
     first, second = queue.asset(user), queue.asset(user)
     look(queue, user, first, face(0, HERE, somebody(1)))
     name_face(queue, faces_of(queue, first)[0]["id"], contact(queue, user))
     look(queue, user, second, face(0, HERE, somebody(1), model="other"))
-    assert faces_of(queue, second)[0]["contact_id"] is None
+    assert faces_of(queue, second, "other")[0]["contact_id"] is None
 
 
 def test_a_second_look_changes_nothing(queue: Any) -> None:
@@ -168,17 +176,25 @@ def test_a_second_look_changes_nothing(queue: Any) -> None:
 @pytest.mark.parametrize("named_first", [False, True])
 def test_who_was_recognised_stays_so_when_the_model_changes(queue: Any, named_first: bool) -> None:
     user = queue.user()
+    queue.generation("newer", "faces")
     named, other, ada = queue.asset(user), queue.asset(user), contact(queue, user)
     look(queue, user, named, face(0, HERE, somebody(1)))
     name_face(queue, faces_of(queue, named)[0]["id"], ada)
     look(queue, user, other, face(0, THERE, somebody(1, blur=0.3)))
+    before = faces_of(queue, named), faces_of(queue, other)
 
     again = [(named, HERE, somebody(11)), (other, THERE, somebody(11, blur=0.3))]
     for asset, box, vector in again if named_first else reversed(again):
         look(queue, user, asset, face(0, box, vector, model="newer"))
 
-    assert [(str(one["contact_id"]), one["recognised"]) for one in faces_of(queue, other)] == [(ada, True)]
-    assert queue.value("select count(*) from asset_tags where asset_id = %s", other) == 1
+    assert (faces_of(queue, named), faces_of(queue, other)) == before, "rows of a generation are its own"
+    for asset, recognised in ((named, False), (other, True)):
+        [old], [new] = faces_of(queue, asset), faces_of(queue, asset, "newer")
+        assert new["id"] != old["id"]
+        assert new["face_id"] == old["face_id"]
+        assert (str(new["contact_id"]), new["recognised"]) == (ada, recognised)
+    with queue.acting("authenticated", user):
+        assert queue.value("select count(*) from asset_tags where asset_id = %s", other) == 1
 
 
 def test_somebody_else_in_the_same_place_is_somebody_else(queue: Any) -> None:
@@ -293,12 +309,11 @@ def test_each_model_says_from_where_on_two_faces_are_one_person(
     assert found["recognised"] is recognised
 
 
-def test_a_face_without_a_vector_is_like_nobody(queue: Any) -> None:
+def test_a_face_without_a_vector_is_refused(queue: Any) -> None:
     """The cosine of a zero vector is NaN, which Postgres takes for more than any number."""
-    user = queue.user()
-    known, new = queue.asset(user), queue.asset(user)
-    look(queue, user, known, face(0, HERE, somebody(1)))
-    name_face(queue, faces_of(queue, known)[0]["id"], contact(queue, user))
-    look(queue, user, new, face(0, HERE, "[" + ",".join(["0"] * 512) + "]"))
-    [found] = faces_of(queue, new)
-    assert found["contact_id"] is None
+    user, kind = queue.user(), queue.kind()
+    queue.enqueue(kind, user, queue.asset(user))
+    zero = face(0, HERE, "[" + ",".join(["0"] * 512) + "]")
+    answer = queue.settle(queue.take(kind), writes=[{"table": "face_embeddings", "rows": [zero]}])
+    assert answer["answer"] == "refused"
+    assert "vector_is_not_zero" in answer["error"]
