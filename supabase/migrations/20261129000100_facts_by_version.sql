@@ -4,7 +4,9 @@
 drop trigger unavailable_facts_are_missed on public.asset_facts;
 
 alter table public.asset_facts drop constraint the_known_has_a_version;
+alter table public.asset_facts disable trigger user;
 update public.asset_facts set version = '' where version is null;
+alter table public.asset_facts enable trigger user;
 alter table public.asset_facts
   alter column version set default '',
   alter column version set not null,

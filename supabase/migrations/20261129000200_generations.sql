@@ -111,6 +111,23 @@ select kind,
           from public.face_embeddings
          group by model_version) as present;
 
+-- Whether a generation is being dropped, or was: what a worker that has not heard of that sends is passed over.
+create function kizu.is_dropped(p_kind text, p_version text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from public.generations
+     where kind = p_kind
+       and model_version = p_version
+       and state in ('dropping', 'dropped')
+  );
+end;
+$$;
+
 -- Only a generation's vectors are written. Those of one that is being dropped, which a worker that has not heard of
 -- it may still send, are passed over.
 create function kizu.keep_to_generations()
@@ -140,6 +157,24 @@ create trigger vectors_are_of_a_generation
   before insert or update of model_version on public.face_embeddings
   for each row
   execute function kizu.keep_to_generations('faces');
+
+create function kizu.pass_over_facts_of_the_dropped()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  return case
+           when not kizu.is_dropped((select kind from public.vector_kinds where fact = new.fact), new.version) then new
+         end;
+end;
+$$;
+
+create trigger facts_of_the_dropped_are_passed_over
+  before insert on public.asset_facts
+  for each row
+  execute function kizu.pass_over_facts_of_the_dropped();
 
 create function kizu.index_of(p_generation public.generations)
 returns name
@@ -311,6 +346,10 @@ begin
            activated_at = excluded.activated_at, cutoff = null, filled_to = null, filled_at = null,
            comparison = null, created_at = v_now
     returning * into v_found;
+    -- Of one that was dropped before: what had failed may go well now.
+    delete from kizu.misses
+     where fact = (select fact from public.vector_kinds where kind = p_kind)
+       and version = p_version;
     begin
       perform kizu.index_generation(v_found);
     exception
@@ -344,7 +383,9 @@ alter policy owners_read on public.face_embeddings
   using ((select auth.uid()) = user_id and model_version = (select kizu.answering('faces')));
 
 select kizu.keep_internal('kizu.told(public.generations)');
+select kizu.keep_internal('kizu.is_dropped(text, text)');
 select kizu.keep_internal('kizu.keep_to_generations()');
+select kizu.keep_internal('kizu.pass_over_facts_of_the_dropped()');
 select kizu.keep_internal('kizu.index_of(public.generations)');
 select kizu.keep_internal('kizu.index_generation(public.generations)');
 

@@ -1,6 +1,19 @@
 -- One face in a photo, seen by several models: each generation has a row of its own for it, and what people say of
 -- the face is said of all its rows. So names are there when another generation begins to answer.
 
+drop index public.face_embeddings_by_similarity; -- nothing asked it
+
+-- A zero vector was like nobody; its photo is looked at again.
+with
+nothing as (
+  delete from public.face_embeddings
+   where extensions.vector_norm(embedding) = 0
+  returning asset_id, model_version
+)
+delete from public.asset_facts
+ using nothing
+ where asset_facts.asset_id = nothing.asset_id and fact = 'faces' and version = nothing.model_version;
+
 alter table public.face_embeddings
   add column face_id uuid,  -- the face in the photo: the same for the rows of all generations
   drop constraint a_face_has_one_place,
@@ -31,17 +44,47 @@ alter table public.asset_tags
   add constraint model_version_is_bounded check (pg_column_size(model_version) <= 4100);
 
 drop index public.we_tag_a_person_once;
-create unique index we_tag_a_person_once on public.asset_tags (asset_id, contact_id, model_version) nulls not distinct
+create unique index we_tag_a_person_once on public.asset_tags (asset_id, contact_id, coalesce(model_version, ''))
   where created_by is null and tag_type = 'person';
 
 alter policy owners_read on public.asset_tags
   using ((select auth.uid()) = user_id
          and (model_version is null or model_version = (select kizu.answering('faces'))));
 
+-- What a person corrected is of no generation any more.
+create or replace function kizu.sign_tag()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  new.created_by := auth.uid();
+  new.model_version := null;
+  return new;
+end;
+$$;
+
 -- Files made of what a model found are that model's: another's take none of them away.
 alter table public.derived_assets add column model_version text;
 alter table public.derived_assets
   add constraint model_version_is_bounded check (pg_column_size(model_version) <= 4100);
+
+create function kizu.pass_over_files_of_the_dropped()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  return case when not kizu.is_dropped('faces', new.model_version) then new end;
+end;
+$$;
+
+create trigger files_of_the_dropped_are_passed_over
+  before insert on public.derived_assets
+  for each row
+  when (new.model_version is not null)
+  execute function kizu.pass_over_files_of_the_dropped();
 
 update public.derived_assets as derived
    set model_version = face.model_version
@@ -138,7 +181,15 @@ begin
    where asset_id = p_asset
      and tag_type = 'person'
      and created_by is null
-     and (model_version is null or model_version = p_version);
+     and (model_version is null
+          or model_version = p_version
+          or contact_id in (
+               select contact_id
+                 from public.face_embeddings
+                where asset_id = p_asset
+                  and contact_id is not null
+                  and not recognised
+             ));
 
   insert into public.asset_tags (user_id, asset_id, run_id, tag_type, tag_value, contact_id, bounding_box, face_index,
                                  created_by, model_version, tagged_by)
@@ -287,6 +338,11 @@ begin
     raise exception 'faces: expected rows of %', v_version;
   end if;
 
+  -- Of its rows only those are left that people named.
+  if kizu.is_dropped('faces', v_version) then
+    return;
+  end if;
+
   -- In one order, so that two jobs of a photo wait for each other.
   perform id from public.face_embeddings where asset_id = p_asset and user_id = p_user order by id for update;
   v_old := array(
@@ -403,6 +459,7 @@ create trigger names_are_carried
 
 update public.result_tables set scope_columns = array['model_version'] where table_name = 'face_embeddings';
 
+select kizu.keep_internal('kizu.pass_over_files_of_the_dropped()');
 select kizu.keep_internal('kizu.scope_of(public.result_tables, jsonb)');
 select kizu.keep_internal('kizu.tag_people(uuid, uuid, text, jsonb)');
 select kizu.keep_internal('kizu.recognise_faces(uuid, uuid, text)');

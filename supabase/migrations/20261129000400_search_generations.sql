@@ -2,7 +2,6 @@
 -- found by its version and the length of its vectors, which a statement has to name as constants.
 
 drop index public.image_embeddings_by_similarity;
-drop index public.face_embeddings_by_similarity;
 
 drop function public.search_image_embeddings(extensions.vector, int, double precision, uuid, text);
 
@@ -34,6 +33,8 @@ set hnsw.ef_search = 200
 set enable_sort = off  -- an order is the vectors' index's, except over the few rows of a materialized CTE
 as $$
 declare
+  -- As a unit vector: halves do not hold numbers that are large or very small.
+  v_query constant extensions.vector := extensions.l2_normalize(query_embedding);
   -- So many vectors are compared one by one, which misses nothing; the index, with more, may miss a few.
   c_exact constant int := coalesce(nullif(current_setting('kizu.test_exact', true), '')::int, 10000);
   c_most  constant int := 1000;   -- PostgREST cuts longer answers
@@ -88,7 +89,7 @@ begin
     own as materialized (
       select own.asset_id,
              own.created_at,
-             own.embedding operator(extensions.<=>) query_embedding as distance
+             own.embedding operator(extensions.<=>) v_query as distance
         from public.image_embeddings as own
        where own.user_id = v_user
          and own.model_version = v_version
@@ -127,7 +128,7 @@ begin
       $sql$,
       v_version, v_generation.dimension
     )
-    using query_embedding, v_user, v_count, v_farthest;
+    using v_query, v_user, v_count, v_farthest;
   end if;
 end;
 $$;

@@ -170,7 +170,7 @@ begin
   if kizu.caller_scope() is not null then
     raise insufficient_privilege using message = 'generations are filled by the project''s own workers';
   end if;
-  select * into v_generation from public.generations where id = p_id for update skip locked;
+  select * into v_generation from public.generations where id = p_id for update;
   if v_generation.id is null
      or v_generation.state not in ('filling', 'former')
      or (v_generation.filled_to is null and v_generation.filled_at > v_now - c_pause) then
@@ -305,7 +305,7 @@ $$;
 -- the first call on no worker writes to it. Call it until `done`.
 --
 -- A face that people named and that no other generation has a row of stays, unseen by apps: its name is their work,
--- and a model that finds the face again takes it over. Answers {"deleted", "kept": such faces, "done"}.
+-- and a model that finds the face again takes it over. Answers {"deleted", "kept": such faces, once done, "done"}.
 -- Raises PT404 `not_found`; PT409 `generation_answers` for the active one; PT503 `database_busy`, to be asked again.
 create function public.drop_generation(p_id int, p_limit int default 1000)
 returns jsonb
@@ -336,12 +336,16 @@ begin
   if v_generation.state = 'dropping' then
     v_deleted := kizu.forget_generation(v_generation, v_vector, v_limit);
     if v_deleted = 0 then
+      -- Waits for who writes at this moment, and may not have known: what came of that is deleted too.
       execute format('drop index if exists public.%I', kizu.index_of(v_generation));
+      v_deleted := kizu.forget_generation(v_generation, v_vector, v_limit);
+    end if;
+    if v_deleted = 0 then
       update public.generations set state = 'dropped' where id = p_id;
       v_generation.state := 'dropped';
     end if;
   end if;
-  if v_generation.kind = 'faces' then
+  if v_generation.kind = 'faces' and v_generation.state = 'dropped' then
     v_kept := (select count(*) from public.face_embeddings where model_version = v_generation.model_version);
   end if;
   return jsonb_build_object('deleted', v_deleted, 'kept', v_kept, 'done', v_generation.state = 'dropped');
@@ -364,6 +368,7 @@ declare
   v_now     constant timestamptz := kizu.now();
   v_ended   kizu.ending[];
   v_assets  uuid[];
+  v_others  uuid[];
   v_deleted int;
 begin
   v_ended := array(
@@ -394,8 +399,11 @@ begin
      limit p_limit
   );
   execute format(
-    'delete from public.%1$I'
-    ' where id = any (array(select id from public.%1$I as vector where model_version = $1 and %2$s and %3$s limit $3))',
+    'with gone as ('
+    ' delete from public.%1$I'
+    '  where id = any (array(select id from public.%1$I as vector where model_version = $1 and %2$s and %3$s limit $3))'
+    ' returning asset_id)'
+    ' select count(*), array_agg(distinct asset_id) from gone',
     p_vector.table_name,
     case when v_assets <> '{}' then 'asset_id = any ($2)' else 'true' end,
     case p_vector.table_name
@@ -405,16 +413,19 @@ begin
       else 'true'
     end
   )
+  into v_deleted, v_others
   using v_version, v_assets, p_limit;
-  get diagnostics v_deleted = row_count;
-  if v_assets = '{}' then
+  if v_deleted = 0 and v_assets = '{}' then
     delete from kizu.misses where fact = p_vector.fact and version = v_version;
-    return v_deleted;
+    return 0;
   end if;
 
-  delete from public.asset_tags
-   where asset_id = any (v_assets) and tag_type = 'person' and created_by is null and model_version = v_version;
-  delete from public.derived_assets where asset_id = any (v_assets) and model_version = v_version;
+  v_assets := v_assets || v_others;
+  if p_generation.kind = 'faces' then
+    delete from public.asset_tags
+     where asset_id = any (v_assets) and tag_type = 'person' and created_by is null and model_version = v_version;
+    delete from public.derived_assets where asset_id = any (v_assets) and model_version = v_version;
+  end if;
   delete from public.asset_facts where asset_id = any (v_assets) and fact = p_vector.fact and version = v_version;
   return v_deleted + cardinality(v_assets);
 end;
