@@ -14,12 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from models.errors import BadWeights, OutOfMemory
+from models.errors import BadWeights, OutOfMemory, UnknownModel
 from models.frame import Frame
 from models.results import Box, Face
 from models.serving.thread import ModelsThread
 from models.settings import ModelSettings
-from models.spec import AnySpec, Device, Licence, Loading, ModelSpec, Variant
+from models.spec import AnySpec, Device, Licence, Loading, ModelSpec, Profile, Variant
 from models.tasks import Model, Task
 
 FREE: Final = Licence(name="Apache-2.0", use="free")
@@ -145,6 +145,7 @@ class Witness(Model):
 
 
 WITNESS: Final[Task[Witness]] = Task("witness")
+FACES: Final[Task[Witness]] = Task("faces")
 
 
 class Stores:
@@ -167,6 +168,7 @@ def spec_of(
     *,
     name: str = "",
     batch: int = 1,
+    profile: Profile = "any",
     **variant: Any,
 ) -> AnySpec:
     """A model of `task` whose calls take `batch` inputs."""
@@ -174,7 +176,19 @@ def spec_of(
     chosen = Variant(
         **{"version": f"{name or task.name}-1", "licence": FREE, "largest_batch": batches, **variant}
     )
-    return ModelSpec(task=task, name=name or task.name, select=lambda _: chosen, load=load)
+    return ModelSpec(task=task, name=name or task.name, profile=profile, select=lambda _: chosen, load=load)
+
+
+def packs_of(task: Task[Any], load: Callable[[Loading], Model], **variant: Any) -> AnySpec:
+    """A model of `task` of whatever size FACE_PACK says; the longer its name, the larger `same_face`."""
+
+    def select(settings: ModelSettings) -> Variant:
+        if not settings.face_pack.isalpha():
+            raise UnknownModel(f"FACE_PACK={settings.face_pack} is none")
+        version, same = f"pack-{settings.face_pack}", len(settings.face_pack) / 10
+        return Variant(**{"version": version, "licence": FREE, "same_face": same, **variant})
+
+    return ModelSpec(task=task, name="packs", sized_by=("face_pack",), select=select, load=load)
 
 
 def _broken(_loading: Loading) -> Model:
@@ -191,6 +205,7 @@ def discover() -> tuple[AnySpec, ...]:
         spec_of(WATCHER, lambda _: Watcher()),
         spec_of(PRINTER, lambda _: Printer()),
         spec_of(WITNESS, Witness),
+        packs_of(FACES, Witness),
         spec_of(BROKEN, _broken),
     )
 

@@ -27,9 +27,11 @@ from models.results import Face
 from models.serving.asking import ModelMetrics
 from models.serving.remote import RemoteModels
 from models.settings import ModelSettings
+from models.spec import Choice
 from models.tasks import Task
 from tests.models.fakes import (
     BROKEN,
+    FACES,
     PARROT,
     PRINTER,
     WATCHER,
@@ -98,6 +100,51 @@ async def test_the_host_answers_as_a_registry_here_would(tmp_path: Path) -> None
         assert (await models.metrics())["parrot-1"].batches == 50
         faces = (await models.run(WATCHER, Watcher.face, picture())).value
         assert isinstance(faces[0], Face)
+
+
+async def test_one_host_has_several_models_of_a_task(tmp_path: Path) -> None:
+    def pack(name: str) -> Choice:
+        return Choice.of({"faces_model": "packs", "face_pack": name})
+
+    async with opened(tmp_path, settings={"face_pack": "owl"}) as models:
+        known = [await models.identity(FACES, choice) for choice in (None, pack("robin"), pack("owl"))]
+        assert [one.version for one in known] == ["pack-owl", "pack-robin", "pack-owl"]
+        assert [one.same_face for one in known] == [0.3, 0.5, 0.3]
+        asked = [
+            models.run(FACES, Witness.setting, "face_pack", choice=choice)
+            for choice in (None, pack("robin"), pack("owl")) * 5
+        ]
+        answers = await asyncio.gather(*asked)
+        assert [answer.value for answer in answers] == ["owl", "robin", "owl"] * 5
+        assert [answer.model.version for answer in answers[:2]] == ["pack-owl", "pack-robin"]
+        metrics = await models.metrics()
+        assert {version: (one.loads, one.batches) for version, one in metrics.items()} == {
+            "pack-owl": (1, 10),
+            "pack-robin": (1, 5),
+        }
+        assert await models.identity(FACES) == answers[0].model
+        assert await models.identity(FACES, pack("robin")) == answers[1].model
+
+        hostile = Choice.of({**pack("owl").as_json(), "model_cache_dir": "/"})
+        with pytest.raises(UnknownModel, match="may not say 'model_cache_dir'"):
+            await models.run(FACES, Witness.setting, "face_pack", choice=hostile)
+        await models.unload(FACES, pack("robin"))
+        metrics = await models.metrics()
+        assert [metrics[f"pack-{name}"].megabytes > 0 for name in ("owl", "robin")] == [True, False]
+
+
+async def test_a_pinned_choice_keeps_its_host_and_that_of_the_settings_does_not(tmp_path: Path) -> None:
+    choice = Choice.of({"faces_model": "packs", "face_pack": "robin"})
+    async with opened(tmp_path, settings={"model_ttl": 0, "face_pack": "owl"}) as models:
+        await models.pin(FACES, choice=choice)
+        await models.run(FACES, Witness.setting, "face_pack")
+        await until(lambda: models.pid is None)
+        await models.run(FACES, Witness.setting, "face_pack", choice=choice)
+        pid = models.pid
+        await asyncio.sleep(1)
+        assert models.pid == pid, "a host that started later knows too"
+        await models.pin(FACES, False, choice)
+        await until(lambda: models.pid is None)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from models.serving.asking import ModelMetrics
-from models.serving.metrics import summed
+from models.serving.metrics import added, summed
 
 
 def counted(number: int, **sizes: int) -> ModelMetrics:
@@ -41,3 +41,8 @@ def test_models_that_only_one_host_had_are_kept() -> None:
     assert (total["past"].loads, total["past"].megabytes) == (1, 0)
     assert (total["present"].loads, total["present"].megabytes) == (2, 200)
     assert summed({}, {}) == {}
+
+
+def test_two_models_together_hold_the_memory_of_both() -> None:
+    both = added(counted(2, of1=3), counted(1, of1=1, of8=5))
+    assert (both.loads, both.batch_sizes, both.megabytes) == (3, {1: 4, 8: 5}, 300)
