@@ -66,7 +66,7 @@ def select_all(specs: Iterable[AnySpec], task: str, settings: ModelSettings) -> 
 def choice_of(specs: Iterable[AnySpec], task: str, settings: ModelSettings) -> Choice:
     """What selects the model that `settings` mean for `task`, wherever it is said. Raises as `select`.
 
-    Two settings have equal choices if, and only if, one loaded model may serve both.
+    Where two settings make equal choices, one loaded model serves both.
     """
     spec, _ = select(specs, task, settings)
     tiny = settings.model_profile == "tiny"
