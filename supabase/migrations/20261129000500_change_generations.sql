@@ -439,12 +439,16 @@ security definer
 set search_path = ''
 as $$
 declare
+  c_largest constant int := 65536;
   v_generation public.generations;
 begin
   perform kizu.caller_scope();
-  if not coalesce(p_cutoff between -1 and 1, true) or jsonb_typeof(p_comparison) is distinct from 'object' then
+  if not coalesce(p_cutoff between -1 and 1, true)
+     or jsonb_typeof(p_comparison) is distinct from 'object'
+     or octet_length(p_comparison::text) > c_largest then
     raise sqlstate 'PT400'
-      using message = 'bad_params', detail = 'calibration: expected a cosine or null, and an object';
+      using message = 'bad_params',
+            detail = format('calibration: expected a cosine or null, and an object of at most %s bytes', c_largest);
   end if;
   v_generation := kizu.hold_generation(p_id);
   update public.generations
