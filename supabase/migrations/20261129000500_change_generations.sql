@@ -193,7 +193,7 @@ end;
 $$;
 
 -- How far a generation is: {"generation", "photos": those the active one knows, "missing": those of them it does not
--- know, "missed": {code: how many of the missing could not be done, each of them once or more}}.
+-- know, "missed": {code: how many photos that it does not know could not be done, once or more}}.
 create function public.generation_progress(p_id int)
 returns jsonb
 language plpgsql
@@ -220,9 +220,16 @@ begin
     'missed',     (
       select coalesce(jsonb_object_agg(reason, misses), '{}')
         from (select reason, count(*) as misses
-                from kizu.misses
+                from kizu.misses as miss
                where fact = (select fact from public.vector_kinds where kind = v_generation.kind)
                  and version = v_generation.model_version
+                 and not exists (
+                       select from public.asset_facts as known
+                        where known.asset_id = miss.asset_id
+                          and known.fact = miss.fact
+                          and known.version = miss.version
+                          and known.state <> 'unavailable'
+                     )
                group by reason) as each
     )
   );
@@ -369,6 +376,7 @@ declare
   v_ended   kizu.ending[];
   v_assets  uuid[];
   v_others  uuid[];
+  v_facts   int;
   v_deleted int;
 begin
   v_ended := array(
@@ -427,7 +435,8 @@ begin
     delete from public.derived_assets where asset_id = any (v_assets) and model_version = v_version;
   end if;
   delete from public.asset_facts where asset_id = any (v_assets) and fact = p_vector.fact and version = v_version;
-  return v_deleted + cardinality(v_assets);
+  get diagnostics v_facts = row_count;
+  return v_deleted + v_facts;
 end;
 $$;
 
