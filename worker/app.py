@@ -171,6 +171,7 @@ def compose(
         grace_seconds=settings.grace_seconds,
         capabilities=partial(capabilities, settings, handlers, generations),
         requests=lambda: connection.requests,
+        chores={"filling": generations.fill},
     )
 
 

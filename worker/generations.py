@@ -21,17 +21,19 @@ from models.selection import choice_of, select, with_choice
 from models.settings import ModelSettings
 from models.spec import Choice, ModelIdentity
 from models.tasks import EMBED, FACES, Task
-from worker.core.errors import UnknownGeneration
+from worker.core.errors import PermissionDenied, UnknownGeneration
 
 FRESH_SECONDS: Final = 15.0
 """How long an answer of the project is believed; what is missed meanwhile, the database enqueues."""
 WITHIN_SECONDS: Final = 30.0
 """A read may take as long as an outage that a job should survive."""
+FILL_PAGE: Final = 1000
+"""Photos looked at per call."""
 TASKS: Final[Mapping[str, Task[Any]]] = {"pictures": EMBED, "faces": FACES}
 """Whose models make the vectors of each kind."""
 
 S = TypeVar("S", bound=ModelSettings)
-State: TypeAlias = Literal["filling", "active", "former"]
+State: TypeAlias = Literal["filling", "active", "former", "dropping"]
 
 
 class Rpc(Protocol):
@@ -124,6 +126,7 @@ class Generations:
         self._asked = -math.inf
         self._asking = asyncio.Lock()
         self._taught: set[int] = set()
+        self._may_fill = True
 
     async def of(self, kind: str, *, fresh: bool = False, within: float = WITHIN_SECONDS) -> list[Generation]:
         """The generations of a kind that are written to, the one that answers first; none before the first.
@@ -209,6 +212,28 @@ class Generations:
             "p_precision": model.precision or None,
             "p_same_face": variant.same_face,
         }
+
+    async def fill(self) -> bool:
+        """Enqueue a little of what photos lack of the generations that do not answer; whether there is more.
+
+        So a new one is filled, and one that answered before is kept up, with nobody waiting for it. It is the
+        project's own workers' to do: a user's is refused once, and asks no more.
+        """
+        more = False
+        for kind in TASKS:
+            beside = [one for one in await self.of(kind) if one.state in ("filling", "former")]
+            for generation in beside if self._may_fill else ():
+                try:
+                    page = await self._rpc(
+                        "fill_generation",
+                        {"p_id": generation.id, "p_limit": FILL_PAGE},
+                        within=WITHIN_SECONDS,
+                    )
+                except PermissionDenied:
+                    self._may_fill = False
+                    return False
+                more = more or not page["at_end"]
+        return more
 
     async def _tell(self, generation: Generation) -> Generation:
         """One of before there were generations, with its settings, if they are those here; told to all."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import structlog
@@ -19,10 +19,10 @@ log = structlog.get_logger()
 
 ANNOUNCE_SECONDS = 30.0
 """Between two signs of life in the `workers` table; three missed ones make a worker stale."""
-PRUNE_SECONDS = 600.0
-"""Between two looks for what is older than the project keeps."""
-PRUNE_ON_SECONDS = 10.0
-"""The same while there is more than one call deletes."""
+TIDY_SECONDS = 600.0
+"""Between two rounds of chores."""
+TIDY_ON_SECONDS = 10.0
+"""The same while one of them has more to do than it does at once."""
 SETTLE_SECONDS = 5.0
 """How long a claim under way may hold up the stop, and, after the grace period, giving back what is left."""
 
@@ -54,7 +54,9 @@ class Daemon:
         grace_seconds: float,
         capabilities: Callable[[], Mapping[str, Any]],
         requests: Callable[[], int],
+        chores: Mapping[str, Callable[[], Awaitable[bool]]] | None = None,
     ) -> None:
+        """`chores` by name: each does a little that nobody waits for, and answers whether there is more."""
         self._queue = queue
         self._lanes = lanes
         self._leases = leases
@@ -63,6 +65,7 @@ class Daemon:
         self._grace_seconds = grace_seconds
         self._capabilities = capabilities
         self._requests = requests
+        self._chores = chores or {}
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
 
@@ -100,7 +103,7 @@ class Daemon:
             asyncio.create_task(self._leases.serve()),
             asyncio.create_task(self._wake.serve()),
             asyncio.create_task(self._keep_announcing()),
-            asyncio.create_task(self._keep_pruning()),
+            asyncio.create_task(self._keep_tidying()),
         ]
         lanes = [asyncio.create_task(lane.serve()) for lane in self._lanes]
         emptied = asyncio.gather(*lanes)
@@ -152,15 +155,16 @@ class Daemon:
             await asyncio.sleep(ANNOUNCE_SECONDS * random.uniform(0.9, 1.0))
             await self._announce()
 
-    async def _keep_pruning(self) -> None:
+    async def _keep_tidying(self) -> None:
         more = True  # a worker that is started by a timer may not live for long
         while True:
-            await asyncio.sleep((PRUNE_ON_SECONDS if more else PRUNE_SECONDS) * random.uniform(0.8, 1.2))
-            try:
-                more = await self._queue.prune()
-            except Exception as error:
-                more = False
-                log.warning("pruning failed", reason=str(error))
+            await asyncio.sleep((TIDY_ON_SECONDS if more else TIDY_SECONDS) * random.uniform(0.8, 1.2))
+            more = False
+            for name, chore in {"pruning": self._queue.prune, **self._chores}.items():
+                try:
+                    more |= await chore()
+                except Exception as error:
+                    log.warning(f"{name} failed", reason=str(error))
 
     async def _announce(self, *, stopped: bool = False, refusable: bool = False) -> None:
         try:

@@ -191,8 +191,8 @@ async def test_it_announces_itself_at_both_ends() -> None:
 
 
 async def test_it_prunes_now_and_then_and_sooner_while_there_is_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PRUNE_ON_SECONDS", 0.001)
-    monkeypatch.setattr(module, "PRUNE_SECONDS", 1000.0)
+    monkeypatch.setattr(module, "TIDY_ON_SECONDS", 0.001)
+    monkeypatch.setattr(module, "TIDY_SECONDS", 1000.0)
     bench, answers, emptied = Bench(), [True, True, False], asyncio.Event()
 
     async def prune() -> bool:
