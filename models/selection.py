@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from models.errors import LicenceRefused, PackageMissing, UnknownModel
 from models.settings import ModelSettings
-from models.spec import AnySpec, Choice, Profile, Variant
+from models.spec import AnySpec, Choice, Parameter, Profile, Variant
 
 S = TypeVar("S", bound=ModelSettings)
 
@@ -69,13 +69,34 @@ def choice_of(specs: Iterable[AnySpec], task: str, settings: ModelSettings) -> C
     Where two settings make equal choices, one loaded model serves both.
     """
     spec, _ = select(specs, task, settings)
+    return Choice.of(_chosen(spec, settings))
+
+
+def _chosen(spec: AnySpec, settings: ModelSettings) -> dict[str, str]:
+    """The settings that make it that model, as text."""
     tiny = settings.model_profile == "tiny"
-    called = spec.also_called or (spec.name,)
-    wanted = getattr(settings, f"{task}_model", "")
-    chosen = {f"{task}_model": wanted if wanted in called and not tiny else called[0]}
+    own, called = f"{spec.task.name}_model", spec.also_called or (spec.name,)
+    wanted = getattr(settings, own, "")
+    chosen = {own: wanted if wanted in called and not tiny else called[0]}
     for name in spec.chosen_by if tiny else (*spec.chosen_by, *spec.sized_by):
         chosen[name] = _text(getattr(settings, name))
-    return Choice.of({**chosen, PROFILE: "tiny"} if tiny else chosen)
+    return {**chosen, PROFILE: "tiny"} if tiny else chosen
+
+
+def parameters_of(spec: AnySpec, variant: Variant, settings: ModelSettings) -> dict[str, Parameter]:
+    """The settings that decide what a model answers, as `ModelIdentity.parameters` has them.
+
+    Of weights outside the model cache only the name is said, as the record is for others to read.
+    """
+    chosen = {name: _named_only(value)[:LONGEST] for name, value in _chosen(spec, settings).items()}
+    values = {name: getattr(settings, name) for name in spec.set_by}
+    unset = variant.least_score  # only thresholds can be left to the model
+    return {**chosen, **{name: unset if value is None else value for name, value in values.items()}}
+
+
+def _named_only(value: str) -> str:
+    path = PurePath(value)
+    return path.name if path.is_absolute() or value.startswith("~") else value
 
 
 def with_choice(specs: Iterable[AnySpec], task: str, settings: S, choice: Choice) -> S:

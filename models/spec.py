@@ -21,6 +21,7 @@ Profile: TypeAlias = Literal["any", "best", "spare", "free", "named"]
 """
 Use: TypeAlias = Literal["free", "copyleft", "non_commercial"]
 """What a licence asks of its users: nothing much, to share their source, not to earn money with it."""
+Parameter: TypeAlias = str | int | float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +106,8 @@ class ModelSpec(Generic[M]):
     """Settings besides the task's own that decide which model it is, as a `Choice` has to say."""
     sized_by: tuple[str, ...] = ()
     """The same, except for its tiny model, of which there is only one size."""
+    set_by: tuple[str, ...] = ()
+    """Settings that change what it answers and leave it the same model."""
     profile: Profile = "any"
     select: Callable[[ModelSettings], Variant]
     """Pure. Raises `UnknownModel` for settings that name none."""
@@ -163,3 +166,5 @@ class ModelIdentity:
     device: Device
     same_face: float | None = None
     """As in `Variant`."""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict, hash=False)
+    """Settings that decided what it answers, its choice included: few, short, and none of them secret."""

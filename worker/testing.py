@@ -338,6 +338,7 @@ class FakeModels:
             backend="none",
             precision="fp32",
             device="cpu",
+            parameters={"fake": task.name, **dict(chosen)},
         )
 
     async def unload(self, task: Task[Any], choice: Choice | None = None) -> None:

@@ -53,4 +53,11 @@ def load(loading: Loading) -> Captioner:
     return load_writer(loading, _KIND, lambda level: None)
 
 
-SPEC = ModelSpec(task=CAPTION, name="blip2", profile="named", select=select, load=load)
+SPEC = ModelSpec(
+    task=CAPTION,
+    name="blip2",
+    set_by=("caption_beams", "caption_seconds"),
+    profile="named",
+    select=select,
+    load=load,
+)

@@ -215,6 +215,7 @@ SPEC = ModelSpec(
     task=CAPTION,
     name="server",
     chosen_by=("caption_server_model",),
+    set_by=("caption_seconds",),
     profile="named",
     select=select,
     load=load,

@@ -236,4 +236,12 @@ def _box(*sides: float) -> Box:
     return Box(x=left, y=top, width=right - left, height=bottom - top)
 
 
-SPEC = ModelSpec(task=OBJECTS, name="d_fine", profile="spare", select=select, load=load, export=export)
+SPEC = ModelSpec(
+    task=OBJECTS,
+    name="d_fine",
+    set_by=("object_threshold",),
+    profile="spare",
+    select=select,
+    load=load,
+    export=export,
+)

@@ -271,5 +271,11 @@ def _blank(side: int) -> Pixels:
 
 
 SPEC = ModelSpec(
-    task=FACES, name="insightface", sized_by=("face_pack",), profile="best", select=select, load=load
+    task=FACES,
+    name="insightface",
+    sized_by=("face_pack",),
+    set_by=("face_threshold",),
+    profile="best",
+    select=select,
+    load=load,
 )

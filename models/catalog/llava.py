@@ -58,4 +58,11 @@ def load(loading: Loading) -> Captioner:
     return load_writer(loading, _KIND, lambda level: _TURN.format(PROMPTS[level]))
 
 
-SPEC = ModelSpec(task=CAPTION, name="llava", profile="named", select=select, load=load)
+SPEC = ModelSpec(
+    task=CAPTION,
+    name="llava",
+    set_by=("caption_beams", "caption_seconds"),
+    profile="named",
+    select=select,
+    load=load,
+)

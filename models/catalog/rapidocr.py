@@ -136,4 +136,11 @@ def _box(corners: npt.NDArray[np.float32], frame: Frame) -> Box:
     return Box(x=left, y=top, width=right - left, height=bottom - top)
 
 
-SPEC = ModelSpec(task=OCR, name="rapidocr", chosen_by=("ocr_languages",), select=select, load=load)
+SPEC = ModelSpec(
+    task=OCR,
+    name="rapidocr",
+    chosen_by=("ocr_languages",),
+    set_by=("ocr_canvas",),
+    select=select,
+    load=load,
+)

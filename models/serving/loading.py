@@ -13,7 +13,7 @@ import structlog
 from models.errors import BadWeights, WeightsMissing
 from models.machine import device as devices
 from models.machine import memory
-from models.selection import check_licence, check_packages
+from models.selection import check_licence, check_packages, parameters_of
 from models.serving.schedule import evicted
 from models.serving.slots import Failure, Slot, Slots
 from models.settings import ModelSettings
@@ -211,4 +211,5 @@ def identity_of(slot: Slot, digest: str | None, device: Device, model: Model | N
         precision=precision,
         device=device,
         same_face=slot.variant.same_face,
+        parameters=parameters_of(slot.spec, slot.variant, slot.settings),
     )

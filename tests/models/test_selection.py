@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -11,7 +14,7 @@ import pytest
 
 from models.catalog import discover
 from models.errors import LicenceRefused, PackageMissing, UnknownModel
-from models.selection import check_licence, check_packages, select
+from models.selection import check_licence, check_packages, parameters_of, select
 from models.settings import ModelSettings
 from models.spec import AnySpec, Licence, Use, Variant
 from models.tasks import Task
@@ -157,3 +160,54 @@ def test_objects_and_faces_have_a_free_model_by_name(task: str, usual: str, sett
     spec, variant = select(discover(), task, settings_of(**{setting: other}))
     assert spec.name == other
     check_licence(variant, settings_of(model_licences=("free",)))
+
+
+TOLD_OTHERWISE = {"model_backend", "model_cache_dir", "model_device", "model_profile", "model_threads"}
+"""Settings that say what runs a model, which its identity tells, or where its files are."""
+PRIVATE = {"caption_server_url", "caption_server_key"}
+
+
+@pytest.mark.parametrize("spec", discover(), ids=lambda spec: spec.name)
+def test_every_setting_that_a_model_reads_is_among_its_parameters(spec: AnySpec) -> None:
+    source = importlib.import_module(spec.load.__module__).__file__
+    assert source
+    files = list(Path(source).parent.glob("*.py")) if Path(source).name == "__init__.py" else [Path(source)]
+    text = "".join(file.read_text(encoding="utf-8") for file in files)
+    for shared in set(re.findall(r"from models\.backends\.(\w+) import", text)):
+        module = importlib.import_module(f"models.backends.{shared}").__file__
+        assert module
+        text += Path(module).read_text(encoding="utf-8")
+    read = set(re.findall(r"settings\.(\w+)", text)) & set(ModelSettings.model_fields)
+    settings = settings_of(**SERVER)
+    told = parameters_of(spec, spec.select(settings), settings)
+    assert read - TOLD_OTHERWISE - PRIVATE - {f"{spec.task.name}_model"} == set(told) - {
+        f"{spec.task.name}_model"
+    }
+
+
+def test_parameters_are_what_was_set_and_else_what_the_model_does_without() -> None:
+    specs = {spec.name: spec for spec in discover()}
+
+    def told(name: str, **values: Any) -> dict[str, Any]:
+        settings = settings_of(**values)
+        return parameters_of(specs[name], specs[name].select(settings), settings)
+
+    assert told("centernet") == {"objects_model": "centernet", "object_threshold": 0.3}
+    assert told("centernet", object_threshold=0.7)["object_threshold"] == 0.7
+    assert told("rapidocr", ocr_languages="en,de", ocr_canvas=640) == {
+        "ocr_model": "rapidocr",
+        "ocr_languages": "en,de",
+        "ocr_canvas": 640,
+    }
+    assert told("open_clip", clip_model="ViT-B-16", clip_pretrained="/secret/of/mine.pt") == {
+        "embed_model": "open_clip",
+        "vector_precision": "fp32",
+        "clip_model": "ViT-B-16",
+        "clip_pretrained": "mine.pt",
+    }
+    assert told("server", **SERVER, caption_server_key="hush") == {
+        "caption_model": "server",
+        "caption_server_model": "llava",
+        "caption_seconds": 60.0,
+    }
+    assert told("yolov8", model_profile="tiny")["model_profile"] == "tiny"

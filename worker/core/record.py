@@ -30,9 +30,9 @@ class Record:
         finally:
             self.timings[name] = self.timings.get(name, 0.0) + time.monotonic() - begun
 
-    def model(self, identity: Any) -> None:
-        """Note the identity (a dataclass of plain values) of a model that answered."""
-        self.models.append(dataclasses.asdict(identity))
+    def model(self, identity: Any, **more: Any) -> None:
+        """Note the identity (a dataclass of plain values) of what answered, and `more` of its answer."""
+        self.models.append({**dataclasses.asdict(identity), **more})
 
     def count(self, name: str, amount: int = 1) -> None:
         self.counts[name] = self.counts.get(name, 0) + amount

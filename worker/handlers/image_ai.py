@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from typing import IO, Any, Final
 
@@ -144,7 +144,7 @@ async def look(params: Params, context: Context) -> Done:
     context.progress(20, "looking")
     picture = replace(picture, choices=await choices_of(context))
     found = await _run_all(looks, picture, context)
-    return answer(found, context)
+    return answer(found, context, long_side)
 
 
 async def plan(wanted: Sequence[Operation], versions: Mapping[str, str], context: Context) -> list[Look]:
@@ -223,8 +223,11 @@ async def _run_all(
     return found
 
 
-def answer(found: Mapping[Look, Finding | JobError], context: Context) -> Done:
-    """The job's outcome: its result for apps, the rows found, and the facts now known of the asset."""
+def answer(found: Mapping[Look, Finding | JobError], context: Context, long_side: int) -> Done:
+    """The job's outcome: its result for apps, the rows found, and the facts now known of the asset.
+
+    The run's record says of each fact what told it, and with which parameters.
+    """
     result: dict[str, Any] = {"asset_id": str(context.job.asset_id)}
     writes: list[Write] = []
     facts: list[dict[str, str | None]] = []
@@ -247,8 +250,13 @@ def answer(found: Mapping[Look, Finding | JobError], context: Context) -> Done:
                 "state": "done" if finding.count else "nothing_found",
             }
         )
-        if model:
-            context.record.model(model)
+        teller = model or operation.identity
+        context.record.model(
+            teller,
+            fact=operation.name,
+            parameters={**teller.parameters, **finding.parameters, "long_side": long_side},
+            made_of=[asdict(one) for one in finding.made_of],
+        )
         if look.aside:
             continue
         result[key] = dict(finding.result)

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 from models.errors import ModelError, ModelFailed, OutOfMemory
 from models.results import Seen
 from models.serving.asking import ModelAnswer
+from models.spec import ModelIdentity
 from models.tasks import (
     CAPTION,
     COMPOSED,
@@ -31,7 +32,7 @@ LEGIBLE: Final = 0.8
 
 async def describe(picture: SharedPicture, context: Context) -> Finding:
     captioner = await context.models.identity(CAPTION)
-    seen = await see(picture, context) if captioner.name == COMPOSED else None
+    seen, made_of = await see(picture, context) if captioner.name == COMPOSED else (None, ())
     request = CaptionRequest(frame=picture.frame, level=picture.level, seen=seen)
     answer = await context.models.run(CAPTION, Captioner.describe, request, shape=picture.level)
     caption, model = answer.value, answer.model
@@ -51,33 +52,38 @@ async def describe(picture: SharedPicture, context: Context) -> Finding:
             )
         ],
         model=model,
+        parameters={"caption_level": caption.level},
+        made_of=made_of,
     )
 
 
-async def see(picture: SharedPicture, context: Context) -> Seen:
-    """What the other models say of the picture; of faces and text, what is not to be had here is not seen.
+async def see(picture: SharedPicture, context: Context) -> tuple[Seen, tuple[ModelIdentity, ...]]:
+    """What the other models say of the picture, and which they are; of faces and text, what is not to be had
+    here is not seen.
 
     Raises:
         ModelError: there is no saying what is in the picture; or another try may well know more, and nobody
             would ask for a description anew.
     """
     size = (picture.frame.width, picture.frame.height)
-    objects = (await picture.ask(context, OBJECTS, ObjectDetector.detect, shape=size)).value
-    faces = await _said(picture.ask(context, FACES, FaceFinder.find_faces), ())
+    objects = await picture.ask(context, OBJECTS, ObjectDetector.detect, shape=size)
+    faces = await _said(picture.ask(context, FACES, FaceFinder.find_faces))
     reading = None
     if picture.level != "brief":
-        reading = await _said(picture.ask(context, OCR, TextReader.read), None)
-    lines = [region.text for region in reading.regions if region.score >= LEGIBLE] if reading else []
-    return Seen(objects=objects, faces=len(faces), text=" ".join(lines))
+        reading = await _said(picture.ask(context, OCR, TextReader.read))
+    regions = reading.value.regions if reading else ()
+    text = " ".join(region.text for region in regions if region.score >= LEGIBLE)
+    seen = Seen(objects=objects.value, faces=len(faces.value) if faces else 0, text=text)
+    return seen, tuple(answer.model for answer in (objects, faces, reading) if answer)
 
 
-async def _said(asking: Coroutine[Any, Any, ModelAnswer[Any]], otherwise: T) -> Any | T:
+async def _said(asking: Coroutine[Any, Any, ModelAnswer[T]]) -> ModelAnswer[T] | None:
     try:
-        return (await asking).value
+        return await asking
     except (ModelFailed, OutOfMemory):
         raise
     except ModelError:
-        return otherwise
+        return None
 
 
 OPERATION = Operation(

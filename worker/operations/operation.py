@@ -12,7 +12,7 @@ from PIL import Image
 from models.frame import Frame
 from models.results import Box, Level, Vector
 from models.serving.asking import M, ModelAnswer, Out
-from models.spec import Choice, ModelIdentity
+from models.spec import Choice, ModelIdentity, Parameter
 from models.tasks import Task
 from worker.context import Context
 from worker.core.job import Write
@@ -91,6 +91,10 @@ class Finding:
     """For the job's `result`, as apps read it."""
     writes: Sequence[Write] = ()
     model: ModelIdentity | None = None
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    """What decided it besides the model's own parameters."""
+    made_of: Sequence[ModelIdentity] = ()
+    """Models whose answers its model was told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +119,19 @@ class Operation:
     """Under which a job's result tells what it found, where apps know another name than its own."""
     usual: bool = True
     """Done where the job does not say which."""
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """What tells it, where no model does: this code."""
+        return ModelIdentity(
+            task=self.name,
+            name="kizu",
+            version=self.version,
+            digest=None,
+            backend="python",
+            precision="",
+            device="cpu",
+        )
 
 
 def provenance(model: ModelIdentity) -> dict[str, Any]:

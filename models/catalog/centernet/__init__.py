@@ -122,4 +122,12 @@ class CenterNet(ObjectDetector):
         return tuple(decode(scores[0], sides[0], scale, frame, self._threshold))
 
 
-SPEC = ModelSpec(task=OBJECTS, name="centernet", profile="free", select=select, load=load, export=export)
+SPEC = ModelSpec(
+    task=OBJECTS,
+    name="centernet",
+    set_by=("object_threshold",),
+    profile="free",
+    select=select,
+    load=load,
+    export=export,
+)

@@ -224,4 +224,12 @@ def letterboxed(frame: Frame) -> tuple[Floats, float]:
     return canvas[None], scale
 
 
-SPEC = ModelSpec(task=FACES, name="dlib", profile="free", select=select, load=load, export=export)
+SPEC = ModelSpec(
+    task=FACES,
+    name="dlib",
+    set_by=("face_threshold",),
+    profile="free",
+    select=select,
+    load=load,
+    export=export,
+)

@@ -192,5 +192,11 @@ def _score(value: float) -> float:
 
 
 SPEC = ModelSpec(
-    task=OCR, name="easyocr", chosen_by=("ocr_languages",), select=select, load=load, export=export
+    task=OCR,
+    name="easyocr",
+    chosen_by=("ocr_languages",),
+    set_by=("ocr_canvas",),
+    select=select,
+    load=load,
+    export=export,
 )

@@ -262,6 +262,7 @@ SPEC = ModelSpec(
     task=CAPTION,
     name="florence2",
     also_called=("base", "large"),
+    set_by=("caption_beams", "caption_seconds"),
     profile="best",
     select=select,
     load=load,

@@ -279,6 +279,7 @@ SPEC = ModelSpec(
     task=OBJECTS,
     name="yolov8",
     sized_by=("yolo_size",),
+    set_by=("object_threshold",),
     profile="best",
     select=select,
     load=load,

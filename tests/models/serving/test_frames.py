@@ -20,7 +20,14 @@ from models.tasks import CaptionRequest
 
 BOX = Box(x=0.1, y=0.2, width=0.3, height=0.4)
 IDENTITY = ModelIdentity(
-    task="t", name="n", version="v", digest=None, backend="b", precision="fp32", device="cpu"
+    task="t",
+    name="n",
+    version="v",
+    digest=None,
+    backend="b",
+    precision="fp32",
+    device="cpu",
+    parameters={"face_threshold": 0.5, "ocr_languages": "en,de", "caption_beams": 1},
 )
 
 

@@ -179,12 +179,13 @@ async def test_all_operations_leave_their_rows(look: Any) -> None:
         "objects": "fake-objects",
         "ocr": "fake-ocr",
     }
-    assert {model["task"] for model in context.record.models} == {
-        "embed",
-        "faces",
-        "objects",
-        "ocr",
-        "caption",
+    assert {(model["fact"], model["task"]) for model in context.record.models} == {
+        ("embedding", "embed"),
+        ("faces", "faces"),
+        ("objects", "objects"),
+        ("ocr", "ocr"),
+        ("describe", "caption"),
+        ("hashes", "hashes"),
     }
 
 
@@ -335,7 +336,8 @@ async def test_each_generation_has_its_rows_and_the_active_one_is_the_answer(loo
     assert done.result["_meta"]["models"] == {"clip": old, "insightface": old_faces}
     assert len(files.fetched) == 1
     assert len(files.stored) == 4, "each generation's crops have files of their own"
-    assert {model["version"] for model in context.record.models} == {old, new, old_faces, new_faces}
+    versions = {model["version"] for model in context.record.models if model["task"] != "hashes"}
+    assert versions == {old, new, old_faces, new_faces}
 
 
 async def test_back_fill_asks_only_the_model_that_is_missing(look: Any) -> None:
@@ -441,3 +443,19 @@ async def test_bytes_that_are_no_picture_fail_the_job(look: Any) -> None:
 
 def test_every_operation_says_what_apps_call_it() -> None:
     assert {"describe", "embedding", "faces", "hashes", "objects", "ocr"} <= set(OPERATIONS)
+
+
+async def test_a_run_says_what_told_each_fact_and_how_it_was_asked(look: Any) -> None:
+    def parameters(context: Context) -> dict[str, dict[str, Any]]:
+        return {model["fact"]: dict(model["parameters"]) for model in context.record.models}
+
+    _, alone = await look({"operations": ["hashes", "describe"], "detail_level": "brief"})
+    _, beside = await look({"operations": ["hashes", "ocr"]})
+    assert parameters(alone) == {
+        "describe": {"fake": "caption", "caption_level": "brief", "long_side": 1024},
+        "hashes": {"long_side": 1024},
+    }
+    assert parameters(beside)["hashes"] == {"long_side": 1280}
+    [hashed] = [model for model in beside.record.models if model["fact"] == "hashes"]
+    assert (hashed["name"], hashed["version"], hashed["backend"]) == ("kizu", "1", "python")
+    assert json.dumps(alone.record.models)

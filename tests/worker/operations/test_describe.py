@@ -59,6 +59,7 @@ async def test_the_composer_is_told_what_was_found_and_nobody_is_asked_twice() -
     assert sorted(task for task, _ in models.asked) == ["caption", "faces", "objects", "ocr"]
     assert found.count == 1
     assert described.result["description"] == "a dog"
+    assert [model.version for model in described.made_of] == ["fake-objects", "fake-faces", "fake-ocr"]
 
 
 async def test_faces_and_text_that_cannot_be_found_out_have_not_been_seen() -> None:
