@@ -10,7 +10,17 @@ from models.errors import WeightsMissing
 from worker.core.errors import NotFound
 from worker.demo import suggestion
 from worker.demo.suggestion import candidates, suggest
-from worker.library.search import Match
+from worker.generations import Generation
+from worker.library.search import Found, Match
+
+
+GENERATION = Generation(id=1, kind="pictures", version="conse-1", model={}, dimension=384)
+
+
+class Nothing:
+    """Stands for what the fakes do not ask."""
+
+    rpc = None
 
 
 def thing(name: str, photo: str = "a", side: float = 0.5, score: float = 0.8) -> dict[str, Any]:
@@ -55,7 +65,7 @@ def models(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def answering(**first: str) -> Any:
     """A search that finds, for each thing, the photo of that id first."""
 
-    async def search(_connection: Any, _models: Any, sentence: str, count: int) -> Any:
+    async def search(_connection: Any, _models: Any, _generations: Any, sentence: str, count: int) -> Any:
         assert count == suggestion.BEST
         best = first[sentence.split()[-1]]
         matches = [
@@ -63,7 +73,7 @@ def answering(**first: str) -> Any:
             Match(rank=2, similarity=0.4, asset_id="other", path="u/b.jpg", file_name=None),
             Match(rank=3, similarity=0.3, asset_id="far", path="u/c.jpg", file_name=None),
         ]
-        return "conse-1", matches
+        return Found(generation=GENERATION, matches=matches)
 
     return search
 
@@ -72,7 +82,7 @@ async def test_what_is_suggested_finds_what_it_asks_for(
     models: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(suggestion, "search", answering(frisbee="stars", umbrella="rain"))
-    nothing: Any = None
+    nothing: Any = Nothing()
     things = [thing("frisbee", "sun", side=0.9), thing("umbrella", "rain")]
     found = await suggest(nothing, nothing, things)
     assert found == suggestion.Suggestion(
@@ -85,7 +95,7 @@ async def test_nothing_is_suggested_where_searches_find_something_else(
     models: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(suggestion, "search", answering(frisbee="stars"))
-    nothing: Any = None
+    nothing: Any = Nothing()
     assert await suggest(nothing, nothing, [thing("frisbee", "sun")]) is None
     assert models == ["made", "closed"]
 
@@ -98,6 +108,6 @@ async def test_without_a_model_nothing_is_suggested(
         raise error
 
     monkeypatch.setattr(suggestion, "search", search)
-    nothing: Any = None
+    nothing: Any = Nothing()
     assert await suggest(nothing, nothing, [thing("dog")]) is None
     assert models == ["made", "closed"]
