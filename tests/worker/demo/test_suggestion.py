@@ -13,7 +13,6 @@ from worker.demo.suggestion import candidates, suggest
 from worker.generations import Generation
 from worker.library.search import Found, Match
 
-
 GENERATION = Generation(id=1, kind="pictures", version="conse-1", model={}, dimension=384)
 
 
