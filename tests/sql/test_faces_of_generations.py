@@ -426,8 +426,8 @@ def test_two_models_that_look_at_a_photo_at_once_find_one_face(
 
 @pytest.mark.parametrize("seed", range(6))
 def test_whatever_happens_to_a_photo_its_faces_are_in_order(queue: Any, seed: int) -> None:
-    """Looks, names and corrections at random: no face is twice in a generation, people's word is one for all rows
-    of a face, a generation recognises a person once in a photo, and their owner sees no tag twice."""
+    """Looks, names and corrections at random: no face is twice in a generation, people's word is one for all
+    rows of a face, a generation recognises a person once in a photo, and their owner sees no tag twice."""
     queue.generation("o", "faces")
     chance, user = random.Random(seed), queue.user()
     assets = [queue.asset(user) for _ in range(3)]
