@@ -100,8 +100,8 @@ select kind,
        digest,
        512,
        same_face,
-       case row_number() over (partition by kind order by vectors desc, newest desc) when 1 then 'active' else 'former' end,
-       now()
+       case row_number() over most when 1 then 'active' else 'former' end,
+       case row_number() over most when 1 then now() else newest end
   from (select 'pictures' as kind, model_version, max(weights_digest) as digest, null::real as same_face,
                count(*) as vectors, max(created_at) as newest
           from public.image_embeddings
@@ -109,7 +109,8 @@ select kind,
         union all
         select 'faces', model_version, max(weights_digest), max(same_face), count(*), max(created_at)
           from public.face_embeddings
-         group by model_version) as present;
+         group by model_version) as present
+window most as (partition by kind order by vectors desc, newest desc);
 
 -- Whether a generation is being dropped, or was: what a worker that has not heard of that sends is passed over.
 create function kizu.is_dropped(p_kind text, p_version text)

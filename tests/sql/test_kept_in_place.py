@@ -1,0 +1,327 @@
+"""A library that is older than its generations: the new migrations are applied to it, and it is as it was."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from math import isnan
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from tests.sql.conftest import Queue
+from tests.sql.people import HERE, THERE, contact, face, name_face, somebody
+from tests.sql.pictures import photo, search, unit
+from worker.local.migrations import apply_migrations
+from worker.local.stack import PROJECT, LocalStack
+
+pytestmark = pytest.mark.stack
+
+LAST = "20261121003000"
+"""The last migration of a library without generations."""
+TABLES = (
+    *("assets", "contacts", "runs", "image_embeddings", "face_embeddings"),
+    *("asset_tags", "derived_assets", "asset_facts"),
+)
+ZERO = "[" + ",".join(["0"] * 512) + "]"
+
+
+class Library(NamedTuple):
+    queue: Queue
+    user: str
+    photos: list[str]
+    people: dict[str, str]
+    before: dict[str, list[dict[str, Any]]]
+    """All rows of the tables, as they were."""
+    files: dict[str, int]
+    """In which files Postgres kept the tables."""
+    found: list[tuple[str, float, str]]
+    """What a search answered."""
+
+
+def settle(queue: Queue, user: str, asset: str, *writes: dict[str, Any], outcome: Any = "done") -> str:
+    """Answers the id of the job that wrote them."""
+    kind = queue.kind()
+    queue.enqueue(kind, user, asset)
+    job = queue.take(kind)
+    answer = queue.settle(job, outcome, writes=list(writes))
+    assert answer["answer"] == "settled", answer
+    return str(job["id"])
+
+
+def looked_at(user: str, asset: str, model: str, *faces: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the worker of before writes of a photo's faces: no scope, and crops of whichever model."""
+    crops = [
+        {
+            "bucket": "assets",
+            "key": f"{user}/processed/{asset}/{model}-{number}.jpg",
+            "bytes": 1,
+            "mime_type": "image/jpeg",
+        }
+        for number, _ in enumerate(faces)
+    ]
+    return [
+        {"table": "face_embeddings", "rows": [{**row, "same_face": 0.42} for row in faces]},
+        {"table": "derived_assets", "scope": {"kind": "face_crop"}, "rows": crops},
+        {"table": "asset_facts", "rows": [{"fact": "faces", "version": model, "state": "done"}]},
+    ]
+
+
+def embedded(model: str, vector: str) -> list[dict[str, Any]]:
+    row = {"embedding": vector, "weights_digest": f"digest of {model}"}
+    return [
+        {"table": "image_embeddings", "scope": {"model_version": model}, "rows": [row]},
+        {"table": "asset_facts", "rows": [{"fact": "embedding", "version": model, "state": "done"}]},
+    ]
+
+
+def rows_of(queue: Queue) -> dict[str, list[dict[str, Any]]]:
+    keys = {"asset_facts": "asset_id, fact"}
+    return {
+        table: queue.rows(f"select * from public.{table} order by {keys.get(table, 'id')}")
+        for table in TABLES
+    }
+
+
+@pytest.fixture(scope="module")
+def library() -> Iterator[Library]:
+    with TemporaryDirectory(prefix="kizu-tests-", ignore_cleanup_errors=True) as folder:
+        project = Path(folder) / "supabase"
+        (project / "migrations").mkdir(parents=True)
+        for path in PROJECT.iterdir():
+            if path.name != "migrations":
+                (project / path.name).symlink_to(path)
+        for path in (PROJECT / "migrations").glob("*.sql"):
+            if path.name[:14] <= LAST:
+                shutil.copy(path, project / "migrations")
+        local = LocalStack(Path(folder) / "home", project=project, fsync=False)
+        try:
+            with psycopg.connect(local.up().database_url, autocommit=True) as db:
+                yield migrated(Queue(db), local.up().database_url)
+        finally:
+            local.down()
+
+
+def migrated(queue: Queue, database_url: str) -> Library:
+    user = queue.user()
+    photos = [photo(queue, user) for _ in range(6)]
+    people = {name: contact(queue, user, name) for name in ("Ada", "Bob")}
+    for number, asset in enumerate(photos[:2]):
+        settle(queue, user, asset, *embedded("older", unit(f"older {number}", 512)))
+    for number, asset in enumerate(photos[:5]):
+        settle(queue, user, asset, *embedded("clip", unit(number, 512)))
+    # Known, recognised, named twice in one photo, seen by a model of before only, and nobody there.
+    settle(
+        queue, user, photos[0], *looked_at(user, photos[0], "buffalo", face(0, HERE, somebody(1), "buffalo"))
+    )
+    ada = queue.value("select id from face_embeddings where asset_id = %s", photos[0])
+    name_face(queue, ada, people["Ada"])
+    two = face(0, HERE, somebody(1, blur=0.3), "buffalo"), face(1, THERE, somebody(2), "buffalo")
+    settle(queue, user, photos[1], *looked_at(user, photos[1], "buffalo", *two))
+    name_face(
+        queue,
+        queue.value("select id from face_embeddings where asset_id = %s and face_index = 1", photos[1]),
+        people["Bob"],
+    )
+    settle(queue, user, photos[1], *looked_at(user, photos[1], "buffalo", *two))
+    settle(
+        queue,
+        user,
+        photos[2],
+        *looked_at(user, photos[2], "antelope", face(0, HERE, somebody(9), "antelope")),
+    )
+    settle(queue, user, photos[3], *looked_at(user, photos[3], "buffalo"))
+    # What could not be found out: without a version, and a job that failed.
+    unknown = {"fact": "ocr", "state": "unavailable", "reason": "weights_missing"}
+    settle(queue, user, photos[3], {"table": "asset_facts", "rows": [unknown]})
+    of_faces = {"operations": ["faces"], "versions": {"faces": "buffalo"}}
+    queue.enqueue("image_ai", user, photos[4], p_params=Jsonb(of_faces))
+    queue.settle(queue.take("image_ai"), {"kind": "failed", "code": "too_large"})
+    # Of broken models and older apps.
+    queue.db.execute(
+        "insert into image_embeddings (user_id, asset_id, embedding, model_version)"
+        " values (%s, %s, %s, 'clip')",
+        (user, photos[5], ZERO),
+    )
+    queue.db.execute(
+        "insert into face_embeddings (user_id, asset_id, embedding, bounding_box, model_version, same_face)"
+        " values (%s, %s, %s, '{}', 'buffalo', 0.42)",
+        (user, photos[5], ZERO),
+    )
+    for fact, version in (("embedding", "clip"), ("faces", "buffalo")):
+        queue.db.execute(
+            "insert into asset_facts (user_id, asset_id, fact, version, state)"
+            " values (%s, %s, %s, %s, 'done')",
+            (user, photos[5], fact, version),
+        )
+    for _ in range(2):
+        queue.db.execute(
+            "insert into asset_tags (user_id, asset_id, tag_type, tag_value, created_by)"
+            " values (%s, %s, 'person', 'somebody', null)",
+            (user, photos[5]),
+        )
+    library = Library(
+        queue=queue,
+        user=user,
+        photos=photos,
+        people=people,
+        before=rows_of(queue),
+        files=files_of(queue),
+        found=[row for row in as_user(queue, user, unit(1, 512)) if not isnan(row[1])],
+    )
+    assert library.found[0] == (photos[1], 1.0, "clip")
+    assert len(library.before["face_embeddings"]) == 5
+    apply_migrations(database_url, PROJECT / "migrations")
+    return library
+
+
+def files_of(queue: Queue) -> dict[str, int]:
+    rows = queue.rows(
+        "select relname, relfilenode from pg_class where relname = any (%s)"
+        " and relnamespace = 'public'::regnamespace",
+        list(TABLES),
+    )
+    return {row["relname"]: row["relfilenode"] for row in rows}
+
+
+def as_user(queue: Queue, user: str, query: str) -> list[tuple[str, float, str]]:
+    with queue.db.transaction(force_rollback=True), queue.acting("authenticated", user):
+        return search(queue, query)
+
+
+def test_no_table_was_written_anew(library: Library) -> None:
+    assert files_of(library.queue) == library.files
+
+
+def test_each_row_is_as_it_was(library: Library) -> None:
+    after = rows_of(library.queue)
+    zero = library.photos[5]
+    for table, rows in library.before.items():
+        kept = [
+            {**row, **({"version": row["version"] or ""} if table == "asset_facts" else {})}
+            for row in rows
+            if str(row.get("asset_id")) != zero or table in ("assets", "asset_tags")
+        ]
+        assert kept
+        news = ("face_id", "model_version") if table in ("asset_tags", "derived_assets") else ("face_id",)
+        assert [{name: row[name] for name in row if name not in news} for row in after[table]] == kept, table
+
+
+def test_what_was_a_zero_vector_is_looked_at_again(library: Library) -> None:
+    queue = library.queue
+    for table in ("image_embeddings", "face_embeddings", "asset_facts"):
+        assert queue.value(f"select count(*) from {table} where asset_id = %s", library.photos[5]) == 0
+    lacking = queue.value(
+        "select enqueue_missing(%s, %s, p_dry_run => true)",
+        Jsonb({"embedding": "clip", "faces": "buffalo"}),
+        library.user,
+    )
+    assert lacking["facts"] == {"embedding": 1, "faces": 3}
+
+
+def test_what_was_missed_is_missed(library: Library) -> None:
+    misses = library.queue.rows("select asset_id::text, fact, version, reason from kizu.misses order by fact")
+    assert misses == [
+        {"asset_id": library.photos[4], "fact": "faces", "version": "buffalo", "reason": "too_large"},
+        {"asset_id": library.photos[3], "fact": "ocr", "version": "", "reason": "weights_missing"},
+    ]
+
+
+def test_each_version_is_a_generation_and_most_rows_answer(library: Library) -> None:
+    told = library.queue.value("select generations()")
+    assert {
+        (row["kind"], row["model_version"]): (row["state"], row["dimension"], row["weights_digest"])
+        for row in told
+    } == {
+        ("pictures", "clip"): ("active", 512, "digest of clip"),
+        ("pictures", "older"): ("former", 512, "digest of older"),
+        ("faces", "buffalo"): ("active", 512, None),
+        ("faces", "antelope"): ("former", 512, None),
+    }
+    assert [row["model"] for row in told] == [{}] * 4
+    assert [row["same_face"] for row in told if row["kind"] == "faces"] == [pytest.approx(0.42)] * 2
+    indexes = library.queue.rows(
+        "select indexrelid::regclass::text as name from pg_index"
+        " where indrelid in ('image_embeddings'::regclass, 'face_embeddings'::regclass)"
+        "   and pg_get_indexdef(indexrelid) ~ 'hnsw' and indisvalid"
+    )
+    assert len(indexes) == len(told)
+
+
+def test_a_search_answers_as_before(library: Library) -> None:
+    assert as_user(library.queue, library.user, unit(1, 512)) == library.found
+    library.queue.db.execute("set kizu.test_exact = 0")
+    try:
+        assert as_user(library.queue, library.user, unit(1, 512)) == library.found
+    finally:
+        library.queue.db.execute("reset kizu.test_exact")
+
+
+def test_who_is_who_is_as_it_was(library: Library) -> None:
+    queue, people = library.queue, library.people
+    with queue.acting("authenticated", library.user):
+        faces = queue.rows("select asset_id::text, contact_id::text, recognised from face_embeddings")
+        tags = queue.rows("select asset_id::text, contact_id::text, model_version from asset_tags")
+    named = {(face["asset_id"], face["contact_id"], face["recognised"]) for face in faces}
+    assert named == {
+        (library.photos[0], people["Ada"], False),
+        (library.photos[1], people["Ada"], True),
+        (library.photos[1], people["Bob"], False),
+    }
+    assert sorted((tag["asset_id"], tag["contact_id"] or "", tag["model_version"]) for tag in tags) == sorted(
+        [
+            (library.photos[1], people["Ada"], "buffalo"),
+            (library.photos[1], people["Bob"], None),
+            *[(library.photos[5], "", None)] * 2,
+        ]
+    )
+    ids = queue.rows("select id from face_embeddings where face_id <> id")
+    assert ids == []
+    crops = queue.rows("select asset_id::text, model_version from derived_assets")
+    assert {(crop["asset_id"], crop["model_version"]) for crop in crops} == {
+        (library.photos[0], "buffalo"),
+        (library.photos[1], "buffalo"),
+        (library.photos[2], "antelope"),
+    }
+
+
+def test_a_worker_of_before_goes_on(library: Library) -> None:
+    """It names no version of what it lacks, and no scope of its faces."""
+    queue, user, asset = library.queue, library.user, library.photos[1]
+    before = queue.rows("select id, contact_id, recognised from face_embeddings order by id")
+    lacking = {"fact": "ocr", "state": "unavailable", "reason": "weights_missing"}
+    two = face(0, HERE, somebody(1, blur=0.3), "buffalo"), face(1, THERE, somebody(2), "buffalo")
+    faces, crops, facts = looked_at(user, asset, "buffalo", *two)
+    facts["rows"].append(lacking)
+    with queue.db.transaction(force_rollback=True):
+        settle(queue, user, asset, *embedded("clip", unit(1, 512))[:1], faces, crops, facts)
+        assert queue.rows("select id, contact_id, recognised from face_embeddings order by id") == before
+        assert as_user(queue, user, unit(1, 512)) == library.found
+        assert queue.value("select count(*) from asset_tags where asset_id = %s", asset) == 2
+
+
+def test_the_first_worker_says_which_model_a_version_is(library: Library) -> None:
+    queue = library.queue
+    with queue.db.transaction(force_rollback=True):
+        with queue.acting("kizu_worker"):
+            told = queue.value(
+                "select begin_generation('pictures', 'clip', %s, 512)", Jsonb({"embed_model": "open_clip"})
+            )
+        assert (told["state"], told["model"]) == ("active", {"embed_model": "open_clip"})
+
+
+def test_another_model_can_be_begun_flipped_to_and_left_again(library: Library) -> None:
+    queue, user = library.queue, library.user
+    with queue.db.transaction(force_rollback=True):
+        new = queue.generation("new", dimension=768)
+        for number, asset in enumerate(library.photos[:5]):
+            settle(queue, user, asset, *embedded("new", unit(f"new {number}", 768)))
+        assert queue.value("select generation_progress(%s)", new)["missing"] == 0
+        queue.value("select flip_generation(%s)", new)
+        assert as_user(queue, user, unit("new 2", 768))[0] == (library.photos[2], 1.0, "new")
+        queue.value("select rollback_generation('pictures')")
+        assert as_user(queue, user, unit(1, 512)) == library.found
