@@ -131,21 +131,23 @@ create function kizu.count_missing(p_generation public.generations, out photos b
 language plpgsql
 stable
 set search_path = ''
+set enable_nestloop = off
 as $$
+declare
+  v_fact   constant text := (select fact from public.vector_kinds where kind = p_generation.kind);
+  v_active constant text := kizu.answering(p_generation.kind); -- here, as it would be asked for each photo
 begin
   select count(*), count(*) filter (where known.asset_id is null)
     into photos, missing
-    from public.vector_kinds as vector
-    join public.asset_facts as active
-      on active.fact = vector.fact
-     and active.version = kizu.answering(vector.kind)
-     and active.state <> 'unavailable'
+    from public.asset_facts as active
     left join public.asset_facts as known
       on known.asset_id = active.asset_id
-     and known.fact = active.fact
+     and known.fact = v_fact
      and known.version = p_generation.model_version
      and known.state <> 'unavailable'
-   where vector.kind = p_generation.kind;
+   where active.fact = v_fact
+     and active.version = v_active
+     and active.state <> 'unavailable';
 end;
 $$;
 
