@@ -269,10 +269,16 @@ def _of_pictures(found: Comparison) -> str:
         return f"Where {lacking} cannot be asked, no sentence tells the two apart; {shared}."
     if one.among is None or other.among is None:
         return f"The library has no captions that could tell the two apart; {shared}."
+    # Of the two counts the one that is nearer to a half tells more.
+    telling = min(
+        ("first", one.first or 0, other.first or 0),
+        (f"among the first {TOP}", one.among, other.among),
+        key=lambda counted: abs((counted[1] + counted[2]) / 2 - 0.5),
+    )
+    where, ours, theirs = telling
     return (
-        f"By its own caption {other.version} finds a photo among the first {TOP} "
-        f"{_how_often(one.among, other.among, found.captions)} {one.version} ({other.among:.0%} and "
-        f"{one.among:.0%} of {found.captions}); {shared}."
+        f"By its own caption {other.version} finds a photo {where} {_how_often(ours, theirs, found.captions)} "
+        f"{one.version} ({theirs:.0%} and {ours:.0%} of {found.captions}); {shared}."
     )
 
 

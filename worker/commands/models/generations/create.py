@@ -26,10 +26,10 @@ from worker.target import read_target
 def create(kind: str, wait: bool, as_json: bool) -> None:
     """Begin a generation of the model that the settings mean, and enqueue the jobs that fill it.
 
-    The settings are a worker's: `CLIP_MODEL=ViT-L-14 kizu models generations create pictures`. Vectors are
-    made by workers, behind everything else they have to do, and no search knows of them before the flip. Run
-    again, it goes on. Exit code 1 says that the model answers already, or is not to be had here; with --wait,
-    also that photos are still missing.
+    The settings are a worker's: `EMBED_MODEL=open_clip CLIP_MODEL=ViT-L-14 CLIP_PRETRAINED=laion2b_s32b_b82k
+    kizu models generations create pictures`. Vectors are made by workers, behind everything else they have to
+    do, and no search knows of them before the flip. Run again, it goes on. Exit code 1 says that the model
+    answers already, or is not to be had here; with --wait, also that photos are still missing.
     """
     settings = resolved(read_target())
     check_names(settings)
@@ -86,5 +86,9 @@ def _say(answer: dict[str, Any]) -> None:
     say(f"{answer['enqueued']} jobs enqueued; of {answer['photos']} photos {missing} are missing")
     if left := ", ".join(f"{count} {code}" for code, count in sorted(answer["missed"].items())):
         say(f"tried in vain: {left}")
-    then = f"`kizu models generations compare {row['kind']}`, then `kizu models generations flip {row['id']}`"
-    say(f"workers that are allowed the model fill it; `kizu models generations list` says how far; {then}")
+    if missing:
+        say("workers fill it, behind everything else they do: `kizu models generations list` says how far")
+    else:
+        say(
+            f"next: `kizu models generations compare {row['kind']}`, `kizu models generations flip {row['id']}`"
+        )
