@@ -276,8 +276,9 @@ def _of_pictures(found: Comparison) -> str:
         key=lambda counted: abs((counted[1] + counted[2]) / 2 - 0.5),
     )
     where, ours, theirs = telling
+    often = _how_often(ours, theirs, found.captions)
     return (
-        f"By its own caption {other.version} finds a photo {where} {_how_often(ours, theirs, found.captions)} "
+        f"By its own caption {other.version} finds a photo {where} {often} "
         f"{one.version} ({theirs:.0%} and {ours:.0%} of {found.captions}); {shared}."
     )
 
