@@ -62,6 +62,25 @@ def test_both_sides_find_the_same_in_photos() -> None:
     } <= set(found["goals"])
 
 
+@pytest.mark.stack
+@pytest.mark.slow
+def test_generations_are_searched_and_changed_under_load() -> None:
+    found = measured("generations")
+
+    values = found["sections"]["generations"]
+    assert (
+        values["recall_active_of_1_percent"] == values["recall_other_of_10_percent"] == 1
+    )  # compared exactly
+    assert min(values["recall_active_of_100_percent"], values["recall_other_of_100_percent"]) > 0.9
+    assert values["search_active_to_fixed_of_100_percent_p50"] > 0
+    assert values["flip_itself"] > 0
+    assert {
+        f"generations.{change}_longest_{statement}"
+        for change in ("flip", "rollback")
+        for statement in ("search", "write")
+    } <= set(found["goals"])
+
+
 def test_marks_are_upright_in_every_photo(tmp_path: Path) -> None:
     photos = write_photos(tmp_path / "photos", 3, (640, 480), distinct=1, add=draw_marks)
 

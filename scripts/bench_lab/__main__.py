@@ -17,6 +17,7 @@ from scripts.bench_lab import (
     claims,
     decoding,
     fairness,
+    generations,
     images,
     latency,
     loop,
@@ -39,6 +40,7 @@ SECTIONS: dict[str, Callable[[Lab], list[Measure]]] = {
     "fairness": fairness.measure,
     "loop": loop.measure,
     "decoding": decoding.measure,
+    "generations": generations.measure,
     "memory": memory.measure,
 }
 
@@ -47,10 +49,16 @@ SECTIONS: dict[str, Callable[[Lab], list[Measure]]] = {
 @click.argument("sections", nargs=-1, type=click.Choice(list(SECTIONS)), metavar="[SECTION]...")
 @click.option("--json", "wants_json", is_flag=True, help="One JSON object on standard output.")
 @click.option("--quick", is_flag=True, help="Fewer jobs: shows that it works, not how fast it is.")
-def main(sections: Sequence[str], wants_json: bool, quick: bool) -> None:
+@click.option(
+    "--vectors",
+    type=click.IntRange(min=1_000),
+    help="Of each of the two generations of `generations`; a million, if not quick.",
+)
+def main(sections: Sequence[str], wants_json: bool, quick: bool, vectors: int | None) -> None:
     """Measure the SECTIONs; all of them without any.
 
-    thumbnails, images, profiles, noop, latency, claims, fairness, loop, decoding, memory
+    thumbnails, images, profiles, noop, latency, claims, fairness, loop, decoding,
+    generations, memory
 
     Ratios are of things measured in turns in one run, so that they hold on any machine; nothing fails when a
     goal is missed.
@@ -61,7 +69,7 @@ def main(sections: Sequence[str], wants_json: bool, quick: bool) -> None:
     try:
         with (
             console.status("starting") as status,
-            lab_at(home, quick=quick, tell=status.update) as lab,
+            lab_at(home, quick=quick, vectors=vectors, tell=status.update) as lab,
         ):
             found = {name: SECTIONS[name](lab) for name in sections or SECTIONS}
     finally:

@@ -28,6 +28,8 @@ class Lab:
     db: psycopg.Connection[Any]
     home: Path
     quick: bool
+    vectors: int | None
+    """How many the section `generations` is to have; None: as many as it likes."""
     tell: Callable[[str], None]
     """Says on the screen what is being measured."""
 
@@ -102,7 +104,9 @@ class Lab:
 
 
 @contextmanager
-def lab_at(home: Path, *, quick: bool, tell: Callable[[str], None]) -> Iterator[Lab]:
+def lab_at(
+    home: Path, *, quick: bool, tell: Callable[[str], None], vectors: int | None = None
+) -> Iterator[Lab]:
     """A fresh installation below `home`, stopped afterwards."""
     stack = LocalStack(home / "stack")
     tell("starting the embedded Supabase")
@@ -112,6 +116,6 @@ def lab_at(home: Path, *, quick: bool, tell: Callable[[str], None]) -> Iterator[
             db.execute(
                 "insert into public.job_kinds (kind, table_name) values (%s, 'ai_processing_jobs')", [NOOP]
             )
-            yield Lab(info=info, db=db, home=home, quick=quick, tell=tell)
+            yield Lab(info=info, db=db, home=home, quick=quick, vectors=vectors, tell=tell)
     finally:
         stack.down()
