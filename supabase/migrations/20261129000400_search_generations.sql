@@ -28,7 +28,7 @@ language plpgsql
 stable
 security definer
 set search_path = ''
-set hnsw.iterative_scan = strict_order
+set hnsw.iterative_scan = relaxed_order -- the few that are found are put in order by their exact distances
 set hnsw.ef_search = 200
 set enable_sort = off  -- an order is the vectors' index's, except over the few rows of a materialized CTE
 as $$
@@ -113,7 +113,7 @@ begin
              and ($2 is null or near.user_id = $2)
            order by near.embedding::extensions.halfvec(%2$s)
                     operator(extensions.<=>) $1::extensions.halfvec(%2$s)
-           limit $3 * 2
+           limit $3
         ),
         exact as materialized (
           select asset_id, created_at, embedding operator(extensions.<=>) $1 as distance from nearest

@@ -96,6 +96,7 @@ FUNCTIONS: dict[str, set[str]] = {
     "search_image_embeddings": USERS,
     "set_worker_account": {"service_role"},
     "settle_jobs": EVERY_WORKER,
+    "vector_dimensions": EVERY_WORKER,
 }
 
 CALLS: dict[str, tuple[str, list[Any]]] = {
@@ -131,6 +132,7 @@ CALLS: dict[str, tuple[str, list[Any]]] = {
     "search_image_embeddings": ("select search_image_embeddings(null)", []),
     "set_worker_account": ("select set_worker_account('nobody@example.test')", []),
     "settle_jobs": ("select settle_jobs('w', '[]')", []),
+    "vector_dimensions": ("select vector_dimensions()", []),
 }
 
 VECTOR = "[" + ",".join(["0.5"] * 512) + "]"

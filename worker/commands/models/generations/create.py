@@ -90,5 +90,6 @@ def _say(answer: dict[str, Any]) -> None:
         say("workers fill it, behind everything else they do: `kizu models generations list` says how far")
     else:
         say(
-            f"next: `kizu models generations compare {row['kind']}`, `kizu models generations flip {row['id']}`"
+            f"next: `kizu models generations compare {row['kind']}`, "
+            f"`kizu models generations flip {row['id']}`"
         )
