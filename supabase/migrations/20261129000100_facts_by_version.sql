@@ -1,5 +1,5 @@
--- One fact can be known from several models at once: what is known, and what was looked for in vain, is kept for
--- each version, so that a new model can go through a library beside the one whose answers are in use.
+-- One fact can be known from several models at once, if it is about vectors: what is known, and what was looked for in
+-- vain, is kept for each version, so that a new model can go through a library beside the one that answers.
 
 drop trigger unavailable_facts_are_missed on public.asset_facts;
 
@@ -117,14 +117,15 @@ begin
      and noted.state <> 'unavailable'
      and ((miss.fact = noted.fact and miss.version in ('', noted.version)) or kizu.fault_of(miss.reason) = 'file');
 
-  delete from public.asset_facts as unknown
+  -- Only vectors are kept beside another model's; of everything else the new rows have taken the place of the old.
+  delete from public.asset_facts as other
    using noted
-   where unknown.asset_id = noted.asset_id
-     and unknown.asset_id = any (array(select asset_id from noted where state <> 'unavailable'))
+   where other.asset_id = noted.asset_id
+     and other.asset_id = any (array(select asset_id from noted where state <> 'unavailable'))
      and noted.state <> 'unavailable'
-     and unknown.fact = noted.fact
-     and unknown.version = ''
-     and unknown.state = 'unavailable';
+     and other.fact = noted.fact
+     and other.version <> noted.version
+     and (other.version = '' or other.fact not in (select fact from public.vector_kinds));
   return null;
 end;
 $$;
