@@ -11,6 +11,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from tests.sql.conftest import settlement
+from tests.sql.pictures import embed, photo, unit
 
 pytestmark = pytest.mark.stack
 
@@ -153,6 +154,61 @@ def test_missing_facts_are_looked_for_by_the_page_not_by_the_photo(queue: Any) -
 
     assert touched["seq_scans"] <= 5
     assert touched["entries_read"] < 30 * photos
+
+
+@pytest.fixture
+def library(queue: Any) -> str:
+    """A user whose many photos two generations know, and of which a third of the facts is a third one's."""
+    user: str = queue.user()
+    for version in ("v1", "v2", "v3"):
+        queue.generation(version, dimension=8)
+    queue.db.execute("set session_replication_role = replica")
+    queue.db.execute(
+        "with made as (insert into assets (user_id, path, media_type)"
+        " select %(user)s::uuid, %(user)s::text || '/' || n, 'photo' from generate_series(1, 5000) as n"
+        " returning id)"
+        " insert into asset_facts (asset_id, user_id, fact, version, state)"
+        " select id, %(user)s::uuid, 'embedding', version, 'done'"
+        "   from made, unnest('{v1,v2,v3}'::text[]) as version",
+        {"user": user},
+    )
+    queue.db.execute("reset session_replication_role")
+    return user
+
+
+@pytest.mark.usefixtures("backlog", "statistics")
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_a_photo_that_only_the_active_generation_knows_is_filled_by_its_id(
+    queue: Any, library: str, analyzed: bool
+) -> None:
+    """Whatever the planner believes: neither the facts of the library are read, nor the jobs."""
+    if analyzed:
+        queue.db.execute("analyze public.assets, public.asset_facts, public.generations")
+    reads_of_library = (
+        "select sum(seq_scan)::int as seq_scans, sum(idx_tup_fetch)::int as rows_fetched"
+        " from pg_stat_user_tables where relid = any ('{assets,asset_facts,kizu.misses}'::regclass[])"
+    )
+
+    def settle() -> None:
+        asset = photo(queue, library)
+        assert embed(queue, library, asset, {"v1": unit(1)})["answer"] == "settled"
+        waiting = queue.rows(
+            "select params -> 'versions' ->> 'embedding' as version from jobs"
+            " where asset_id = %s and status = 'pending' order by 1",
+            asset,
+        )
+        assert [job["version"] for job in waiting] == ["v2", "v3"]
+
+    settle()  # to plan a statement for the first time is to peek at the ends of indexes
+    reads(queue)
+    before = queue.rows(reads_of_library)[0]
+    touched = cost(queue, settle)
+    after = queue.rows(reads_of_library)[0]
+
+    assert after["seq_scans"] == before["seq_scans"]
+    assert after["rows_fetched"] - before["rows_fetched"] < 200
+    assert touched["seq_scans"] == 0
+    assert touched["entries_read"] < 1_000
 
 
 def test_heartbeats_are_hot_updates(queue: Any) -> None:
