@@ -112,9 +112,82 @@ async def test_an_upload_leads_to_every_fact(
     [run] = db.execute(
         "select models, counts, timings from runs where id = %s", [embedding["run_id"]]
     ).fetchall()
-    assert {model["task"] for model in run[0]} == {"embed", "faces", "objects", "ocr", "caption"}
+    assert {model["task"] for model in run[0]} == {"embed", "faces", "objects", "ocr", "caption", "hashes"}
     assert run[1]["faces"] == 2
     assert {"fetch", "decode"} <= set(run[2])
+
+
+TELLS = {
+    "image_embeddings": "embedding",
+    "face_embeddings": "faces",
+    "derived_assets": "faces",
+    "detected_objects": "objects",
+    "image_text": "ocr",
+    "image_descriptions": "describe",
+    "asset_hashes": "hashes",
+}
+"""Tables of rows, and the fact of each."""
+
+
+async def test_every_row_says_its_run_and_that_says_what_told_it_and_how(
+    library: Library, tiny: Settings, kept: KeptModels, db: psycopg.Connection[Any]
+) -> None:
+    async def parameters(asset: str) -> dict[str, dict[str, Any]]:
+        found = {}
+        for table in (*TELLS, "asset_tags", "asset_facts"):
+            told = rows(db, table, asset)
+            assert told, table
+            for row in told:
+                assert row["run_id"], (table, row)
+                [models] = db.execute("select models from runs where id = %s", [row["run_id"]]).fetchall()[0]
+                fact = (
+                    row.get("fact")
+                    or TELLS.get(table)
+                    or {"object": "objects", "person": "faces"}[row["tag_type"]]
+                )
+                [model] = [one for one in models if one["fact"] == fact]
+                version = (
+                    row.get("model_version")
+                    or row.get("version")
+                    or (row.get("tagged_by") or {}).get("model")
+                )
+                assert version in (None, model["version"])
+                assert row.get("weights_digest") in (None, model["digest"])
+                assert {"name", "backend", "precision", "device"} <= set(model)
+                assert (model["digest"] is None) == (fact == "hashes")
+                found[fact] = model["parameters"]
+        return found
+
+    usual, unusual = library.add(people("red")), library.add(people("blue"))
+    db.execute("delete from ai_processing_jobs where asset_id = %s", [unusual])
+    await look(tiny, kept)
+    ada = db.execute(
+        "insert into contacts (user_id, display_name) values (%s, 'Ada') returning id", [library.user_id]
+    ).fetchone()
+    assert ada
+    db.execute("update face_embeddings set contact_id = %s where asset_id = %s", [ada[0], usual])
+    again(db, usual, "all")
+    again(db, unusual, "all")
+    db.execute(
+        "update ai_processing_jobs set run_at = now() + interval '1 day' where asset_id = %s", [unusual]
+    )
+    await look(tiny, kept)
+    assert {tag["tag_type"] for tag in rows(db, "asset_tags", usual)} >= {"person"}
+    db.execute("update ai_processing_jobs set run_at = now() where asset_id = %s", [unusual])
+    changes = {"ocr_canvas": 640, "object_threshold": 0.01, "face_threshold": 0.4, "max_image_size": 512}
+    await look(tiny.model_copy(update=changes))  # in another host
+
+    first, other = await parameters(usual), await parameters(unusual)
+    assert set(first) == set(other) == ALL
+    assert first["embedding"]["embed_model"] == "open_clip"
+    assert {name: other["ocr"][name] for name in ("ocr_canvas", "long_side")} == {
+        "ocr_canvas": 640,
+        "long_side": 512,
+    }
+    assert (first["objects"]["object_threshold"], other["objects"]["object_threshold"]) == (0.5, 0.01)
+    assert (first["faces"]["face_threshold"], other["faces"]["face_threshold"]) == (0.5, 0.4)
+    assert {"caption_level", "caption_beams", "caption_seconds"} <= set(first["describe"])
+    assert all(first[fact] != other[fact] for fact in ALL)
 
 
 async def test_two_runs_give_identical_rows(
