@@ -33,6 +33,7 @@ create table public.generations (
   state          text not null,
   filled_to      uuid,                      -- the asset that back-fill has come to
   filled_at      timestamptz,               -- when it last came to the end
+  passed_by      boolean not null default false, -- whether on its way it left alone what had a job under way
   comparison     jsonb,                     -- what compare found
   created_at     timestamptz not null default kizu.now(),
   activated_at   timestamptz,
@@ -77,7 +78,7 @@ immutable
 set search_path = ''
 as $$
 begin
-  return to_jsonb(p_generation) - array['filled_to', 'filled_at', 'comparison'];
+  return to_jsonb(p_generation) - array['filled_to', 'filled_at', 'passed_by', 'comparison'];
 end;
 $$;
 
@@ -358,7 +359,7 @@ begin
         on conflict (kind, model_version) do update
        set model = excluded.model, weights_digest = excluded.weights_digest, precision = excluded.precision,
            dimension = excluded.dimension, same_face = excluded.same_face, state = excluded.state,
-           activated_at = excluded.activated_at, cutoff = null, filled_to = null, filled_at = null,
+           activated_at = excluded.activated_at, cutoff = null, filled_to = null, filled_at = null, passed_by = false,
            comparison = null, created_at = v_now
     returning * into v_found;
     -- Of one that was dropped before: what had failed may go well now.

@@ -66,8 +66,8 @@ begin
 end;
 $$;
 
--- A photo that was embedded for the generation that answers and not for another, by a worker that had not heard of
--- it, gets a job for that.
+-- A photo that was embedded for the generation that answers or for one that did, and not for another, by a worker that
+-- had not heard of it, gets a job for that.
 create function kizu.fill_what_is_new()
 returns trigger
 language plpgsql
@@ -79,14 +79,15 @@ declare
   v_assets     uuid[];
 begin
   for v_generation in
-    select * from public.generations where state in ('filling', 'former') order by id
+    select * from public.generations where state in ('filling', 'former', 'active') order by id
   loop
     v_assets := array(
-      select noted.asset_id
+      select distinct noted.asset_id
         from noted
         join public.vector_kinds as vector on vector.fact = noted.fact and vector.kind = v_generation.kind
+        join public.generations as written on written.kind = vector.kind and written.model_version = noted.version
        where noted.state <> 'unavailable'
-         and noted.version = kizu.answering(v_generation.kind)
+         and written.state in ('active', 'former')
          and not exists (
                select from public.asset_facts as known
                 where known.asset_id = noted.asset_id
@@ -152,8 +153,9 @@ end;
 $$;
 
 -- Enqueues jobs for what the next p_limit (at most 5,000) assets lack of a generation, and remembers how far it came;
--- whoever calls it, command or worker, goes on where the last one stopped. At the end it begins again, but not within
--- five minutes, so that what was left alone while it had a job under way is found.
+-- whoever calls it, command or worker, goes on where the last one stopped. At the end it begins again, after five
+-- minutes, or after ten seconds where it left alone what had a job under way: while another kind is filled, that may
+-- be every photo.
 --
 -- Answers {"looked_at", "enqueued", "at_end": whether all have been looked at}. A generation that is neither filling
 -- nor former has nothing to do.
@@ -165,6 +167,7 @@ set search_path = ''
 as $$
 declare
   c_pause constant interval := '5 minutes';
+  c_soon  constant interval := '10 seconds';
   v_now   constant timestamptz := kizu.now();
   v_generation public.generations;
   v_page       jsonb;
@@ -175,7 +178,8 @@ begin
   select * into v_generation from public.generations where id = p_id for update;
   if v_generation.id is null
      or v_generation.state not in ('filling', 'former')
-     or (v_generation.filled_to is null and v_generation.filled_at > v_now - c_pause) then
+     or (v_generation.filled_to is null
+         and v_generation.filled_at > v_now - case when v_generation.passed_by then c_soon else c_pause end) then
     return jsonb_build_object('looked_at', 0, 'enqueued', 0, 'at_end', true);
   end if;
 
@@ -187,7 +191,9 @@ begin
   );
   update public.generations
      set filled_to = (v_page ->> 'next')::uuid,
-         filled_at = case when v_page ->> 'next' is null then v_now else filled_at end
+         filled_at = case when v_page ->> 'next' is null then v_now else filled_at end,
+         passed_by = (passed_by and filled_to is not null)
+                     or jsonb_path_exists(v_page, '$.left.*.under_way')
    where id = p_id;
   return jsonb_build_object('looked_at', v_page -> 'looked_at', 'enqueued', v_page -> 'enqueued',
                             'at_end', v_page ->> 'next' is null);

@@ -116,11 +116,43 @@ def test_what_was_busy_is_found_in_the_next_round(queue: Any, v2: int) -> None:
     queue.enqueue("image_ai", user, asset)
     assert fill(queue, v2)["enqueued"] == 0
     queue.db.execute("delete from jobs where asset_id = %s", (asset,))
-    stop_clock(queue, 4)
+    stop_clock(queue, 0.1)
     assert fill(queue, v2)["looked_at"] == 0
-    stop_clock(queue, 6)
+    stop_clock(queue, 0.2)
     assert fill(queue, v2)["enqueued"] == 1
     assert [job["asset_id"] for job in jobs(queue, user)] == [asset]
+
+
+def test_a_round_that_left_nothing_alone_is_followed_by_a_pause(queue: Any, v2: int) -> None:
+    user = queue.user()
+    busy, *_ = sorted(photo(queue, user) for _ in range(2))
+    queue.db.execute("delete from assets where user_id <> %s", (user,))
+    stop_clock(queue, 0)
+    queue.enqueue("image_ai", user, busy)
+    assert [fill(queue, v2, 1)["enqueued"] for _ in range(3)] == [0, 1, 0]
+    queue.db.execute("delete from jobs where user_id = %s", (user,))
+    stop_clock(queue, 0.2)
+    assert [fill(queue, v2, 1)["enqueued"] for _ in range(3)] == [1, 1, 0], (
+        "something was left on its first page"
+    )
+    queue.db.execute("delete from jobs where user_id = %s", (user,))
+    stop_clock(queue, 5)
+    assert fill(queue, v2)["looked_at"] == 0
+    stop_clock(queue, 5.3)
+    assert fill(queue, v2)["enqueued"] == 2
+
+
+def test_two_kinds_are_filled_at_once(queue: Any, v2: int) -> None:
+    user = queue.user()
+    asset = photo(queue, user)
+    queue.generation("f1", "faces", 8)
+    faces = queue.generation("f2", "faces", 8)
+    stop_clock(queue, 0)
+    assert fill(queue, v2)["enqueued"] == 1
+    assert fill(queue, faces)["enqueued"] == 0, "one job of a photo at a time"
+    queue.db.execute("delete from jobs where asset_id = %s", (asset,))
+    stop_clock(queue, 0.2)
+    assert fill(queue, faces)["enqueued"] == 1
 
 
 def test_two_who_fill_take_turns(queue: Any, connect: Callable[[], psycopg.Connection], v2: int) -> None:
@@ -180,6 +212,16 @@ def test_what_a_worker_wrote_that_had_not_heard_of_it_is_filled(queue: Any, v2: 
 
     embed(queue, user, stale, {"v1": unit(1)})
     assert len(jobs(queue, user)) == 1
+
+
+def test_what_a_worker_wrote_that_had_not_heard_of_the_flip_is_filled(queue: Any, v2: int) -> None:
+    """Else the photo would not be found, and nothing would look for it."""
+    user = queue.user()
+    late = photo(queue, user)
+    flip(queue, v2)
+    embed(queue, user, late, {"v1": unit(1)})
+    wanted = {"operations": ["embedding"], "versions": {"embedding": "v2"}}
+    assert jobs(queue, user) == [{"asset_id": late, "priority": 200, "params": wanted}]
 
 
 def test_what_a_worker_could_not_find_out_is_not_asked_at_once(queue: Any, v2: int) -> None:
