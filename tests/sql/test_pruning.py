@@ -92,6 +92,28 @@ def test_a_run_to_which_a_result_refers_stays(queue: Any) -> None:
     assert left(queue, "runs", found, newer) == [1, 1]
 
 
+def test_runs_of_a_generation_stay_until_it_is_dropped(queue: Any) -> None:
+    queue.generation("v1", "faces")
+    old = queue.generation("v2", "faces")
+    user, kind = queue.user(), queue.kind()
+    asset = queue.asset(user)
+    runs = []
+    for version in ("v1", "v2"):
+        queue.enqueue(kind, user, asset)
+        fact = {"fact": "faces", "version": version, "state": "nothing_found"}
+        runs.append(queue.take(kind))
+        queue.settle(runs[-1], writes=[{"table": "asset_facts", "rows": [fact]}])
+    newer = done(queue, user, kind, asset)
+    age(queue, *runs, newer)
+    prune(queue)
+    assert left(queue, "runs", *runs, newer) == [1, 1, 1]
+    while not queue.value("select drop_generation(%s)", old)["done"]:
+        pass
+    queue.db.execute("update kizu.pruned_runs set next_round = '-infinity'")
+    prune(queue)
+    assert left(queue, "runs", *runs, newer) == [1, 0, 1]
+
+
 def test_runs_of_an_asset_that_is_gone_go(queue: Any) -> None:
     user, kind = queue.user(), queue.kind()
     run = done(queue, user, kind, asset := queue.asset(user))
