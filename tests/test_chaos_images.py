@@ -29,6 +29,7 @@ from worker.context import Context
 from worker.core.queue import SettleAnswer
 from worker.core.record import Record
 from worker.files.storage import StoredFile
+from worker.generations import Generations
 from worker.handlers.image_ai import HANDLER
 from worker.local.stack import StackInfo
 from worker.pictures import Pictures
@@ -40,7 +41,7 @@ from worker.testing import FakeModels, MemoryRows
 pytestmark = pytest.mark.stack
 
 WORKER = "chaos-test"
-JSON = {"p_settlements", "p_jobs", "p_info", "p_params"}
+JSON = {"p_settlements", "p_jobs", "p_info", "p_params", "p_model"}
 THINGS = (
     DetectedObject(name="dog", class_id=16, score=0.75, box=Box(x=0.1, y=0.1, width=0.2, height=0.2)),
     DetectedObject(name="dog", class_id=16, score=0.70, box=Box(x=0.5, y=0.1, width=0.2, height=0.2)),
@@ -381,13 +382,15 @@ async def look_at_all(db: psycopg.Connection[Any], photos: Mapping[UUID, Photo])
         photo = photos[job.asset_id]
         files: Any = Files(db, photo)
         pixels = PixelThreads(1)
+        settings = Settings(supabase_url="http://127.0.0.1:1", worker_id=WORKER)
         try:
             context = Context(
                 job=job,
                 files=files,
                 models=seeing(photo),
+                generations=Generations(rpc, settings),
                 rows=MemoryRows(),
-                settings=Settings(supabase_url="http://127.0.0.1:1", worker_id=WORKER),
+                settings=settings,
                 pixels=pixels,
                 pictures=Pictures(files, pixels, max_pixels=10**6),
                 record=record,

@@ -298,7 +298,7 @@ create function public.begin_generation(
   p_dimension int,
   p_digest    text default null,
   p_precision text default null,
-  p_same_face real default null,
+  p_same_face double precision default null,
   p_new       boolean default false
 )
 returns jsonb
@@ -407,5 +407,5 @@ select kizu.keep_internal('kizu.index_generation(public.generations)');
 
 select kizu.let_call('kizu.answering(text)', 'authenticated');
 select kizu.let_call('public.generations()', 'authenticated', 'kizu_worker', 'service_role');
-select kizu.let_call('public.begin_generation(text, text, jsonb, int, text, text, real, boolean)',
+select kizu.let_call('public.begin_generation(text, text, jsonb, int, text, text, double precision, boolean)',
                      'authenticated', 'kizu_worker', 'service_role');

@@ -155,11 +155,11 @@ $$;
 -- Enqueues jobs for what the next p_limit (at most 5,000) assets lack of a generation, and remembers how far it came;
 -- whoever calls it, command or worker, goes on where the last one stopped. At the end it begins again, after five
 -- minutes, or after ten seconds where it left alone what had a job under way: while another kind is filled, that may
--- be every photo.
+-- be every photo; with p_again, at once.
 --
 -- Answers {"looked_at", "enqueued", "at_end": whether all have been looked at}. A generation that is neither filling
 -- nor former has nothing to do.
-create function public.fill_generation(p_id int, p_limit int default 1000)
+create function public.fill_generation(p_id int, p_limit int default 1000, p_again boolean default false)
 returns jsonb
 language plpgsql
 security definer
@@ -178,7 +178,8 @@ begin
   select * into v_generation from public.generations where id = p_id for update;
   if v_generation.id is null
      or v_generation.state not in ('filling', 'former')
-     or (v_generation.filled_to is null
+     or (not p_again
+         and v_generation.filled_to is null
          and v_generation.filled_at > v_now - case when v_generation.passed_by then c_soon else c_pause end) then
     return jsonb_build_object('looked_at', 0, 'enqueued', 0, 'at_end', true);
   end if;
@@ -449,7 +450,7 @@ end;
 $$;
 
 -- What compare found: the cosine from which a picture answers a sentence (null leaves it), and its numbers.
-create function public.calibrate_generation(p_id int, p_cutoff real, p_comparison jsonb)
+create function public.calibrate_generation(p_id int, p_cutoff double precision, p_comparison jsonb)
 returns jsonb
 language plpgsql
 security definer
@@ -482,9 +483,9 @@ select kizu.keep_internal('kizu.hold_generation(int)');
 select kizu.keep_internal('kizu.count_missing(public.generations)');
 select kizu.keep_internal('kizu.forget_generation(public.generations, public.vector_kinds, int)');
 
-select kizu.let_call('public.fill_generation(int, int)', 'kizu_worker', 'service_role');
+select kizu.let_call('public.fill_generation(int, int, boolean)', 'kizu_worker', 'service_role');
 select kizu.let_call('public.generation_progress(int)', 'service_role');
 select kizu.let_call('public.flip_generation(int, boolean)', 'service_role');
 select kizu.let_call('public.rollback_generation(text, boolean)', 'service_role');
 select kizu.let_call('public.drop_generation(int, int)', 'service_role');
-select kizu.let_call('public.calibrate_generation(int, real, jsonb)', 'service_role');
+select kizu.let_call('public.calibrate_generation(int, double precision, jsonb)', 'service_role');

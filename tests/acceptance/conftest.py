@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from tests.acceptance.library import Library
+from tests.generations import forget_generations
 from worker.local.stack import StackInfo
 
 
@@ -43,8 +44,9 @@ def library(join: Callable[[], Library]) -> Library:
 
 @pytest.fixture(autouse=True)
 def _empty_queue(db: psycopg.Connection[Any]) -> None:
-    """What earlier tests left pending would be found by this test's workers."""
+    """What earlier tests left pending would be found by this test's workers, and their models be asked."""
     db.execute("delete from jobs")
+    forget_generations(db)
 
 
 @pytest.fixture
