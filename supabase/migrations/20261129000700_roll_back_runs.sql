@@ -1,8 +1,8 @@
 -- Taking back what runs wrote: their rows in every table of results, their facts, and what the older columns of their
 -- assets say. What people said stays. A run's line in the ledger stays, too, and says when it was rolled back.
 --
--- What another version of a model found is there again at once, where its rows are kept beside. What a run put in the
--- place of something is gone with the run: those facts are missing then, and enqueue_missing has them found out anew.
+-- Vectors and faces of other generations are as they were. What a run put in the place of something is gone with the
+-- run: those facts are missing then, and enqueue_missing has them found out anew.
 
 alter table public.runs add column rolled_back_at timestamptz;
 
@@ -14,19 +14,6 @@ create index runs_in_order on public.runs (finished_at, id);
 
 -- `keeper`: kizu.<keeper>(runs) answers the ids of those rows of these runs that stay because people spoke of them.
 alter table public.result_tables add column keeper name;
-
--- Where the rows of a fact are.
-alter table public.facts add column table_name name;
-
-update public.facts
-   set table_name = case fact
-                      when 'embedding' then 'image_embeddings'
-                      when 'faces'     then 'face_embeddings'
-                      when 'objects'   then 'detected_objects'
-                      when 'ocr'       then 'image_text'
-                      when 'describe'  then 'image_descriptions'
-                      when 'hashes'    then 'asset_hashes'
-                    end;
 
 -- Faces that people named, or put among the faces of somebody they named, and that no row of another run stands for.
 create function kizu.faces_that_stay(p_runs uuid[])
@@ -370,8 +357,7 @@ begin
 
   if not v_dry then
     update public.runs set rolled_back_at = v_now where id = any (v_ids);
-    perform kizu.forget_replaced(v_facts);
-    perform kizu.retell_tags(v_ids, v_facts);
+    perform kizu.retell_people(v_ids);
     perform kizu.retell_assets(v_facts, v_files);
     delete from kizu.misses as miss
      using unnest(v_facts) as gone
@@ -400,41 +386,8 @@ begin
 end;
 $$;
 
--- Of photos that lost some of these facts, forgets those of other versions whose rows had given way to them.
-create function kizu.forget_replaced(p_facts public.asset_facts[])
-returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_fact record;
-begin
-  for v_fact in
-    select facts.fact, facts.table_name, pg_attribute.attname is not null as has_versions
-      from public.facts
-      left join pg_catalog.pg_attribute
-        on attrelid = format('public.%I', facts.table_name)::regclass
-       and attname = 'model_version'
-     where facts.table_name is not null
-       and facts.fact in (select fact from unnest(p_facts))
-  loop
-    execute format(
-      'delete from public.asset_facts as known'
-      ' where known.asset_id = any (array(select asset_id from unnest($1) where fact = $2))'
-      '   and known.fact = $2'
-      '   and known.state = ''done'''
-      '   and not exists (select from public.%I as found where found.asset_id = known.asset_id %s)',
-      v_fact.table_name,
-      case when v_fact.has_versions then 'and found.model_version = known.version' end
-    )
-    using p_facts, v_fact.fact;
-  end loop;
-end;
-$$;
-
--- Tags of ours that these runs wrote or that gave way to theirs: of people whose faces people named, from those of
--- their faces that are left; of things, from what another version found.
-create function kizu.retell_tags(p_runs uuid[], p_facts public.asset_facts[])
+-- Tags of people whose faces people named, as far as these runs wrote them, from those of their faces that are left.
+create function kizu.retell_people(p_runs uuid[])
 returns void
 language plpgsql
 set search_path = ''
@@ -459,24 +412,6 @@ begin
      and tag.model_version is null
      and tag.asset_id = left_over.asset_id
      and tag.contact_id = left_over.contact_id;
-
-  insert into public.asset_tags (user_id, asset_id, run_id, tag_type, tag_value, created_by, tagged_by)
-  select distinct on (thing.asset_id, thing.object_class)
-         thing.user_id, thing.asset_id, thing.run_id, 'object', thing.object_class, null,
-         jsonb_build_object('source', 'kizu', 'model', thing.model_version)
-    from public.detected_objects as thing
-   where thing.asset_id = any (array(select asset_id from unnest(p_facts) where fact = 'objects'))
-     and thing.model_version = (
-           select known.version
-             from public.asset_facts as known
-            where known.asset_id = thing.asset_id
-              and known.fact = 'objects'
-              and known.state = 'done'
-            order by known.at desc
-            limit 1
-         )
-   order by thing.asset_id, thing.object_class
-      on conflict do nothing;
 end;
 $$;
 
@@ -567,8 +502,7 @@ select kizu.keep_internal('kizu.tags_that_stay(uuid[])');
 select kizu.keep_internal('kizu.files_that_stay(uuid[])');
 select kizu.keep_internal('kizu.runs_meant(jsonb, uuid, boolean)');
 select kizu.keep_internal('kizu.next_runs(jsonb, jsonb)');
-select kizu.keep_internal('kizu.forget_replaced(public.asset_facts[])');
-select kizu.keep_internal('kizu.retell_tags(uuid[], public.asset_facts[])');
+select kizu.keep_internal('kizu.retell_people(uuid[])');
 select kizu.keep_internal('kizu.retell_assets(public.asset_facts[], jsonb)');
 
 select kizu.let_call('public.list_runs(jsonb)', 'authenticated', 'service_role');
