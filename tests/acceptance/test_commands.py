@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from tests.acceptance.library import Library, drain, jpeg, service
 from worker.cli import kizu
-from worker.core.errors import NotFound, StartupError
+from worker.core.errors import BadParams, NotFound, StartupError
 from worker.local.stack import mint_token
 
 pytestmark = pytest.mark.stack
@@ -62,6 +62,29 @@ async def _a_done_and_a_failed(library: Library) -> tuple[str, str]:
     done, failed = library.add(jpeg()), library.add(b"this is a letter, not a photo")
     await drain(service(library.stack))
     return done, failed
+
+
+def test_runs_are_listed_shown_and_rolled_back(library: Library, as_user: Kizu, as_service: Kizu) -> None:
+    done, _ = asyncio.run(_a_done_and_a_failed(library))
+    listed = told(as_user("runs", "list", "--since", "1h", "--json"))
+    assert {run["outcome"] for run in listed} == {"done", "failed"}
+    [run] = told(as_user("runs", "list", "--asset", done, "--json"))
+    shown = told(as_user("runs", "show", run["id"], "--json"))
+    assert (shown["handler"], shown["rows"]) == ("optimize_image", {"derived_assets": 2})
+    assert "derived_assets: 2 rows to delete" in as_user("runs", "rollback", run["id"]).output
+    assert library.asset(done)["thumbnail"]
+
+    said = told(as_user("runs", "rollback", "--asset", done, "--yes", "--json"))
+    assert (said["runs"], said["deleted"]) == (1, {"derived_assets": 2})
+    assert library.asset(done)["thumbnail"] is None
+    [again] = told(as_service("runs", "list", "--asset", done, "--json"))
+    assert again["rolled_back_at"]
+    assert told(as_user("storage", "sweep", "--older-than", "0", "--json"))["removed"] == 2
+
+    twice = as_user("runs", "rollback", run["id"], "--yes")
+    assert (twice.exit_code, "not_found" in twice.output) == (1, True)
+    refused = as_user("runs", "list", "--model", "x" * 201)
+    assert isinstance(refused.exception, BadParams)
 
 
 def test_jobs_are_listed_shown_and_counted(library: Library, as_service: Kizu) -> None:

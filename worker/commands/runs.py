@@ -17,8 +17,8 @@ from worker.log import printable
 from worker.output import CommandFailed, Group, as_json, print_json, print_table, say
 from worker.project.connection import Connection
 
-PAGE = 500
-"""Runs that one call takes back, well within the seconds that a statement may take."""
+PAGE = 200
+"""Runs that one call takes back: half a second, for which settlements of the same photos wait."""
 UNITS = {"m": 60, "h": 3600, "d": 86_400}
 COUNTED = ("deleted", "kept", "facts", "missing_from")
 """What a page says in numbers by name; of photos and facts a photo on two pages counts twice."""
@@ -133,10 +133,10 @@ def show(run_id: UUID, as_json: bool) -> None:
 def rollback(run_ids: tuple[UUID, ...], yes: bool, as_json: bool, **options: Any) -> None:
     """Take back what runs wrote, whole runs at a time, whichever of their facts chose them.
 
-    What people said stays: faces that they named, and their tags. What another version of a model found of a
-    photo is there again at once, where it was kept beside. What a run had put in the place of something is
-    gone, and missing then: `kizu jobs missing --yes` has it found out anew. Until that is done, photos whose
-    vectors go are in no search. Files are removed by the next sweep.
+    What people said stays: faces that they named, and their tags. So do vectors and faces of other
+    generations. What a run had put in the place of something is gone, and missing then: `kizu jobs missing
+    --yes` has it found out anew. Until that is done, photos whose vectors go are in no search. Thumbnails are
+    no fact: they need another `optimize_image` job, with `p_force`. Files are removed by the next sweep.
 
     A run that was rolled back stays in `kizu runs list`.
     """
