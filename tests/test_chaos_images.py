@@ -49,6 +49,10 @@ THINGS = (
 )
 
 ANOTHER_RUN = "(select id from chaos.done where operations <> '{describe,faces}' order by place limit 1)"
+ANOTHER_MODEL = (
+    "insert into public.generations (kind, model_version, dimension, state)"
+    " values ('pictures', 'another', 512, 'filling')"
+)
 FORGERIES = [
     ("lost", "a wish has no job", "delete from public.jobs where params ? 'slot'"),
     (
@@ -63,7 +67,7 @@ FORGERIES = [
         "delete from public.image_descriptions where detail_level = 'brief'",
     ),
     ("lost", "a face is missing", "delete from public.face_embeddings where face_index = 1"),
-    ("lost", "a crop is missing", "delete from public.derived_assets where key like '%/face-1.jpg'"),
+    ("lost", "a crop is missing", "delete from public.derived_assets where key like '%/face-%-1.jpg'"),
     (
         "doubled",
         "a wish became two jobs",
@@ -86,6 +90,7 @@ FORGERIES = [
         "doubled",
         "a photo has two vectors",
         (
+            f"{ANOTHER_MODEL}; "
             "insert into public.image_embeddings (user_id, asset_id, run_id, embedding, model_version)"
             " select user_id, asset_id, run_id, embedding, 'another' from public.image_embeddings"
         ),
@@ -170,7 +175,7 @@ FORGERIES = [
     (
         "stale",
         "one crop is an earlier run's",
-        f"update public.derived_assets set run_id = {ANOTHER_RUN} where key like '%/face-0.jpg'",
+        f"update public.derived_assets set run_id = {ANOTHER_RUN} where key like '%/face-%-0.jpg'",
     ),
     (
         "stale",
@@ -192,7 +197,7 @@ FORGERIES = [
     (
         "misfiled",
         "a crop's file is cut off",
-        "update chaos.files set bytes = bytes - 1 where key like '%/face-0.jpg'",
+        "update chaos.files set bytes = bytes - 1 where key like '%/face-%-0.jpg'",
     ),
     (
         "misfiled",
@@ -232,7 +237,7 @@ FORGERIES = [
     (
         "misremembered",
         "another model is named",
-        "update public.image_embeddings set model_version = 'another'",
+        f"{ANOTHER_MODEL}; update public.image_embeddings set model_version = 'another'",
     ),
     (
         "misremembered",

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 from models.errors import UnknownModel
 from models.serving.asking import ModelAnswer, ModelMetrics
+from models.settings import ModelSettings
 from models.spec import Choice, ModelIdentity
 from models.tasks import Task
 from worker.core.errors import BadParams, DatabaseUnavailable, LeaseLost
@@ -306,7 +307,7 @@ class MemoryGenerations:
 class FakeModels:
     """Answers by task name with what a function makes of an item, or raises an error; implements `Models`.
 
-    A task without either has no model. A chosen model answers the same, under a version of its own.
+    A task without either has no model. What a choice says besides settings is part of the model's version.
     """
 
     def __init__(self, **answers: Callable[[Any], Any] | Exception) -> None:
@@ -329,7 +330,8 @@ class FakeModels:
         return ModelAnswer(value=answer(item), model=await self.identity(task, choice))
 
     async def identity(self, task: Task[Any], choice: Choice | None = None) -> ModelIdentity:
-        chosen = choice.settings if choice else ()
+        said = choice.settings if choice else ()
+        chosen = [(name, value) for name, value in said if name not in ModelSettings.model_fields]
         return ModelIdentity(
             task=task.name,
             name="fake",
