@@ -79,7 +79,11 @@ declare
   v_assets     uuid[];
 begin
   for v_generation in
-    select * from public.generations where state in ('filling', 'former', 'active') order by id
+    select *
+      from public.generations
+     where state in ('filling', 'former', 'active')
+       and model <> '{}' -- no worker could
+     order by id
   loop
     v_assets := array(
       select distinct noted.asset_id
@@ -158,7 +162,7 @@ $$;
 -- be every photo; with p_again, at once.
 --
 -- Answers {"looked_at", "enqueued", "at_end": whether all have been looked at}. A generation that is neither filling
--- nor former has nothing to do.
+-- nor former has nothing to do, nor has one of which nobody knows the model any more.
 create function public.fill_generation(p_id int, p_limit int default 1000, p_again boolean default false)
 returns jsonb
 language plpgsql
@@ -178,6 +182,7 @@ begin
   select * into v_generation from public.generations where id = p_id for update;
   if v_generation.id is null
      or v_generation.state not in ('filling', 'former')
+     or v_generation.model = '{}'
      or (not p_again
          and v_generation.filled_to is null
          and v_generation.filled_at > v_now - case when v_generation.passed_by then c_soon else c_pause end) then

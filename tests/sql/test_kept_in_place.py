@@ -303,6 +303,22 @@ def test_a_worker_of_before_goes_on(library: Library) -> None:
         assert queue.value("select count(*) from asset_tags where asset_id = %s", asset) == 2
 
 
+def test_a_model_that_was_left_long_ago_is_not_filled(library: Library) -> None:
+    """Nobody knows its settings: no worker could do it."""
+    queue, user = library.queue, library.user
+    ids = {row["model_version"]: row["id"] for row in queue.value("select generations()")}
+    fill = "select fill_generation(%s)"
+    with queue.db.transaction(force_rollback=True):
+        queue.db.execute("delete from jobs")
+        asset = photo(queue, user)
+        settle(queue, user, asset, *embedded("clip", unit("new", 512)))
+        assert queue.value(fill, ids["older"]) == {"looked_at": 0, "enqueued": 0, "at_end": True}
+        assert queue.value("select count(*) from jobs where status = 'pending'") == 0
+
+        queue.value("select begin_generation('pictures', 'older', %s, 512)", Jsonb({"embed_model": "b"}))
+        assert queue.value(fill, ids["older"])["enqueued"] == 7, "somebody knows it again"
+
+
 def test_the_first_worker_says_which_model_a_version_is(library: Library) -> None:
     queue = library.queue
     with queue.db.transaction(force_rollback=True):
