@@ -8,9 +8,10 @@ import psycopg
 
 
 def forget_generations(db: psycopg.Connection[Any]) -> None:
-    """Delete all vectors and the generations they belong to, with their indexes."""
+    """Delete all vectors, what is known by them, and the generations they belong to, with their indexes."""
     for table in ("image_embeddings", "face_embeddings"):
         db.execute(f"delete from public.{table}")
+    db.execute("delete from public.asset_facts where fact in (select fact from public.vector_kinds)")
     for (index,) in db.execute("select kizu.index_of(generation) from public.generations as generation"):
         db.execute(f'drop index if exists public."{index}"')
     db.execute("delete from public.generations")

@@ -6,8 +6,8 @@ Ids are random, so that the first by id are a sample.
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -40,6 +40,8 @@ class Sample:
 
     photos: Sequence[str]
     captions: Sequence[Caption]
+    said_of: Mapping[str, Set[str]]
+    """The photos that each caption was said of, more than one where they are described alike."""
 
     @property
     def describes_itself(self) -> bool:
@@ -47,17 +49,23 @@ class Sample:
         return len(self.captions) >= LEAST_CAPTIONS
 
     @property
-    def sentences(self) -> Mapping[str, str | None]:
-        """What cutoffs are taken from, each with the photo that it was said of."""
+    def sentences(self) -> Sequence[str]:
+        """What cutoffs are taken from."""
         if self.describes_itself:
-            return {caption.text: caption.asset_id for caption in self.captions}
-        return dict.fromkeys(json.loads(SENTENCES.read_text(encoding="utf-8")))
+            return list(dict.fromkeys(caption.text for caption in self.captions))
+        neutral: list[str] = json.loads(SENTENCES.read_text(encoding="utf-8"))
+        return neutral
 
     @property
     def unlike(self) -> list[tuple[str, str]]:
         """Each sentence with photos that it was not said of."""
         photos = self.photos[:PHOTOS_EACH]
-        return [(text, photo) for text, own in self.sentences.items() for photo in photos if photo != own]
+        return [
+            (text, photo)
+            for text in self.sentences
+            for photo in photos
+            if photo not in self.said_of.get(text, ())
+        ]
 
 
 async def draw(store: Store, one: Generation, other: Generation, count: int) -> Sample:
@@ -67,9 +75,11 @@ async def draw(store: Store, one: Generation, other: Generation, count: int) -> 
     """
     captions: dict[str, Caption] = {}
     said: set[tuple[str, str]] = set()
+    said_of: defaultdict[str, set[str]] = defaultdict(set)
     described = store.every("image_descriptions", "id,asset_id,user_id,description")
     async for row in _known_to_both(store, one, other, described, count):
         text = " ".join(row["description"].split())
+        said_of[text].add(row["asset_id"])
         if text and row["asset_id"] not in captions and (row["user_id"], text) not in said:
             said.add((row["user_id"], text))
             captions[row["asset_id"]] = Caption(asset_id=row["asset_id"], user_id=row["user_id"], text=text)
@@ -81,7 +91,7 @@ async def draw(store: Store, one: Generation, other: Generation, count: int) -> 
         if len(photos) == count:
             break
         photos[row["asset_id"]] = None
-    return Sample(photos=list(photos), captions=list(captions.values()))
+    return Sample(photos=list(photos), captions=list(captions.values()), said_of=said_of)
 
 
 async def _known_to_both(

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from worker.core import daemon as module
 from worker.core.daemon import Daemon, poll_seconds
-from worker.core.errors import AuthFailed
+from worker.core.errors import AuthFailed, DatabaseUnavailable
 from worker.core.handler import Handler
 from worker.core.job import Done
 from worker.core.lane import Lane
@@ -38,7 +38,9 @@ async def sleep(params: Params, hold: Hold) -> Done:
 
 
 class Bench:
-    def __init__(self, *, grace: float = 5.0, until_empty: bool = False, slots: int = 4) -> None:
+    def __init__(
+        self, *, grace: float = 5.0, until_empty: bool = False, slots: int = 4, chores: Any = None
+    ) -> None:
         self.table = MemoryTable()
         self.queue = MemoryQueue(self.table)
         handlers = {
@@ -61,6 +63,7 @@ class Bench:
             grace_seconds=grace,
             capabilities=lambda: {"kinds": sorted(handlers)},
             requests=lambda: 7,
+            chores=chores,
         )
 
 
@@ -207,6 +210,26 @@ async def test_it_prunes_now_and_then_and_sooner_while_there_is_more(monkeypatch
     bench.daemon.stop()
     await serving
     assert answers == []
+
+
+async def test_a_chore_that_fails_keeps_no_other_from_being_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TIDY_ON_SECONDS", 0.001)
+    done = asyncio.Event()
+
+    async def fail() -> bool:
+        raise DatabaseUnavailable("not now")
+
+    async def fill() -> bool:
+        done.set()
+        return False
+
+    bench = Bench(chores={"breaking": fail, "filling": fill})
+    bench.queue.prune = fail  # type: ignore[method-assign]
+    serving = asyncio.create_task(bench.daemon.serve())
+    async with asyncio.timeout(10):
+        await done.wait()
+    bench.daemon.stop()
+    assert await serving == 0
 
 
 async def test_a_worker_that_is_refused_does_not_start() -> None:
