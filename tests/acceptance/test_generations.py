@@ -240,7 +240,7 @@ async def test_a_users_worker_leaves_filling_to_the_projects_own(
         assert row["state"] == "filling"
         async with Connection(settings) as own:
             assert await Generations(own.rpc, settings).fill() is False
-        jobs = "select count(*) from jobs where status = 'pending'"
+        jobs = f"select count(*) from jobs where status = 'pending' and user_id = '{library.user_id}'"
         assert library.db.execute(jobs).fetchone() == (0,)
         assert await generations.fill() is False, "one page was enough"
         assert library.db.execute(jobs).fetchone() == (1,)
