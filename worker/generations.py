@@ -84,6 +84,11 @@ class Generation:
         Raises:
             UnknownModel: its row does not say.
         """
+        if not self.model:
+            raise UnknownModel(
+                f"no worker has said yet with which settings {self.version} is meant, which the library was "
+                "made with: start one with them, or begin another with `kizu models generations create`"
+            )
         return Choice.of(self.model)
 
     def meant_by(self, settings: S) -> S:
