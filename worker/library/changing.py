@@ -123,11 +123,15 @@ async def fill(connection: Connection, generation_id: int, on_page: Callable[[in
     """Enqueue jobs for what photos lack of a generation, going on where somebody stopped.
 
     Answers how many photos were `looked_at`, and how many jobs were `enqueued`. `on_page(photos)` is called
-    with the photos that one call looked at. Five minutes after it came to the end it begins anew, no sooner.
+    with the photos that one call looked at. Where all had been looked at, it begins again.
     """
     total = {"looked_at": 0, "enqueued": 0}
+    again = True
     while True:
-        page = await connection.rpc("fill_generation", {"p_id": generation_id, "p_limit": FILL_PAGE})
+        page = await connection.rpc(
+            "fill_generation", {"p_id": generation_id, "p_limit": FILL_PAGE, "p_again": again}
+        )
+        again = False
         total = {name: total[name] + page[name] for name in total}
         on_page(page["looked_at"])
         if page["at_end"]:

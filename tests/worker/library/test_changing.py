@@ -119,6 +119,7 @@ async def test_pages_are_enqueued_to_the_end() -> None:
     seen: list[int] = []
     assert await changing.fill(project, 2, seen.append) == {"looked_at": 1007, "enqueued": 907}
     assert seen == [1000, 7]
+    assert [asked["p_again"] for _, asked in project.asked] == [True, False], "once, or it would never end"
 
 
 def far(missing: int, state: str = "filling", **missed: int) -> dict[str, Any]:
