@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 
 from scripts.bench_lab import (
+    backfill,
     claims,
     decoding,
     fairness,
@@ -41,6 +42,7 @@ SECTIONS: dict[str, Callable[[Lab], list[Measure]]] = {
     "loop": loop.measure,
     "decoding": decoding.measure,
     "generations": generations.measure,
+    "backfill": backfill.measure,
     "memory": memory.measure,
 }
 
@@ -58,7 +60,7 @@ def main(sections: Sequence[str], wants_json: bool, quick: bool, vectors: int | 
     """Measure the SECTIONs; all of them without any.
 
     thumbnails, images, profiles, noop, latency, claims, fairness, loop, decoding,
-    generations, memory
+    generations, backfill, memory
 
     Ratios are of things measured in turns in one run, so that they hold on any machine; nothing fails when a
     goal is missed.
