@@ -46,8 +46,9 @@ def test_quick_sections_answer_as_one_json_object() -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("tiny_models")
 def test_both_sides_find_the_same_in_photos() -> None:
-    found = measured("images", "profiles")
+    found = measured("images", "profiles", "backfill")
     assert found["sections"]["profiles"]["free_to_reference"] > 0
+    assert found["sections"]["backfill"]["back_fill_to_first_looks"] > 0
 
     images = found["sections"]["images"]
     assert images["faces_queue"] == images["faces_plain"] == len(FACES)
