@@ -1,9 +1,10 @@
-"""OpenCLIP: two small towers of ViT-B/32's kind, whose vectors are as long as its own."""
+"""OpenCLIP: two small towers of ViT-B/32's kind, with vectors as long as its own or as told."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import torch
@@ -11,7 +12,7 @@ from safetensors.torch import save_file
 
 from scripts.test_models.files import SEED, write_new
 
-TINY = {
+TINY: dict[str, Any] = {
     "model_cfg": {
         "embed_dim": 512,
         "vision_cfg": {"image_size": 224, "layers": 2, "width": 64, "head_width": 32, "patch_size": 32},
@@ -26,10 +27,11 @@ TINY = {
 }
 
 
-def make_tiny(folder: Path) -> list[Path]:
-    """A folder for `local-dir:`: configuration and weights."""
+def make_tiny(folder: Path, dimension: int = 512) -> list[Path]:
+    """A folder for `local-dir:`: configuration and weights of a model whose vectors have so many numbers."""
     config, weights = folder / "open_clip_config.json", folder / "open_clip_model.safetensors"
-    config.write_text(json.dumps(TINY, indent=2))
+    about = {**TINY, "model_cfg": {**TINY["model_cfg"], "embed_dim": dimension}}
+    config.write_text(json.dumps(about, indent=2))
     torch.manual_seed(SEED)
     _save(open_clip.create_model(f"local-dir:{folder}", load_weights=False), weights)
     return [config, weights]

@@ -127,6 +127,21 @@ select kind,
          group by model_version) as present
 window most as (partition by kind order by vectors desc, newest desc);
 
+-- Facts were known of one version only: those of the others are where their vectors are.
+alter table public.asset_facts disable trigger user;
+insert into public.asset_facts (asset_id, user_id, fact, version, state, at, run_id)
+select distinct on (kind, asset_id, model_version) asset_id, user_id, fact, model_version, 'done', created_at, run_id
+  from (select 'pictures' as kind, 'embedding' as fact, asset_id, user_id, model_version, created_at, run_id
+          from public.image_embeddings
+        union all
+        select 'faces', 'faces', asset_id, user_id, model_version, created_at, run_id
+          from public.face_embeddings) as vector
+  join public.generations using (kind, model_version)
+ where generations.state = 'former'
+ order by kind, asset_id, model_version, created_at desc
+    on conflict do nothing;
+alter table public.asset_facts enable trigger user;
+
 -- Whether a generation is being dropped, or was: what a worker that has not heard of that sends is passed over.
 create function kizu.is_dropped(p_kind text, p_version text)
 returns boolean
@@ -380,6 +395,7 @@ begin
            precision = coalesce(precision, p_precision),
            same_face = coalesce(same_face, p_same_face)
      where id = v_found.id
+       and v_user is null -- a user's word is nobody else's
        and (model = '{}' or weights_digest is null or precision is null or same_face is null);
   end if;
 

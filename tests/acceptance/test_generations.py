@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,6 +21,7 @@ from psycopg.types.json import Jsonb
 
 from tests.acceptance.library import Library, drain, personal, service
 from tests.generations import forget_generations
+from tests.paths import ROOT
 from worker.cli import kizu
 from worker.core.errors import GenerationAnswers, GenerationIncomplete, NotFound, PermissionDenied
 from worker.generations import Generations
@@ -167,6 +170,54 @@ def test_a_library_changes_its_model_and_goes_back(
     assert left == [(OLD, PHOTOS + 1)]
     assert isinstance(run("drop", str(number), "--yes").exception, NotFound)
     assert isinstance(run("rollback", "pictures").exception, NotFound)
+
+
+@pytest.fixture(scope="session")
+def towers(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Path:
+    """A MODEL_CACHE_DIR with OpenCLIP models of three lengths."""
+    cache = tmp_path_factory.mktemp("towers")
+    (cache / "tiny").symlink_to(tiny_models / "tiny")
+    write = (
+        "import sys; from pathlib import Path; from models.machine import torch_cpu;"
+        " torch_cpu.make_torchvision_importable(); from scripts.test_models.openclip import make_tiny;"
+        " make_tiny(Path(sys.argv[1]), int(sys.argv[2]))"
+    )
+    for dimension in (384, 768, 1152):
+        folder = cache / "towers" / f"clip-{dimension}"
+        folder.mkdir(parents=True)
+        command = [sys.executable, "-c", write, folder, str(dimension)]
+        subprocess.run(command, cwd=ROOT, check=True, timeout=120)
+    return cache
+
+
+def test_a_library_goes_through_models_of_any_length(library: Library, towers: Path, run: Kizu) -> None:
+    """From 512 numbers to 384, 768 and 1,152; each answers with its own index and finds every photo."""
+    models = {"model_profile": "best", "embed_model": "open_clip", "model_cache_dir": str(towers)}
+    worker = service(library.stack, lanes={"ai": 4}, clip_pretrained="tiny/openclip", **models)
+    photos = add_photos(library, 6)
+    asyncio.run(drain(worker, within=180))
+    for dimension in (384, 768, 1152):
+        wish = {name.upper(): value for name, value in models.items()}
+        wish["CLIP_PRETRAINED"] = f"towers/clip-{dimension}"
+        begun = told(run("create", "pictures", "--json", **wish))
+        assert begun["generation"]["dimension"] == dimension
+        asyncio.run(drain(worker, within=180))
+        told(run("flip", begun["generation"]["model_version"], "--json", **wish))
+        library.db.execute("select set_config('kizu.test_exact', '-1', false)")
+        for photo in photos:
+            [(found, similarity)] = library.db.execute(
+                "select asset_id::text, similarity from image_embeddings as own,"
+                " lateral search_image_embeddings(own.embedding, 1, -1)"
+                " where own.asset_id = %s and own.model_version = kizu.answering('pictures')",
+                [photo],
+            )
+            assert (found, similarity) == (photo, pytest.approx(1, abs=1e-3))
+        sentences = told(run("a", "dog", "--json", command="search", **wish))
+        assert (len(sentences["found"]), sentences["model_version"]) == (6, f"openclip-clip-{dimension}")
+    lengths = library.db.execute(
+        "select extensions.vector_dims(embedding), count(*) from image_embeddings group by 1 order by 1"
+    ).fetchall()
+    assert lengths == [(384, 6), (512, 6), (768, 6), (1152, 6)]
 
 
 def test_what_is_missing_stays_missing_where_no_worker_is(
