@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import structlog
 
 from models import catalog as catalogs
-from models.errors import ModelError
+from models.errors import ModelError, UnknownModel
 from models.machine import memory
 from models.selection import check_name, choice_of, select
 from models.serving.asking import Models
@@ -253,7 +253,13 @@ async def check_generations(
         except ModelError as error:
             raise StartupError(f"{error.code}: {error}") from None
         active = await generations.answering(operation.vectors, within=math.inf)
-        if active is not None and active.choice != choice:
+        if active is None or active.model == choice.as_json():
+            continue
+        try:
+            active.meant_by(settings)
+        except UnknownModel as error:
+            others.append(f"{operation.vectors}: {error.code}: {error}")
+        else:
             others.append(
                 f"{operation.vectors}: the library's vectors are made by {active.version}, which this worker "
                 f"asks; its settings mean {variant.version} (`kizu models generations create "

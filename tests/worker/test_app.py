@@ -59,7 +59,8 @@ async def test_library_of_before_generations_hears_what_its_settings_are() -> No
     settings = Settings(_env_file=None)
     version = select(catalog.discover(), "embed", settings)[1].version
     await begun(project, version)
-    assert await check(project, embed_model="conse") != []
+    [said] = await check(project, embed_model="conse")
+    assert "no worker has said yet" in said
     assert project.rows[0]["model"] == {}
     assert await check(project) == []
     assert project.rows[0]["model"]["clip_pretrained"] == settings.clip_pretrained
