@@ -130,7 +130,7 @@ window most as (partition by kind order by vectors desc, newest desc);
 -- Facts were known of one version only: those of the others are where their vectors are.
 alter table public.asset_facts disable trigger user;
 insert into public.asset_facts (asset_id, user_id, fact, version, state, at, run_id)
-select distinct on (kind, asset_id, model_version) asset_id, user_id, fact, model_version, 'done', created_at, run_id
+select distinct on (kind, asset_id, model_version) asset_id, user_id, fact, model_version, 'done', vector.created_at, run_id
   from (select 'pictures' as kind, 'embedding' as fact, asset_id, user_id, model_version, created_at, run_id
           from public.image_embeddings
         union all
@@ -138,7 +138,7 @@ select distinct on (kind, asset_id, model_version) asset_id, user_id, fact, mode
           from public.face_embeddings) as vector
   join public.generations using (kind, model_version)
  where generations.state = 'former'
- order by kind, asset_id, model_version, created_at desc
+ order by kind, asset_id, model_version, vector.created_at desc
     on conflict do nothing;
 alter table public.asset_facts enable trigger user;
 
