@@ -241,7 +241,8 @@ begin
   end if;
   execute format(
     'create index if not exists %I on public.%I'
-    ' using hnsw ((embedding::extensions.halfvec(%s)) extensions.halfvec_cosine_ops) where model_version = %L',
+    ' using hnsw ((embedding::extensions.halfvec(%s)) extensions.halfvec_cosine_ops)'
+    ' with (m = 24, ef_construction = 128) where model_version = %L',
     kizu.index_of(p_generation),
     v_table,
     p_generation.dimension,

@@ -102,6 +102,10 @@ begin
      order by own.distance, own.asset_id
      limit v_count;
   else
+    -- Among everybody's, a user's are rarely met: more is looked at, or near ones would be missed.
+    if v_user is not null then
+      perform set_config('hnsw.ef_search', '400', true);
+    end if;
     -- The threshold is asked about last: the index would go on looking for more after the last that passes.
     return query execute format(
       $sql$
@@ -113,7 +117,7 @@ begin
              and ($2 is null or near.user_id = $2)
            order by near.embedding::extensions.halfvec(%2$s)
                     operator(extensions.<=>) $1::extensions.halfvec(%2$s)
-           limit $3
+           limit $3 * 2
         ),
         exact as materialized (
           select asset_id, created_at, embedding operator(extensions.<=>) $1 as distance from nearest

@@ -206,8 +206,8 @@ def test_a_library_goes_through_models_of_any_length(library: Library, towers: P
         library.db.execute("select set_config('kizu.test_exact', '-1', false)")
         for photo in photos:
             [(found, similarity)] = library.db.execute(
-                "select asset_id::text, similarity from image_embeddings as own,"
-                " lateral search_image_embeddings(own.embedding, 1, -1)"
+                "select found.asset_id::text, similarity from image_embeddings as own,"
+                " lateral search_image_embeddings(own.embedding, 1, -1) as found"
                 " where own.asset_id = %s and own.model_version = kizu.answering('pictures')",
                 [photo],
             )
