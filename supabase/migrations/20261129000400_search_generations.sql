@@ -117,7 +117,7 @@ begin
              and ($2 is null or near.user_id = $2)
            order by near.embedding::extensions.halfvec(%2$s)
                     operator(extensions.<=>) $1::extensions.halfvec(%2$s)
-           limit $3 * 2
+           limit $3 * 3
         ),
         exact as materialized (
           select asset_id, created_at, embedding operator(extensions.<=>) $1 as distance from nearest
