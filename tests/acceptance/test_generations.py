@@ -113,8 +113,6 @@ def test_a_library_changes_its_model_and_goes_back(
     asyncio.run(drain(worker, within=180))
     assert states(run) == {OLD: "active"}
 
-    refused = run("create", "pictures")
-    assert (refused.exit_code, type(refused.exception)) == (1, GenerationAnswers)
     begun = told(run("create", "pictures", "--json", **OTHER))
     number = begun["generation"]["id"]
     assert begun["generation"]["model_version"] == NEW
@@ -147,9 +145,6 @@ def test_a_library_changes_its_model_and_goes_back(
     assert rows[NEW]["cutoff"] == pytest.approx(compared["other"]["cutoff"])
     kept = library.db.execute("select comparison from generations order by id").fetchall()
     assert [row[0]["meaning"] for row in kept] == [compared["meaning"]] * 2
-    shown = run("compare", "pictures", str(number), "--sample", "10").stdout
-    assert f"{OLD} (active)" in shown
-    assert "By its own caption" in shown
 
     flipped = told(run("flip", str(number), "--json"))
     assert (flipped["active"]["model_version"], flipped["former"]["model_version"]) == (NEW, OLD)
@@ -159,7 +154,6 @@ def test_a_library_changes_its_model_and_goes_back(
     assert isinstance(run("drop", NEW, "--yes").exception, GenerationAnswers)
 
     assert told(run("rollback", "pictures", "--json"))["active"]["model_version"] == OLD
-    assert told(run("a", "dog", "--json", command="search"))["model_version"] == OLD
     would = told(run("drop", NEW, "--json"))
     assert (would["known"], would["dry_run"]) == (PHOTOS + 1, True)
     assert states(run)[NEW] == "former"
