@@ -21,7 +21,7 @@ from models.selection import choice_of, select, with_choice
 from models.settings import ModelSettings
 from models.spec import Choice, ModelIdentity
 from models.tasks import EMBED, FACES, Task
-from worker.core.errors import PermissionDenied, UnknownGeneration
+from worker.core.errors import BadParams, DatabaseUnavailable, PermissionDenied, UnknownGeneration
 
 FRESH_SECONDS: Final = 15.0
 """How long an answer of the project is believed; what is missed meanwhile, the database enqueues."""
@@ -128,7 +128,8 @@ class Generations:
         self._settings = settings
         self._clock = clock
         self._known: list[Generation] = []
-        self._asked = -math.inf
+        self._answers = 0
+        self._good_until = -math.inf
         self._asking = asyncio.Lock()
         self._taught: set[int] = set()
         self._may_fill = True
@@ -138,19 +139,29 @@ class Generations:
 
         `fresh` asks the project even if the last answer is young; its answer is waited for `within` seconds.
 
+        An outage leaves its last answer standing, unless a `fresh` one is wanted.
+
         Raises:
-            DatabaseUnavailable: it did not answer, and never has.
+            DatabaseUnavailable: it did not answer, and never has, or a `fresh` answer is wanted.
         """
-        asked = self._asked
+        answers = self._answers
         async with self._asking:
-            if (fresh and self._asked == asked) or self._clock() - self._asked > FRESH_SECONDS:
-                rows = await self._rpc("generations", {}, within=within)
-                living = [Generation.of(row) for row in rows if row["state"] != "dropping"]
-                told = [one if one.model else await self._tell(one) for one in living]
-                self._known = [one for one in told if one.model or one.state == "active"]
-                self._asked = self._clock()
+            if (fresh and self._answers == answers) or self._clock() > self._good_until:
+                try:
+                    await self._ask(within)
+                except DatabaseUnavailable:
+                    if fresh or not self._answers:
+                        raise
+                self._good_until = self._clock() + FRESH_SECONDS
         found = [generation for generation in self._known if generation.kind == kind]
         return sorted(found, key=lambda generation: generation.state != "active")
+
+    async def _ask(self, within: float) -> None:
+        rows = await self._rpc("generations", {}, within=within)
+        living = [Generation.of(row) for row in rows if row["state"] != "dropping"]
+        told = [one if one.model else await self._tell(one) for one in living]
+        self._known = [one for one in told if one.model or one.state == "active"]
+        self._answers += 1
 
     async def answering(self, kind: str, *, within: float = WITHIN_SECONDS) -> Generation | None:
         """The generation of a kind that answers; None before the first."""
@@ -194,10 +205,13 @@ class Generations:
         Ask it with a model that has answered: what it begins is every worker's to go on with.
 
         Raises:
-            ModelError: the settings mean no model.
+            ModelError: the settings mean no model, or one that the project does not take from this worker.
         """
-        row = await self._rpc("begin_generation", self.proposal(kind, model), within=WITHIN_SECONDS)
-        self._asked = -math.inf
+        try:
+            row = await self._rpc("begin_generation", self.proposal(kind, model), within=WITHIN_SECONDS)
+        except BadParams as error:
+            raise UnknownModel(f"{model.version} cannot be the library's: {error}") from None
+        self._good_until = -math.inf
         return Generation.of(row)
 
     def proposal(self, kind: str, model: ModelIdentity) -> dict[str, Any]:
@@ -243,7 +257,8 @@ class Generations:
     async def _tell(self, generation: Generation) -> Generation:
         """One of before there were generations, with its settings, if they are those here; told to all."""
         task, catalog = TASKS[generation.kind].name, discover()
-        with suppress(UnknownModel):
+        # A user's word that names a file is refused: it means nothing on other machines.
+        with suppress(UnknownModel, BadParams):
             if select(catalog, task, self._settings)[1].version == generation.version:
                 known = replace(generation, model=choice_of(catalog, task, self._settings).as_json())
                 await self._note(known)
@@ -255,9 +270,11 @@ class Generations:
         unknown = None in (generation.digest, generation.precision)
         if unknown and generation.id not in self._taught:
             self._taught.add(generation.id)
-            await self._note(
-                replace(generation, digest=model.digest, precision=model.precision or None), model.same_face
-            )
+            known = replace(generation, model={}, digest=model.digest, precision=model.precision or None)
+            try:
+                await self._note(known, model.same_face)
+            except DatabaseUnavailable:
+                self._taught.discard(generation.id)  # the next answer is as good
 
     async def _note(self, generation: Generation, same_face: float | None = None) -> None:
         await self._rpc(

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
-from worker.core.errors import DatabaseUnavailable, PermissionDenied
-from worker.generations import FILL_PAGE, Generations
+from models.errors import UnknownModel
+from models.spec import ModelIdentity
+from worker.core.errors import BadParams, DatabaseUnavailable, PermissionDenied
+from worker.generations import FILL_PAGE, FRESH_SECONDS, Generations
 from worker.settings import Settings
+from worker.testing import MemoryGenerations
 
 
 class Project:
@@ -77,3 +80,74 @@ async def test_after_an_outage_it_is_tried_again() -> None:
         await generations.fill()
     assert await generations.fill() is False
     assert project.filled == [1, 1, 4]
+
+
+class Restive(MemoryGenerations):
+    """Refuses a user's word that names a file, as the project does; the clock is set by hand."""
+
+    now = 0.0
+
+    async def __call__(self, function: str, params: Mapping[str, Any], *, within: float) -> Any:
+        if any("/" in value for value in params.get("p_model", {}).values()):
+            raise BadParams("model: expected texts")
+        return await super().__call__(function, params, within=within)
+
+    async def begin(self, version: str, model: Mapping[str, str]) -> None:
+        wish = {"p_kind": "pictures", "p_version": version, "p_model": model, "p_dimension": 3}
+        await MemoryGenerations.__call__(self, "begin_generation", wish, within=1)
+
+    def generations(self, **settings: Any) -> Generations:
+        return Generations(self, Settings(_env_file=None, **settings), clock=lambda: self.now)
+
+
+async def test_an_outage_leaves_the_last_answer_standing() -> None:
+    project = Restive()
+    generations = project.generations()
+    project.down = True
+    with pytest.raises(DatabaseUnavailable):
+        await generations.of("pictures")
+    project.down = False
+    project.now += 2 * FRESH_SECONDS
+    await project.begin("model", {"embed_model": "conse"})
+    assert [one.version for one in await generations.of("pictures")] == ["model"]
+    project.down = True
+    project.now += 2 * FRESH_SECONDS
+    project.calls.clear()
+    for _ in range(3):
+        assert [one.version for one in await generations.to_write("pictures", None)] == ["model"]
+    assert len(project.calls) == 1, "each job would wait for it in turn"
+    with pytest.raises(DatabaseUnavailable):
+        await generations.to_write("pictures", "another")
+
+
+async def test_a_file_that_only_a_users_worker_knows_begins_no_generation() -> None:
+    generations = Restive().generations(clip_pretrained="mine/weights.pt")
+    with pytest.raises(UnknownModel, match="cannot be the library's"):
+        await generations.begin("pictures", identity("openclip-ViT-B-32-weights"))
+
+
+async def test_a_file_that_only_a_users_worker_knows_is_told_to_nobody() -> None:
+    project = Restive()
+    await project.begin("openclip-ViT-B-32-weights", {})
+    [found] = await project.generations(clip_pretrained="mine/weights.pt").of("pictures")
+    assert found.model == {}
+
+
+async def test_digest_is_learnt_of_a_model_that_is_a_file() -> None:
+    """A user's worker is the first that asks it, where the service began it."""
+    project = Restive()
+    await project.begin("model", {"clip_pretrained": "shared/weights.pt"})
+    generations = project.generations()
+    [found] = await generations.of("pictures")
+    project.down = True
+    await generations.learn(found, identity("model"))
+    project.down = False
+    await generations.learn(found, identity("model"))
+    assert project.rows[0]["weights_digest"] == "d"
+    assert project.rows[0]["model"] == {"clip_pretrained": "shared/weights.pt"}
+
+
+def identity(version: str) -> ModelIdentity:
+    return ModelIdentity(
+        task="embed", name="m", version=version, digest="d", backend="b", precision="fp32", device="cpu"
+    )

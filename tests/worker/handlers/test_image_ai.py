@@ -352,6 +352,17 @@ async def test_back_fill_asks_only_the_model_that_is_missing(look: Any) -> None:
     assert old not in str(done)
 
 
+async def test_a_generation_that_is_no_more_leaves_the_other_operations_alone(look: Any) -> None:
+    project = MemoryGenerations()
+    await two(project, "pictures")
+    done, _ = await look(
+        {"operations": ["embedding", "objects"], "versions": {"embedding": "gone"}}, project=project
+    )
+    assert set(known(done)) == {"objects"}
+    assert done.result["embedding"]["error"] == "unknown_generation"
+    assert not any(write.table == "image_embeddings" for write in done.writes)
+
+
 async def test_version_that_is_no_generation_is_refused_before_anything_is_fetched(look: Any) -> None:
     project, files = MemoryGenerations(), FakeFiles(photo())
     await two(project, "pictures")
