@@ -35,6 +35,7 @@ from worker.core.errors import (
     OutOfMemory,
     PackageMissing,
     ServerUnavailable,
+    UnknownGeneration,
     UnknownModel,
     WeightsMissing,
 )
@@ -71,6 +72,7 @@ UNAVAILABLE: Final = frozenset(
         LicenceRefused,
         PackageMissing,
         ServerUnavailable,
+        UnknownGeneration,
         UnknownModel,
         WeightsMissing,
     }
@@ -121,6 +123,8 @@ class Look:
     generation: Generation | None = None
     aside: bool = False
     """Whether another look of the operation is the job's answer, and this one is kept beside it."""
+    refused: UnknownGeneration | None = None
+    """Why it is not taken."""
 
     @property
     def version(self) -> str:
@@ -150,19 +154,29 @@ async def look(params: Params, context: Context) -> Done:
 async def plan(wanted: Sequence[Operation], versions: Mapping[str, str], context: Context) -> list[Look]:
     """The looks to take: one for each operation, or for each generation of its vectors.
 
+    One at a generation that is no more is refused, and leaves the others alone.
+
     Raises:
-        UnknownGeneration: a version is asked for that is no generation.
+        UnknownGeneration: no other look is asked for.
         DatabaseUnavailable: nobody says which there are.
     """
     looks: list[Look] = []
     for operation in wanted:
         generations: Sequence[Generation | None] = ()
         if operation.vectors is not None:
-            generations = await context.generations.to_write(operation.vectors, versions.get(operation.name))
+            version = versions.get(operation.name)
+            try:
+                generations = await context.generations.to_write(operation.vectors, version)
+            except UnknownGeneration as error:
+                looks.append(Look(operation=operation, refused=error))
+                continue
         looks += [
             Look(operation=operation, generation=generation, aside=number > 0)
             for number, generation in enumerate(generations or [None])
         ]
+    refused = [look.refused for look in looks if look.refused]
+    if refused and len(refused) == len(looks):
+        raise refused[0]
     return looks
 
 
@@ -197,6 +211,8 @@ async def _run_all(
     async def run(look: Look) -> Finding | JobError:
         nonlocal done
         name = look.operation.name
+        if look.refused:
+            return look.refused
         try:
             with context.record.stage(f"{name} beside" if look.aside else name):
                 seen = picture.for_generation(look.generation) if look.generation else picture
