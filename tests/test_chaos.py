@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 from scripts.chaos_lab.crowd import note_wishes
 from scripts.chaos_lab.handler import ChaosParams, writes_of
 from scripts.chaos_lab.schema import SCHEMA
-from scripts.chaos_lab.verdict import JOB_CHECKS, judge
+from scripts.chaos_lab.verdict import GENERATION_CHECKS, JOB_CHECKS, judge
 from scripts.chaos_lab.wish import COMPLETED, REFUSED, Wish
 from tests.paths import ROOT
 from worker.core.job import Done, Failed, Run
@@ -162,17 +162,18 @@ def test_every_check_has_a_forgery() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("tiny_models")  # whose libraries make those that are changed
 def test_short_sieges_cost_no_innocent_anything() -> None:
     run = subprocess.run(
         [ROOT / "scripts/chaos", "--sieges", "--short", "--json"],
         env={**os.environ, "KIZU_SKIP_INSTALL": "1"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    sieges = json.loads(run.stdout)["sieges"]
+    *sieges, change = json.loads(run.stdout)["sieges"]
     assert [siege["siege"] for siege in sieges] == [
         "storage away",
         "killer among others",
@@ -182,6 +183,14 @@ def test_short_sieges_cost_no_innocent_anything() -> None:
     ]
     assert [siege["jobs"] for siege in sieges] == [78, 41, 40, 80, 11]
     assert sieges[-1]["seconds"] > 12, "the photos had to wait for the disk"
+    assert change["siege"] == "models changed"
+    assert {check.name: change[check.name] for check in GENERATION_CHECKS} == {
+        check.name: 0 for check in GENERATION_CHECKS
+    }
+    assert change["photos"] >= 100
+    assert change["searches"] >= 200
+    assert change["asked_again"] >= 1, "somebody stayed with the generation until it was dropped"
+    assert change["kills"] == 4
 
 
 @pytest.mark.slow

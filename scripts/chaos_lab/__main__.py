@@ -35,7 +35,7 @@ TELL_SECONDS = 5
 @click.command()
 @click.option("--images", is_flag=True, help="Look at photos, with tiny models, instead of invented jobs.")
 @click.option("--sieges", is_flag=True, help="One fault at a time, kept up for long, instead of all at once.")
-@click.option("--short", is_flag=True, help="Fewer jobs and workers, about a minute.")
+@click.option("--short", is_flag=True, help="Fewer jobs and workers: a minute; of sieges, a few.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @click.option(
     "--seed", type=int, help="Draw the same wishes and the same trouble again (not the same timing)."
@@ -49,8 +49,9 @@ def main(images: bool, sieges: bool, short: bool, as_json: bool, seed: int | Non
     tiny_models = Path(os.environ.get("KIZU_HOME", ".kizu"), "test-models").absolute()
     forget_other_projects()
     console = Console(stderr=as_json)
+    changed_models = tiny_models.with_name("siege-models")
     if images:
-        make_models(tiny_models)
+        make_models("scripts.test_models", tiny_models)
         trial, plan = images_trial(tiny_models), IMAGES_SHORT if short else IMAGES_FULL
     else:
         trial, plan = TRIAL, SHORT if short else FULL
@@ -59,7 +60,9 @@ def main(images: bool, sieges: bool, short: bool, as_json: bool, seed: int | Non
     try:
         report: Report | SiegeReport
         if sieges:
-            report = asyncio.run(ended_by_sigterm(besiege(home, SHORT_SIEGE if short else LONG_SIEGE)))
+            make_models("scripts.chaos_lab.generations.models", changed_models)
+            siege_plan = SHORT_SIEGE if short else LONG_SIEGE
+            report = asyncio.run(ended_by_sigterm(besiege(home, changed_models, siege_plan)))
         else:
             report = run(trial, plan, home, random.randrange(10**6) if seed is None else seed, console)
         report.show(console)
@@ -74,9 +77,9 @@ def main(images: bool, sieges: bool, short: bool, as_json: bool, seed: int | Non
     sys.exit(not is_clean)
 
 
-def make_models(folder: Path) -> None:
+def make_models(maker: str, folder: Path) -> None:
     """Those that are not there yet; in a process of its own, as their libraries are large."""
-    subprocess.run([sys.executable, "-m", "scripts.test_models", folder], check=True)
+    subprocess.run([sys.executable, "-m", maker, folder], check=True)
 
 
 def run(trial: Trial, plan: Plan, home: Path, seed: int, console: Console) -> Report:

@@ -112,3 +112,13 @@ def restart_database(stack: LocalStack) -> StackInfo:
     """An orderly restart of Postgres alone. Blocks."""
     Postgres(stack.home).stop()
     return stack.up()
+
+
+def restart_gateway(stack: LocalStack) -> StackInfo:
+    """SIGKILL to the gateway alone, then up again. Blocks."""
+    pid = stack.status().gateway_pid
+    if pid is not None:
+        process = psutil.Process(pid)
+        process.kill()
+        psutil.wait_procs([process], timeout=10)
+    return stack.up()

@@ -59,7 +59,12 @@ class Report:
         for name, value in happened.items():
             table.add_row(name, str(value))
         console.print(table)
-        for check in self.checks:
-            if broken := self.verdict.broken[check.name]:
-                console.print(f"[red]{check.name}[/red]: expected that {check.promise}")
-                console.print(f"  broken by {', '.join(broken[:SHOWN])}{' …' if len(broken) > SHOWN else ''}")
+        show_broken(console, self.checks, self.verdict.broken)
+
+
+def show_broken(console: Console, checks: Sequence[Check], broken: Mapping[str, Sequence[str]]) -> None:
+    """The promises that were broken, by what."""
+    for check in checks:
+        if found := broken[check.name]:
+            console.print(f"[red]{check.name}[/red]: expected that {check.promise}")
+            console.print(f"  broken by {', '.join(found[:SHOWN])}{' …' if len(found) > SHOWN else ''}")

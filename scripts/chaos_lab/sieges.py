@@ -1,4 +1,7 @@
-"""Sieges: one fault at a time, kept up for long; afterwards every job is done, and no innocent has paid."""
+"""Sieges: one fault at a time, kept up for long; afterwards every job is done, and no innocent has paid.
+
+The last is about more than jobs, and has a package of its own: `generations`.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,11 @@ from rich.table import Table
 from scripts.chaos_lab.crowd import User, sign_up
 from scripts.chaos_lab.fleet import Fleet, Role
 from scripts.chaos_lab.gateway import ChaosGateway
+from scripts.chaos_lab.generations.siege import ChangePlan, ChangeVerdict, models_changed
 from scripts.chaos_lab.plan import Mischief
+from scripts.chaos_lab.report import show_broken
 from scripts.chaos_lab.siege_handler import KIND, serve_siege
+from scripts.chaos_lab.verdict import GENERATION_CHECKS
 from scripts.chaos_lab.wire import Head
 from worker.local.stack import LocalStack, StackInfo
 
@@ -54,10 +60,23 @@ class SiegePlan:
     stopped_seconds: float
     limit: float
     """When the program stops waiting for jobs and counts them as lost."""
+    change: ChangePlan
 
 
-SHORT_SIEGE = SiegePlan(jobs=80, storage_seconds=12, stopped_seconds=12, limit=60)
-LONG_SIEGE = SiegePlan(jobs=400, storage_seconds=600, stopped_seconds=120, limit=300)
+SHORT_SIEGE = SiegePlan(
+    jobs=80,
+    storage_seconds=12,
+    stopped_seconds=12,
+    limit=60,
+    change=ChangePlan(photos=100, seconds=5, limit=180),
+)
+LONG_SIEGE = SiegePlan(
+    jobs=400,
+    storage_seconds=600,
+    stopped_seconds=120,
+    limit=300,
+    change=ChangePlan(photos=600, seconds=60, limit=900),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,27 +102,36 @@ class SiegeVerdict:
             (self.lost, self.doubled, self.innocents_failed, self.guilty_unpunished, self.attempts_spent)
         )
 
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiegeReport:
     """All sieges."""
 
     outcomes: Sequence[SiegeVerdict]
+    change: ChangeVerdict
 
     @property
     def is_clean(self) -> bool:
-        return all(outcome.is_clean for outcome in self.outcomes)
+        return all(outcome.is_clean for outcome in (*self.outcomes, self.change))
 
     def as_json(self) -> dict[str, Any]:
-        return {"ok": self.is_clean, "sieges": [asdict(outcome) for outcome in self.outcomes]}
+        outcomes = [*self.outcomes, self.change]
+        return {"ok": self.is_clean, "sieges": [outcome.as_json() for outcome in outcomes]}
 
     def show(self, console: Console) -> None:
-        table = Table(title="sieges")
-        for name in SiegeVerdict.__dataclass_fields__:
-            table.add_column(name.replace("_", " "))
-        for outcome in self.outcomes:
-            table.add_row(*(str(value) for value in asdict(outcome).values()))
+        rows = [outcome.as_json() for outcome in self.outcomes]
+        table = Table(*(name.replace("_", " ") for name in rows[0]), title="sieges")
+        for row in rows:
+            table.add_row(*map(str, row.values()))
         console.print(table)
+        last = Table(show_header=False)
+        for name, value in self.change.as_json().items():
+            last.add_row(name.replace("_", " "), str(value))
+        console.print(last)
+        show_broken(console, GENERATION_CHECKS, self.change.broken)
 
 
 class SiegeGateway(ChaosGateway):
@@ -118,8 +146,11 @@ class SiegeGateway(ChaosGateway):
         return await super()._answer(head, body, writer)
 
 
-async def besiege(home: Path, plan: SiegePlan) -> SiegeReport:
-    """All sieges, one after the other, over a stack in `home`; what it started is stopped when it returns."""
+async def besiege(home: Path, models: Path, plan: SiegePlan) -> SiegeReport:
+    """All sieges, one after the other, over a stack in `home`; what it started is stopped when it returns.
+
+    `models` is the folder of those that are changed.
+    """
     stack = LocalStack(home / "stack")
     try:
         info = await asyncio.to_thread(stack.up)
@@ -131,9 +162,10 @@ async def besiege(home: Path, plan: SiegePlan) -> SiegeReport:
             await snapshot_held_open(info, home, user, plan),
             await disk_full(info, home, plan),
         ]
+        change = await models_changed(stack, home, models, plan.change)
     finally:
         await asyncio.to_thread(stack.down)
-    return SiegeReport(outcomes=outcomes)
+    return SiegeReport(outcomes=outcomes, change=change)
 
 
 async def storage_away(info: StackInfo, home: Path, user: User, plan: SiegePlan) -> SiegeVerdict:

@@ -32,6 +32,13 @@ ORDER = (
     "unreleased",
     "unaccounted",
     "trespassed",
+    "failed",
+    "mixed",
+    "fewer",
+    "unnamed",
+    "unrecognised",
+    "changed",
+    "left_over",
 )
 FOLDER = Path(__file__).with_name("checks")
 
@@ -90,6 +97,7 @@ select count(*),
 
 JOB_CHECKS = read_checks("jobs", "queue")
 IMAGE_CHECKS = read_checks("images", "queue")
+GENERATION_CHECKS = read_checks("generations")
 
 
 def judge(db: psycopg.Connection[Any], checks: Sequence[Check] = JOB_CHECKS) -> Verdict:

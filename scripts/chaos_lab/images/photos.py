@@ -7,6 +7,7 @@ import io
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from PIL import Image, ImageDraw, ImageFilter
 
@@ -18,7 +19,8 @@ PLACES = tuple((x, y) for y in (140, 340) for x in (120, 320, 520))
 FACE, FRAME = 64, 152
 """Sides of the square that the tiny detector takes for a face, and of the colour around: whose face it is."""
 MAGENTA = (255, 0, 255)
-PEOPLE = ((200, 30, 30), (30, 60, 200), (220, 200, 40), (20, 20, 20), (240, 240, 240))
+Colour: TypeAlias = tuple[int, int, int]
+PEOPLE: tuple[Colour, ...] = ((200, 30, 30), (30, 60, 200), (220, 200, 40), (20, 20, 20), (240, 240, 240))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,12 @@ class Photo:
 
 
 def draw_photo(faces: int, dice: random.Random) -> Photo:
-    """Soft blobs without any red, and 0 to 6 faces before them."""
+    """Soft blobs without any red, and 0 to 6 faces before them, of anybody."""
+    return draw_people(dice.choices(PEOPLE, k=faces), dice)
+
+
+def draw_people(people: Sequence[Colour], dice: random.Random) -> Photo:
+    """The same with a face of each of these people, at most 6."""
     image = Image.new("RGB", (WIDTH, HEIGHT), (0, dice.randrange(80, 160), dice.randrange(256)))
     draw = ImageDraw.Draw(image)
     for _ in range(12):
@@ -48,14 +55,14 @@ def draw_photo(faces: int, dice: random.Random) -> Photo:
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
     image = image.filter(ImageFilter.GaussianBlur(6))
     draw = ImageDraw.Draw(image)
-    places = dice.sample(PLACES, faces)
-    for x, y in places:
-        _square(draw, x, y, FRAME, dice.choice(PEOPLE))
+    places = dice.sample(PLACES, len(people))
+    for (x, y), colour in zip(places, people, strict=True):
+        _square(draw, x, y, FRAME, colour)
         _square(draw, x, y, FACE, MAGENTA)
     out = io.BytesIO()
     image.save(out, "JPEG", quality=92)
     return Photo(data=out.getvalue(), faces=[(x / WIDTH, y / HEIGHT) for x, y in places])
 
 
-def _square(draw: ImageDraw.ImageDraw, x: int, y: int, side: int, colour: tuple[int, int, int]) -> None:
+def _square(draw: ImageDraw.ImageDraw, x: int, y: int, side: int, colour: Colour) -> None:
     draw.rectangle((x - side // 2, y - side // 2, x + side // 2, y + side // 2), fill=colour)
