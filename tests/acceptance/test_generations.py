@@ -186,7 +186,12 @@ def towers(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Path:
 
 def test_a_library_goes_through_models_of_any_length(library: Library, towers: Path, run: Kizu) -> None:
     """From 512 numbers to 384, 768 and 1,152; each answers with its own index and finds every photo."""
-    models = {"model_profile": "best", "embed_model": "open_clip", "model_cache_dir": str(towers)}
+    models = {
+        "model_profile": "best",
+        "embed_model": "open_clip",
+        "model_cache_dir": str(towers),
+        "model_backend": "torch",  # which writes no graphs first
+    }
     worker = service(library.stack, lanes={"ai": 4}, clip_pretrained="tiny/openclip", **models)
     photos = add_photos(library, 6)
     asyncio.run(drain(worker, within=180))
