@@ -168,7 +168,7 @@ def test_a_library_changes_its_model_and_goes_back(
 
 @pytest.fixture(scope="session")
 def towers(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Path:
-    """A MODEL_CACHE_DIR with OpenCLIP models of three lengths."""
+    """A MODEL_CACHE_DIR with OpenCLIP models of two more lengths."""
     cache = tmp_path_factory.mktemp("towers")
     (cache / "tiny").symlink_to(tiny_models / "tiny")
     write = (
@@ -176,7 +176,7 @@ def towers(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Path:
         " torch_cpu.make_torchvision_importable(); from scripts.test_models.openclip import make_tiny;"
         " make_tiny(Path(sys.argv[1]), int(sys.argv[2]))"
     )
-    for dimension in (384, 768, 1152):
+    for dimension in (768, 1152):
         folder = cache / "towers" / f"clip-{dimension}"
         folder.mkdir(parents=True)
         command = [sys.executable, "-c", write, folder, str(dimension)]
@@ -185,7 +185,7 @@ def towers(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Path:
 
 
 def test_a_library_goes_through_models_of_any_length(library: Library, towers: Path, run: Kizu) -> None:
-    """From 512 numbers to 384, 768 and 1,152; each answers with its own index and finds every photo."""
+    """From 512 numbers to 768 and 1,152; each answers with its own index and finds every photo."""
     models = {
         "model_profile": "best",
         "embed_model": "open_clip",
@@ -195,7 +195,7 @@ def test_a_library_goes_through_models_of_any_length(library: Library, towers: P
     worker = service(library.stack, lanes={"ai": 4}, clip_pretrained="tiny/openclip", **models)
     photos = add_photos(library, 6)
     asyncio.run(drain(worker, within=180))
-    for dimension in (384, 768, 1152):
+    for dimension in (768, 1152):
         wish = {name.upper(): value for name, value in models.items()}
         wish["CLIP_PRETRAINED"] = f"towers/clip-{dimension}"
         begun = told(run("create", "pictures", "--json", **wish))
@@ -216,7 +216,7 @@ def test_a_library_goes_through_models_of_any_length(library: Library, towers: P
     lengths = library.db.execute(
         "select extensions.vector_dims(embedding), count(*) from image_embeddings group by 1 order by 1"
     ).fetchall()
-    assert lengths == [(384, 6), (512, 6), (768, 6), (1152, 6)]
+    assert lengths == [(512, 6), (768, 6), (1152, 6)]
 
 
 def test_what_is_missing_stays_missing_where_no_worker_is(
