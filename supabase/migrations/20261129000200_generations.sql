@@ -92,6 +92,15 @@ alter table public.face_embeddings
 alter table public.face_clusters
   alter column centroid_embedding type extensions.vector;
 
+-- Indexes are of halves, which hold no number above 65504: such vectors keep their direction, which is all that a cosine
+-- asks for. Not where the indexes are made, as what a transaction has changed itself is put into those, too.
+update public.image_embeddings
+   set embedding = extensions.l2_normalize(embedding)
+ where extensions.vector_norm(embedding) > 65504;
+update public.face_embeddings
+   set embedding = extensions.l2_normalize(embedding)
+ where extensions.vector_norm(embedding) > 65504;
+
 -- Workers of before there were generations ask at their start how long each column's vectors have to be, and make
 -- sure of nothing where they are not told.
 create or replace function public.vector_dimensions()
@@ -301,10 +310,29 @@ begin
 end;
 $$;
 
+-- Whether anybody but p_user has vectors of a generation.
+create function kizu.is_anothers(p_generation public.generations, p_user uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_found boolean;
+begin
+  execute format('select exists (select from public.%I where model_version = $1 and user_id <> $2)',
+                 (select table_name from public.vector_kinds where kind = p_generation.kind))
+     into v_found
+    using p_generation.model_version, p_user;
+  return v_found;
+end;
+$$;
+
 -- The generation that a model's vectors of a kind belong to.
 --
 -- Without p_new, as workers ask at their start: answers the active one, which p_version becomes where the kind has
--- none. What is not known of it yet (model, digest, precision) is taken from who first asks with its version.
+-- none. What is not known of it yet (model, digest, precision) is taken from who first asks with its version; from
+-- a user, whom nobody vouches for, only where no vector of it is another's.
 -- With p_new, for the service alone: p_version begins as `filling`, with its index, or is answered as it is.
 -- Raises PT400 `bad_params`; PT503 `database_busy` where writers did not make room for the index within 3 seconds.
 create function public.begin_generation(
@@ -340,7 +368,8 @@ begin
      or coalesce(p_dimension, 0) not between 1 and c_longest_index
      or length(p_digest) > 200
      or length(p_precision) > 50
-     or (p_same_face is not null and not (p_same_face > 0 and p_same_face < 1)) then
+     -- As a float4 it has to lie between 0 and 1, too.
+     or (p_same_face is not null and p_same_face not between 1e-6 and 1 - 1e-6) then
     raise sqlstate 'PT400'
       using message = 'bad_params',
             detail = format('generation: expected a known kind, a version of at most 200 characters, 1 to %s numbers '
@@ -389,15 +418,16 @@ begin
         raise sqlstate 'PT503'
           using message = 'database_busy', detail = 'the table of vectors was written to without a pause; try again';
     end;
-  elsif v_found.id is not null then
+  elsif v_found.id is not null
+        and (v_found.model = '{}' or v_found.weights_digest is null or v_found.precision is null
+             or v_found.same_face is null)
+        and (v_user is null or not kizu.is_anothers(v_found, v_user)) then
     update public.generations
        set model = case when model = '{}' then p_model else model end,
            weights_digest = coalesce(weights_digest, p_digest),
            precision = coalesce(precision, p_precision),
            same_face = coalesce(same_face, p_same_face)
-     where id = v_found.id
-       and v_user is null -- a user's word is nobody else's
-       and (model = '{}' or weights_digest is null or precision is null or same_face is null);
+     where id = v_found.id;
   end if;
 
   select *
@@ -421,6 +451,7 @@ select kizu.keep_internal('kizu.keep_to_generations()');
 select kizu.keep_internal('kizu.pass_over_facts_of_the_dropped()');
 select kizu.keep_internal('kizu.index_of(public.generations)');
 select kizu.keep_internal('kizu.index_generation(public.generations)');
+select kizu.keep_internal('kizu.is_anothers(public.generations, uuid)');
 
 select kizu.let_call('kizu.answering(text)', 'authenticated');
 select kizu.let_call('public.generations()', 'authenticated', 'kizu_worker', 'service_role');

@@ -101,12 +101,25 @@ def test_what_is_not_known_of_it_is_learnt_from_who_asks_with_its_version(queue:
     assert known == learnt
 
 
+def test_a_user_teaches_nothing_of_vectors_that_others_have(queue: Any) -> None:
+    """A word of theirs would stop the workers of everybody."""
+    begin(queue, p_model=Jsonb({}))
+    user, other = queue.user(), queue.user()
+    embed(queue, user, photo(queue, user), {"v1": unit(1)})
+    with queue.acting("authenticated", other):
+        untaught = begin(queue, p_digest="none of it", p_precision="fp0")
+    assert (untaught["model"], untaught["weights_digest"], untaught["precision"]) == ({}, None, None)
+    with queue.acting("authenticated", user):
+        assert begin(queue, p_digest="abc")["weights_digest"] == "abc"
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         *({"p_kind": "sounds"}, {"p_kind": None}, {"p_version": ""}, {"p_version": None}),
         *({"p_version": "v" * 201}, {"p_dimension": 0}, {"p_dimension": 4001}, {"p_dimension": None}),
         *({"p_digest": "d" * 201}, {"p_precision": "p" * 51}, {"p_same_face": "0"}, {"p_same_face": "1"}),
+        *({"p_same_face": "1e-50"}, {"p_same_face": "0.99999999999"}),
         *({"p_same_face": "NaN"}, {"p_model": None}, {"p_model": Jsonb([])}, {"p_model": Jsonb({"a": 1})}),
         *({"p_model": Jsonb({"A": "x"})}, {"p_model": Jsonb({"a": "x" * 301})}),
         {"p_model": Jsonb({f"a{'b' * number}": "x" for number in range(17)})},
