@@ -112,6 +112,7 @@ set search_path = ''
 as $$
 declare
   v_rows   constant jsonb := coalesce(p_write -> 'rows', '[]');
+  v_write  jsonb := p_write;
   v_scope  jsonb;
   v_target public.result_tables;
 begin
@@ -140,8 +141,16 @@ begin
         using v_rows, p_user, p_asset, p_run, v_scope;
     end if;
   else
+    -- Crops by a worker that has heard of no generations are of the faces that it wrote just now, or found none of.
+    if v_target.table_name = 'derived_assets'
+       and p_write -> 'scope' = '{"kind": "face_crop"}' then
+      v_write := jsonb_set(p_write, '{scope,model_version}', coalesce(to_jsonb(coalesce(
+        (select max(model_version) from public.face_embeddings where asset_id = p_asset and run_id = p_run),
+        kizu.answering('faces')
+      )), 'null'));
+    end if;
     case v_target.mode
-      when 'replace' then perform kizu.replace_rows(v_target, p_write, p_user, p_asset, p_run);
+      when 'replace' then perform kizu.replace_rows(v_target, v_write, p_user, p_asset, p_run);
       when 'upsert'  then perform kizu.insert_rows(v_target, v_rows, '{}', p_user, p_asset, p_run);
       when 'update'  then perform kizu.update_asset(v_target, p_write, p_user, p_asset);
     end case;
@@ -432,6 +441,24 @@ begin
 end;
 $$;
 
+-- Whether people named a face, or put it among the faces of somebody they named.
+create function kizu.is_named(p_face public.face_embeddings)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return not p_face.recognised
+     and (p_face.contact_id is not null
+          or exists (
+               select from public.face_clusters as cluster
+                where cluster.id = p_face.cluster_id
+                  and (cluster.name is not null or cluster.contact_id is not null)
+             ));
+end;
+$$;
+
 -- What people say of a face is said of all its rows.
 create function kizu.carry_names()
 returns trigger
@@ -465,4 +492,5 @@ select kizu.keep_internal('kizu.tag_people(uuid, uuid, text, jsonb)');
 select kizu.keep_internal('kizu.recognise_faces(uuid, uuid, text)');
 select kizu.keep_internal('kizu.pair_off(jsonb)');
 select kizu.keep_internal('kizu.replace_faces(jsonb, uuid, uuid, uuid, jsonb)');
+select kizu.keep_internal('kizu.is_named(public.face_embeddings)');
 select kizu.keep_internal('kizu.carry_names()');

@@ -183,7 +183,7 @@ begin
   if v_generation.id is null
      or v_generation.state not in ('filling', 'former')
      or v_generation.model = '{}'
-     or (not p_again
+     or (p_again is not true
          and v_generation.filled_to is null
          and v_generation.filled_at > v_now - case when v_generation.passed_by then c_soon else c_pause end) then
     return jsonb_build_object('looked_at', 0, 'enqueued', 0, 'at_end', true);
@@ -270,7 +270,7 @@ begin
   perform kizu.caller_scope();
   -- Before the lock: counting a large library takes a while.
   select * into v_to from public.generations where id = p_id;
-  if v_to.state in ('filling', 'former') and not p_force then
+  if v_to.state in ('filling', 'former') and p_force is not true then
     v_missing := (select missing from kizu.count_missing(v_to));
     if v_missing > 0 then
       raise sqlstate 'PT409'
@@ -412,7 +412,8 @@ begin
     return cardinality(v_ended);
   end if;
 
-  -- Photo by photo, as their facts say; then what has none, because its settlement met the dropping half-way.
+  -- Photo by photo, as their facts say; then what has none, because its settlement met the dropping half-way. What a
+  -- settlement holds, which waits for another row of that photo, is left for the next call.
   v_assets := array(
     select asset_id
       from public.asset_facts
@@ -423,14 +424,15 @@ begin
   execute format(
     'with gone as ('
     ' delete from public.%1$I'
-    '  where id = any (array(select id from public.%1$I as vector where model_version = $1 and %2$s and %3$s limit $3))'
+    '  where id = any (array(select id from public.%1$I as vector where model_version = $1 and %2$s and %3$s'
+    '                         limit $3 for update skip locked))'
     ' returning asset_id)'
     ' select count(*), array_agg(distinct asset_id) from gone',
     p_vector.table_name,
     case when v_assets <> '{}' then 'asset_id = any ($2)' else 'true' end,
     case p_vector.table_name
       when 'face_embeddings' then
-        '(contact_id is null or recognised or exists ('
+        '(not kizu.is_named(vector) or exists ('
         'select from public.face_embeddings as other where other.face_id = vector.face_id and other.id <> vector.id))'
       else 'true'
     end

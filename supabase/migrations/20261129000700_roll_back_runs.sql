@@ -27,13 +27,7 @@ begin
   select face.id
     from public.face_embeddings as face
    where face.run_id = any (p_runs)
-     and not face.recognised
-     and (face.contact_id is not null
-          or exists (
-               select from public.face_clusters as cluster
-                where cluster.id = face.cluster_id
-                  and (cluster.name is not null or cluster.contact_id is not null)
-             ))
+     and kizu.is_named(face)
      and not exists (
            select from public.face_embeddings as other
             where other.face_id = face.face_id
@@ -175,7 +169,7 @@ begin
   using p_user, p_filter, v_ids, v_limit;
 exception
   when invalid_text_representation or invalid_datetime_format or datetime_field_overflow
-    or numeric_value_out_of_range then
+    or numeric_value_out_of_range or invalid_parameter_value then
     raise sqlstate 'PT400' using message = 'bad_params', detail = format('filter: %s', left(sqlerrm, c_longest));
 end;
 $$;

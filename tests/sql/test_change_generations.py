@@ -283,6 +283,13 @@ def test_a_flip_waits_for_what_is_missing_unless_it_is_forced(queue: Any, v2: in
     assert (again["active"]["model_version"], again["former"]) == ("v2", None)
 
 
+def test_a_flip_is_forced_by_nobody_who_does_not_say_so(queue: Any, v2: int) -> None:
+    user = queue.user()
+    embed(queue, user, photo(queue, user), {"v1": unit(1)})
+    with pytest.raises(psycopg.Error, match="generation_incomplete"), queue.acting("service_role"):
+        queue.db.execute("select flip_generation(%s, null)", (v2,))
+
+
 def test_what_is_not_there_is_not_flipped_to(queue: Any, v1: int, v2: int) -> None:
     queue.value("select drop_generation(%s)", v2)
     for generation, code in ((v2, "unknown_generation"), (0, "not_found")):
@@ -625,6 +632,50 @@ def test_a_face_that_people_named_and_no_other_model_finds_is_kept(queue: Any) -
     assert [(row["id"], str(row["contact_id"])) for row in faces_of(queue, asset, "f2")] == [
         (kept["id"], bob)
     ]
+
+
+def test_a_face_among_those_of_somebody_named_is_kept(queue: Any) -> None:
+    user = queue.user()
+    f1 = queue.generation("f1", "faces")
+    f2 = queue.generation("f2", "faces")
+    asset = photo(queue, user)
+    look_with(queue, user, asset, "f1", face(0, HERE, somebody(1), "f1"), face(1, THERE, somebody(2), "f1"))
+    named, unnamed = (
+        queue.value("insert into face_clusters (user_id, name) values (%s, %s) returning id", user, name)
+        for name in ("Ada", None)
+    )
+    for row, cluster in zip(faces_of(queue, asset, "f1"), (named, unnamed), strict=True):
+        queue.db.execute("update face_embeddings set cluster_id = %s where id = %s", (cluster, row["id"]))
+    flip(queue, f2, force=True)
+    assert drop(queue, f1)[-1]["kept"] == 1
+    assert [row["cluster_id"] for row in faces_of(queue, asset, "f1")] == [named]
+
+
+def test_a_drop_passes_by_what_a_settlement_holds(
+    queue: Any, connect: Callable[[], psycopg.Connection]
+) -> None:
+    """Each would wait for another row of the photo that the other holds."""
+    user = queue.user()
+    queue.generation("f1", "faces")
+    f2 = queue.generation("f2", "faces")
+    assets = [photo(queue, user) for _ in range(2)]
+    for asset in assets:
+        for version in ("f1", "f2"):
+            look_with(queue, user, asset, version, face(0, HERE, somebody(1), version))
+    kind = queue.kind()
+    queue.enqueue(kind, user, assets[0])
+    held = {
+        "table": "face_embeddings",
+        "scope": {"model_version": "f1"},
+        "rows": [face(0, HERE, somebody(1), "f1")],
+    }
+    queue.value("select drop_generation(%s)", f2)
+    with writing(connect, queue.take(kind), [held]):
+        for _ in range(2):  # jobs that wait come first
+            assert queue.value("select drop_generation(%s)", f2)["deleted"] > 0
+        assert [len(faces_of(queue, asset, "f2")) for asset in assets] == [1, 0]
+    drop(queue, f2)
+    assert [len(faces_of(queue, asset, "f2")) for asset in assets] == [0, 0]
 
 
 @contextmanager

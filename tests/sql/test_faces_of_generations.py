@@ -260,6 +260,35 @@ def test_rows_without_a_scope_are_of_their_own_version_and_none_of_the_active(qu
     )
 
 
+def test_crops_by_a_worker_of_before_are_of_the_faces_that_it_wrote(queue: Any) -> None:
+    user = queue.user()
+    asset = queue.asset(user)
+
+    def write(model: str, name: str, scope: dict[str, str], *faces: dict[str, Any]) -> list[tuple[str, str]]:
+        """All crops there are then, by generation."""
+        kind = queue.kind()
+        queue.enqueue(kind, user, asset)
+        crop = {"bucket": "assets", "key": f"{user}/{name}.jpg", "bytes": 1, "mime_type": "image/jpeg"}
+        writes = [
+            {"table": "face_embeddings", "rows": list(faces), "scope": {"model_version": model}},
+            {
+                "table": "derived_assets",
+                "scope": {"kind": "face_crop", **scope},
+                "rows": [crop] if faces else [],
+            },
+        ]
+        answer = queue.settle(queue.take(kind), writes=writes)
+        assert answer["answer"] == "settled", answer
+        rows = queue.rows("select model_version, key from derived_assets where asset_id = %s", asset)
+        return sorted((row["model_version"], row["key"].split("/")[-1]) for row in rows)
+
+    for model in "mn":
+        write(model, model, {"model_version": model}, face(0, HERE, somebody(1), model))
+    assert write("m", "m2", {}, face(0, HERE, somebody(1), "m")) == [("m", "m2.jpg"), ("n", "n.jpg")]
+    assert write("n", "n2", {}, face(0, HERE, somebody(1), "n")) == [("m", "m2.jpg"), ("n", "n2.jpg")]
+    assert write("m", "none", {}) == [("n", "n2.jpg")]
+
+
 @pytest.mark.parametrize("order", ["mn", "nm"])
 @pytest.mark.parametrize("looks_again", ["", "m", "n", "mn", "nm"])
 def test_owners_see_a_person_in_a_photo_once(

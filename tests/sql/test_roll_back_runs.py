@@ -456,6 +456,7 @@ def test_pages_go_on_where_the_last_ended_and_leave_what_came_later(queue: Any) 
         {"model": "x" * 201},
         {"since": "yesterday evening"},
         {"since": "99999-99-99"},
+        {"since": "2020-01-01 Nowhere/Foo"},
         {"model": "a", "limit": "many"},
         {"model": "a", "limit": 10**12},
         {"model": "a", "after": {"finished_at": "then", "id": "x"}},
