@@ -38,7 +38,7 @@ from worker.files.spool import has_room, remove_leftovers
 from worker.files.storage import Files
 from worker.generations import Generations
 from worker.handlers import discover
-from worker.library.abilities import announced
+from worker.library.abilities import announced, can_embed
 from worker.operations.operation import Operation
 from worker.pictures import Pictures
 from worker.pixels import PixelThreads, has_memory
@@ -129,6 +129,8 @@ def compose(
     drain: bool,
 ) -> Daemon:
     """A daemon whose lanes claim from the project's queue and are rung by its Realtime."""
+    kinds_here = [kind for _, _, kinds in lanes_of(settings, handlers) for kind in kinds]
+    found_out = operations_of(handlers[kind] for kind in kinds_here)
     queue = SupabaseQueue(connection.rpc, settings.worker_id, settings.lease_seconds)
     leases = LeaseKeeper(queue, settings.lease_seconds)
     lanes: list[Lane] = []
@@ -171,7 +173,7 @@ def compose(
         grace_seconds=settings.grace_seconds,
         capabilities=partial(capabilities, settings, handlers, generations),
         requests=lambda: connection.requests,
-        chores={"filling": generations.fill},
+        chores={"filling": partial(generations.fill, partial(can_embed, found_out, settings))},
     )
 
 

@@ -232,16 +232,17 @@ class Generations:
             "p_same_face": variant.same_face,
         }
 
-    async def fill(self) -> bool:
+    async def fill(self, can_embed: Callable[[Generation], bool] = lambda generation: True) -> bool:
         """Enqueue a little of what photos lack of the generations that do not answer; whether there is more.
 
-        So a new one is filled, and one that answered before is kept up, with nobody waiting for it. It is the
+        So a new one is filled, and one that answered before is kept up, with nobody waiting for it. What this
+        machine cannot embed for is left to others: where nobody can, each round would fail anew. It is the
         project's own workers' to do: a user's is refused once, and asks no more.
         """
         more = False
         for kind in TASKS:
             beside = [one for one in await self.of(kind) if one.state in ("filling", "former")]
-            for generation in beside if self._may_fill else ():
+            for generation in filter(can_embed, beside) if self._may_fill else ():
                 try:
                     page = await self._rpc(
                         "fill_generation",

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from models.errors import UnknownModel
 from models.spec import ModelIdentity
+from worker import operations
 from worker.core.errors import BadParams, DatabaseUnavailable, PermissionDenied
 from worker.generations import FILL_PAGE, FRESH_SECONDS, Generations
+from worker.library.abilities import can_embed
 from worker.settings import Settings
 from worker.testing import MemoryGenerations
 
@@ -64,6 +68,20 @@ async def test_one_page_of_each_that_does_not_answer_is_filled(pages: tuple[bool
     project = Project(*pages)
     assert await generations_of(project).fill() is more
     assert project.filled == [1, 4]
+
+
+async def test_what_this_machine_cannot_embed_for_is_filled_by_others(tmp_path: Path) -> None:
+    """Where nobody can, it would be enqueued and fail without end."""
+    project = Project(True)
+    generation = (await generations_of(project).of("pictures"))[0]
+    settings = Settings(_env_file=None, model_cache_dir=tmp_path)
+    known = operations.discover().values()
+    assert can_embed(known, settings, generation)
+    assert not can_embed(known, settings.model_copy(update={"model_downloads": False}), generation)
+    assert not can_embed(known, settings, replace(generation, model={"embed_model": "no such"}))
+    assert not can_embed([], settings, generation)
+    assert await generations_of(project).fill(lambda generation: generation.id == 4) is False
+    assert project.filled == [4]
 
 
 async def test_a_users_worker_is_refused_once_and_asks_no_more() -> None:

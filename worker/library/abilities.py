@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from models.catalog import discover
@@ -51,6 +52,12 @@ def announced(
             except ModelError as error:
                 lacks[operation.name] = error.code
     return {"facts": facts, "lacks": lacks}
+
+
+def can_embed(operations: Iterable[Operation], settings: Settings, generation: Generation) -> bool:
+    """Whether one of these operations makes a generation's vectors, and this machine lacks nothing for it."""
+    able = [operation for operation in operations if operation.vectors == generation.kind]
+    return bool(able) and not lacks_of(able, settings, [replace(generation, state="active")])
 
 
 def version_here(operation: Operation, settings: Settings, generation: Generation | None = None) -> str:
