@@ -214,7 +214,21 @@ def test_each_row_is_as_it_was(library: Library) -> None:
             if str(row.get("asset_id")) != zero or table in ("assets", "asset_tags")
         ]
         assert kept
-        assert [{name: row[name] for name in kept[0]} for row in after[table]] == kept, table
+        found = [
+            {name: row[name] for name in kept[0]}
+            for row in after[table]
+            # Of a version that another had taken the place of nothing was known, though its vectors are there.
+            if table != "asset_facts" or row["version"] != "older"
+        ]
+        assert found == kept, table
+
+
+def test_what_a_former_model_embedded_is_known(library: Library) -> None:
+    known = library.queue.rows(
+        "select asset_id from asset_facts where fact = 'embedding' and version = 'older' order by asset_id"
+    )
+    there = "select asset_id from image_embeddings where model_version = 'older' order by asset_id"
+    assert known == library.queue.rows(there) != []
 
 
 def test_what_was_a_zero_vector_is_looked_at_again(library: Library) -> None:
@@ -323,7 +337,7 @@ def test_a_model_that_was_left_long_ago_is_not_filled(library: Library) -> None:
         assert queue.value("select count(*) from jobs where status = 'pending'") == 0
 
         queue.value("select begin_generation('pictures', 'older', %s, 512)", Jsonb({"embed_model": "b"}))
-        assert queue.value(fill, ids["older"])["enqueued"] == 7, "somebody knows it again"
+        assert queue.value(fill, ids["older"])["enqueued"] == 5, "somebody knows it again; it had embedded two"
 
 
 def test_the_first_worker_says_which_model_a_version_is(library: Library) -> None:
