@@ -217,7 +217,7 @@ def test_each_row_is_as_it_was(library: Library) -> None:
         found = [
             {name: row[name] for name in kept[0]}
             for row in after[table]
-            # Of a version that another had taken the place of nothing was known, though its vectors are there.
+            # Nothing was known of a version whose place another had taken, though its vectors are there.
             if table != "asset_facts" or row["version"] != "older"
         ]
         assert found == kept, table
@@ -337,7 +337,7 @@ def test_a_model_that_was_left_long_ago_is_not_filled(library: Library) -> None:
         assert queue.value("select count(*) from jobs where status = 'pending'") == 0
 
         queue.value("select begin_generation('pictures', 'older', %s, 512)", Jsonb({"embed_model": "b"}))
-        assert queue.value(fill, ids["older"])["enqueued"] == 5, "somebody knows it again; it had embedded two"
+        assert queue.value(fill, ids["older"])["enqueued"] == 5, "somebody knows it again, and two photos"
 
 
 def test_the_first_worker_says_which_model_a_version_is(library: Library) -> None:
