@@ -193,11 +193,10 @@ def test_a_photo_that_only_the_active_generation_knows_is_filled_by_its_id(
         asset = photo(queue, library)
         assert embed(queue, library, asset, {"v1": unit(1)})["answer"] == "settled"
         waiting = queue.rows(
-            "select params -> 'versions' ->> 'embedding' as version from jobs"
-            " where asset_id = %s and status = 'pending' order by 1",
+            "select params -> 'versions' ->> 'embedding' as version from jobs where asset_id = %s order by 1",
             asset,
         )
-        assert [job["version"] for job in waiting] == ["v2", "v3"]
+        assert [job["version"] for job in waiting if job["version"]] == ["v2", "v3"]
 
     settle()  # to plan a statement for the first time is to peek at the ends of indexes
     reads(queue)
