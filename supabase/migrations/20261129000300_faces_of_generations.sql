@@ -352,8 +352,9 @@ begin
     return;
   end if;
 
-  -- In one order, so that two jobs of a photo wait for each other.
-  perform id from public.face_embeddings where asset_id = p_asset and user_id = p_user order by id for update;
+  -- Who names one of these faces holds its row and then takes the face's others: the settlement gives way and is sent
+  -- again, or each would wait for the other.
+  perform id from public.face_embeddings where asset_id = p_asset and user_id = p_user for update nowait;
   v_old := array(
     select face
       from public.face_embeddings as face

@@ -159,7 +159,7 @@ $$;
 -- Enqueues jobs for what the next p_limit (at most 5,000) assets lack of a generation, and remembers how far it came;
 -- whoever calls it, command or worker, goes on where the last one stopped. At the end it begins again, after five
 -- minutes, or after ten seconds where it left alone what had a job under way: while another kind is filled, that may
--- be every photo; with p_again, at once.
+-- be every photo; after six hours where some machine lacked the model, as the next may; with p_again, at once.
 --
 -- Answers {"looked_at", "enqueued", "at_end": whether all have been looked at}. A generation that is neither filling
 -- nor former has nothing to do, nor has one of which nobody knows the model any more.
@@ -172,6 +172,7 @@ as $$
 declare
   c_pause constant interval := '5 minutes';
   c_soon  constant interval := '10 seconds';
+  c_later constant interval := '6 hours';
   v_now   constant timestamptz := kizu.now();
   v_generation public.generations;
   v_page       jsonb;
@@ -185,7 +186,16 @@ begin
      or v_generation.model = '{}'
      or (p_again is not true
          and v_generation.filled_to is null
-         and v_generation.filled_at > v_now - case when v_generation.passed_by then c_soon else c_pause end) then
+         and v_generation.filled_at > v_now - case
+               when v_generation.passed_by then c_soon
+               when exists (
+                      select from kizu.misses
+                       where fact = (select fact from public.vector_kinds where kind = v_generation.kind)
+                         and version = v_generation.model_version
+                         and kizu.fault_of(reason) = 'machine'
+                    ) then c_later
+               else c_pause
+             end) then
     return jsonb_build_object('looked_at', 0, 'enqueued', 0, 'at_end', true);
   end if;
 

@@ -18,6 +18,7 @@ from typing import IO, Any, Final
 import structlog
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from models.errors import ModelError
 from models.frame import Frame
@@ -93,8 +94,11 @@ class Params(BaseModel):
     """Where the picture is, if not where its asset says: a storage key, a URL or a data URL."""
     detail_level: Level | None = None
     """How much `describe` says."""
-    versions: dict[str, str] = Field(default_factory=dict, max_length=64)
-    """Versions of facts that somebody misses; of a fact with vectors, the only generation to look for."""
+    versions: SkipJsonSchema[dict[str, str]] = Field(default_factory=dict, max_length=64)
+    """Versions of facts that the database misses; of one with vectors, the only generation to look for.
+
+    No app asks for it.
+    """
 
     @field_validator("operations")
     @classmethod
