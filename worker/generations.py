@@ -159,7 +159,7 @@ class Generations:
     async def _ask(self, within: float) -> None:
         rows = await self._rpc("generations", {}, within=within)
         living = [Generation.of(row) for row in rows if row["state"] != "dropping"]
-        told = [one if one.model else await self._tell(one) for one in living]
+        told = [await self._in_own_words(one) for one in living]
         self._known = [one for one in told if one.model or one.state == "active"]
         self._answers += 1
 
@@ -255,14 +255,18 @@ class Generations:
                 more = more or not page["at_end"]
         return more
 
-    async def _tell(self, generation: Generation) -> Generation:
-        """One of before there were generations, with its settings, if they are those here; told to all."""
+    async def _in_own_words(self, generation: Generation) -> Generation:
+        """A generation by the settings here, where they mean its version: its row may name a file elsewhere.
+
+        One of before there were generations is told of, for all others.
+        """
         task, catalog = TASKS[generation.kind].name, discover()
-        # A user's word that names a file is refused: it means nothing on other machines.
-        with suppress(UnknownModel, BadParams):
+        with suppress(UnknownModel):
             if select(catalog, task, self._settings)[1].version == generation.version:
                 known = replace(generation, model=choice_of(catalog, task, self._settings).as_json())
-                await self._note(known)
+                if not generation.model:
+                    with suppress(BadParams):  # as a value is too long
+                        await self._note(known)
                 return known
         return generation
 

@@ -382,8 +382,6 @@ begin
            where jsonb_typeof(value) <> 'string'
               or length(value #>> '{}') > c_longest
               or key !~ '^[a-z_]{1,50}$'
-              -- A user's word is no path on the machines of others.
-              or (v_user is not null and value #>> '{}' !~ '^[A-Za-z0-9._:+-]*$')
         ) then
     raise sqlstate 'PT400'
       using message = 'bad_params',

@@ -110,14 +110,8 @@ def test_the_right_shape_and_colour_is_found_first(library: Library, shapes: Set
 def test_before_any_picture_was_seen_a_search_says_so(as_user: Kizu) -> None:
     result = as_user("search", "a red circle")
     assert result.exit_code == 1
-    assert f"{MODEL_VERSION} has seen no picture yet" in result.stderr
+    assert "no model has seen a picture yet" in result.stderr
     assert "kizu jobs missing embedding" in result.stderr
-
-
-def test_without_the_models_weights_a_search_says_so(as_user: Kizu, tmp_path: Path) -> None:
-    result = as_user("search", "a red circle", CLIP_PRETRAINED=str(tmp_path / "nothing" / "here"))
-    assert result.exit_code == 1
-    assert "weights_missing" in result.stderr
 
 
 @pytest.mark.parametrize("text", ["", "   ", "word " * 101])
@@ -155,7 +149,10 @@ async def search(settings: Settings, texts: Sequence[str]) -> dict[str, dict[str
     found = {}
     async with Connection(settings) as connection:
         for text, answer in zip(texts, answers, strict=True):
-            wish: dict[str, Any] = {"query_embedding": vector_text(answer.value), "match_count": 1000}
+            wish: dict[str, Any] = {
+                "query_embedding": vector_text(answer.value, len(answer.value)),
+                "match_count": 1000,
+            }
             rows = await connection.rpc("search_image_embeddings", {**wish, "match_threshold": -1})
             found[text] = {row["asset_id"]: row["similarity"] for row in rows}
     return found

@@ -133,16 +133,6 @@ def test_what_is_no_generation_is_a_mistake(queue: Any, wrong: dict[str, Any]) -
     assert states(queue) == {}
 
 
-@pytest.mark.parametrize("value", ["/etc/passwd", "../x", "a b", "a\\b", "~", "x\n/y", "hf:a/b"])
-def test_a_users_settings_hold_no_path(queue: Any, value: str) -> None:
-    """They are asked by the workers of everybody."""
-    user = queue.user()
-    with pytest.raises(psycopg.Error, match="bad_params"), queue.acting("authenticated", user):
-        begin(queue, p_model=Jsonb({"clip_model": value}))
-    with queue.acting("kizu_worker"):
-        assert begin(queue, p_model=Jsonb({"clip_model": value}))["model"] == {"clip_model": value}
-
-
 def test_two_who_begin_at_once_have_one_generation(
     queue: Any, connect: Callable[[], psycopg.Connection]
 ) -> None:
