@@ -101,13 +101,13 @@ async def test_after_an_outage_it_is_tried_again() -> None:
 
 
 class Restive(MemoryGenerations):
-    """Refuses a user's word that names a file, as the project does; the clock is set by hand."""
+    """Refuses settings that are too long, as the project does; the clock is set by hand."""
 
     now = 0.0
 
     async def __call__(self, function: str, params: Mapping[str, Any], *, within: float) -> Any:
-        if any("/" in value for value in params.get("p_model", {}).values()):
-            raise BadParams("model: expected texts")
+        if any(len(value) > 300 for value in params.get("p_model", {}).values()):
+            raise BadParams("model: expected texts of at most 300 characters")
         return await super().__call__(function, params, within=within)
 
     async def begin(self, version: str, model: Mapping[str, str]) -> None:
@@ -138,21 +138,25 @@ async def test_an_outage_leaves_the_last_answer_standing() -> None:
         await generations.to_write("pictures", "another")
 
 
-async def test_a_file_that_only_a_users_worker_knows_begins_no_generation() -> None:
-    generations = Restive().generations(clip_pretrained="mine/weights.pt")
+async def test_same_version_is_asked_by_the_settings_here() -> None:
+    """The row of a model that is a file names it as the machine does that began with it."""
+    project = Restive()
+    await project.begin("openclip-ViT-B-32-weights", {"clip_pretrained": "/elsewhere/weights.pt"})
+    [found] = await project.generations(clip_pretrained="/here/weights.pt").of("pictures")
+    assert found.model["clip_pretrained"] == "/here/weights.pt"
+    assert project.rows[0]["model"] == {"clip_pretrained": "/elsewhere/weights.pt"}
+    [other] = await project.generations(embed_model="conse").of("pictures")
+    assert other.model == {"clip_pretrained": "/elsewhere/weights.pt"}
+
+
+async def test_model_that_the_project_refuses_is_an_unknown_one() -> None:
+    generations = Restive().generations(clip_pretrained=f"{'long/' * 70}weights.pt")
     with pytest.raises(UnknownModel, match="cannot be the library's"):
         await generations.begin("pictures", identity("openclip-ViT-B-32-weights"))
 
 
-async def test_a_file_that_only_a_users_worker_knows_is_told_to_nobody() -> None:
-    project = Restive()
-    await project.begin("openclip-ViT-B-32-weights", {})
-    [found] = await project.generations(clip_pretrained="mine/weights.pt").of("pictures")
-    assert found.model == {}
-
-
 async def test_digest_is_learnt_of_a_model_that_is_a_file() -> None:
-    """A user's worker is the first that asks it, where the service began it."""
+    """The service began it, and a worker is the first that asks it."""
     project = Restive()
     await project.begin("model", {"clip_pretrained": "shared/weights.pt"})
     generations = project.generations()
