@@ -39,7 +39,9 @@ Kizu = Callable[..., Result]
 
 
 @pytest.fixture(autouse=True)
-def _no_generation(db: psycopg.Connection[Any]) -> None:
+def _nothing_before(db: psycopg.Connection[Any]) -> None:
+    """Back-fill is of everybody's photos."""
+    db.execute("delete from public.assets")
     forget_generations(db)
 
 
