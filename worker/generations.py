@@ -252,7 +252,7 @@ class Generations:
                 except PermissionDenied:
                     self._may_fill = False
                     return False
-                more = more or not page["at_end"]
+                more = more or page["passed_by"] or not page["at_end"]
         return more
 
     async def _in_own_words(self, generation: Generation) -> Generation:

@@ -161,7 +161,8 @@ $$;
 -- minutes, or after ten seconds where it left alone what had a job under way: while another kind is filled, that may
 -- be every photo; after six hours where some machine lacked the model, as the next may; with p_again, at once.
 --
--- Answers {"looked_at", "enqueued", "at_end": whether all have been looked at}. A generation that is neither filling
+-- Answers {"looked_at", "enqueued", "at_end": whether all have been looked at, "passed_by": whether some were left alone
+-- on the way}. A generation that is neither filling
 -- nor former has nothing to do, nor has one of which nobody knows the model any more.
 create function public.fill_generation(p_id int, p_limit int default 1000, p_again boolean default false)
 returns jsonb
@@ -196,7 +197,8 @@ begin
                     ) then c_later
                else c_pause
              end) then
-    return jsonb_build_object('looked_at', 0, 'enqueued', 0, 'at_end', true);
+    return jsonb_build_object('looked_at', 0, 'enqueued', 0, 'at_end', true,
+                              'passed_by', coalesce(v_generation.passed_by, false));
   end if;
 
   v_page := public.enqueue_missing(
@@ -210,9 +212,10 @@ begin
          filled_at = case when v_page ->> 'next' is null then v_now else filled_at end,
          passed_by = (passed_by and filled_to is not null)
                      or jsonb_path_exists(v_page, '$.left.*.under_way')
-   where id = p_id;
+   where id = p_id
+  returning * into v_generation;
   return jsonb_build_object('looked_at', v_page -> 'looked_at', 'enqueued', v_page -> 'enqueued',
-                            'at_end', v_page ->> 'next' is null);
+                            'at_end', v_page ->> 'next' is null, 'passed_by', v_generation.passed_by);
 end;
 $$;
 

@@ -106,7 +106,7 @@ def test_it_is_filled_page_by_page_by_whoever_comes(queue: Any, v2: int) -> None
     assert jobs(queue, user) == [
         {"asset_id": asset, "priority": 200, "params": wanted} for asset in photos
     ], "behind what was just uploaded"
-    assert fill(queue, v2) == {"looked_at": 0, "enqueued": 0, "at_end": True}, "not again at once"
+    assert fill(queue, v2) == {"looked_at": 0, "enqueued": 0, "at_end": True, "passed_by": False}, "not again at once"
 
 
 def test_what_was_busy_is_found_in_the_next_round(queue: Any, v2: int) -> None:
@@ -177,7 +177,7 @@ def test_two_who_fill_take_turns(queue: Any, connect: Callable[[], psycopg.Conne
 
 def test_only_what_is_kept_up_is_filled(queue: Any, v1: int, v2: int) -> None:
     photo(queue, queue.user())
-    idle = {"looked_at": 0, "enqueued": 0, "at_end": True}
+    idle = {"looked_at": 0, "enqueued": 0, "at_end": True, "passed_by": False}
     assert fill(queue, v1) == idle, "the active one is `jobs missing`'s"
     assert fill(queue, 0) == idle
     queue.value("select drop_generation(%s)", v2)

@@ -54,7 +54,7 @@ class Project:
         page = self.pages.pop(0)
         if isinstance(page, Exception):
             raise page
-        return {"looked_at": 1, "enqueued": 1, "at_end": page}
+        return {"looked_at": 1, "enqueued": 1, "at_end": page, "passed_by": False}
 
 
 def generations_of(project: Project) -> Generations:

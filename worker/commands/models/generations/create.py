@@ -87,7 +87,10 @@ def _say(answer: dict[str, Any]) -> None:
     if left := ", ".join(f"{count} {code}" for code, count in sorted(answer["missed"].items())):
         say(f"tried in vain: {left}")
     if missing:
-        say("workers fill it, behind everything else they do: `kizu models generations list` says how far")
+        say(
+            "workers that have the model fill it behind everything else, photos with another job under way "
+            "after that: `kizu models generations list` says how far"
+        )
     else:
         say(
             f"next: `kizu models generations compare {row['kind']}`, "

@@ -17,7 +17,7 @@ from worker.output import as_json, print_json, print_table, say
 from worker.project.connection import Connection
 from worker.target import read_target
 
-COLUMNS = ("id", "kind", "version", "state", "dimension", "known", "missing", "cutoff", "since")
+COLUMNS = ("id", "kind", "version", "state", "dimension", "known", "missing", "in vain", "cutoff", "since")
 
 
 @click.command("list")
@@ -52,6 +52,7 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
     return {
         **row,
         "version": row["model_version"],
+        "in vain": ", ".join(f"{count} {code}" for code, count in sorted(row["missed"].items())) or None,
         "cutoff": None if cutoff is None else f"{cutoff:.3f}",
         "since": row["since"][:19],
     }
