@@ -106,7 +106,8 @@ def test_it_is_filled_page_by_page_by_whoever_comes(queue: Any, v2: int) -> None
     assert jobs(queue, user) == [
         {"asset_id": asset, "priority": 200, "params": wanted} for asset in photos
     ], "behind what was just uploaded"
-    assert fill(queue, v2) == {"looked_at": 0, "enqueued": 0, "at_end": True, "passed_by": False}, "not again at once"
+    nothing = {"looked_at": 0, "enqueued": 0, "at_end": True, "passed_by": False}
+    assert fill(queue, v2) == nothing, "not again at once"
 
 
 def test_what_was_busy_is_found_in_the_next_round(queue: Any, v2: int) -> None:

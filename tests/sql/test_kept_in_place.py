@@ -333,7 +333,8 @@ def test_a_model_that_was_left_long_ago_is_not_filled(library: Library) -> None:
         queue.db.execute("delete from jobs")
         asset = photo(queue, user)
         settle(queue, user, asset, *embedded("clip", unit("new", 512)))
-        assert queue.value(fill, ids["older"]) == {"looked_at": 0, "enqueued": 0, "at_end": True, "passed_by": False}
+        nothing = {"looked_at": 0, "enqueued": 0, "at_end": True, "passed_by": False}
+        assert queue.value(fill, ids["older"]) == nothing
         assert queue.value("select count(*) from jobs where status = 'pending'") == 0
 
         queue.value("select begin_generation('pictures', 'older', %s, 512)", Jsonb({"embed_model": "b"}))
