@@ -264,8 +264,8 @@ async def check_generations(
         else:
             others.append(
                 f"{operation.vectors}: the library's vectors are made by {active.version}, which this worker "
-                f"asks; its settings mean {variant.version} (`kizu models generations` changes the library's; "
-                "no setting needs to follow)"
+                f"asks; its settings mean {variant.version} (no setting needs to follow; "
+                "`kizu models generations` changes the library's)"
             )
     return others
 
