@@ -49,7 +49,7 @@ def measure(lab: Lab) -> list[Measure]:
     with serving(lab, settings):
         lab.tell("loading the models")
         _look(lab, upload(lab, photos[:4]), None)
-        active = lab.value("select model_version from public.generations where state = 'active'")
+        active = lab.value("select kizu.answering('pictures')")
         other = _begin(lab)
         for number in range(-1, lab.pick(full=ROUNDS, quick=1)):
             lab.tell(f"first looks and back-fill, round {number + 1}")

@@ -148,6 +148,10 @@ def _plain_worker(lab: Lab, load: Load) -> Iterator[Partner]:
     lab.db.execute(
         "insert into public.job_kinds (kind, table_name) values (%s, 'ai_processing_jobs')", [PLAIN_KIND]
     )
+    lab.db.execute(  # whose vectors stand beside the queue's, and which nobody else fills
+        "insert into public.generations (kind, model_version, dimension, state)"
+        " select kind, 'plain', 512, 'filling' from public.vector_kinds"
+    )
     for table in FACTS:  # it writes its rows itself
         lab.db.execute(sql.SQL("grant insert on {} to service_role").format(sql.Identifier(table)))
     with beside(
