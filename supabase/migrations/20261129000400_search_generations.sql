@@ -29,7 +29,7 @@ stable
 security definer
 set search_path = ''
 set hnsw.iterative_scan = relaxed_order -- the few that are found are put in order by their exact distances
-set hnsw.ef_search = 200
+set hnsw.ef_search = 120
 set enable_sort = off  -- an order is the vectors' index's, except over the few rows of a materialized CTE
 as $$
 declare
