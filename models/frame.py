@@ -23,6 +23,11 @@ class Frame:
     height: int
     data: bytes
 
+    @property
+    def long_side(self) -> int:
+        """In pixels."""
+        return max(self.width, self.height)
+
     @classmethod
     def of(cls, image: Image.Image) -> Frame:
         rgb = image if image.mode == "RGB" else image.convert("RGB")

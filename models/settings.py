@@ -82,7 +82,10 @@ class ModelSettings(BaseSettings):
     model_batch_size: int = Field(0, ge=0, le=256, description="Most inputs per call; 0: as suits the model.")
 
     max_image_size: int = Field(
-        2048, ge=64, le=16384, description="Long side in pixels of the picture that models see."
+        4096,
+        ge=64,
+        le=16384,
+        description="Models see at most the pixels of a square with so many on a side; text is read at it.",
     )
     clip_model: str = Field("ViT-B-32", description="Name of an OpenCLIP architecture.")
     clip_pretrained: str = Field(

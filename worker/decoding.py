@@ -12,6 +12,7 @@ from typing import IO, Any, TypeVar
 
 from models.machine.memory import MEGABYTE
 from models.pictures.demand import Demand
+from models.pictures.detail import Detail
 from models.pictures.orientation import valid_orientation
 from models.pictures.picture import Picture, open_picture
 from worker.core.errors import MemoryShort
@@ -27,11 +28,18 @@ class Need:
 
     short_side: int | None = None
     long_side: int | None = None
+    strip_side: int | None = None
     orientation: int | None = None
 
     @classmethod
     def of(cls, *, short_side: int | None = None, long_side: int | None, orientation: object = None) -> Need:
         return cls(short_side=short_side, long_side=long_side, orientation=valid_orientation(orientation))
+
+    @classmethod
+    def for_details(cls, details: Iterable[Detail]) -> Need:
+        """What serves to look at a picture in all of `details`."""
+        needs = [cls(long_side=one.long_side, strip_side=one.strip_side or None) for one in details]
+        return cls.for_all(needs)
 
     @classmethod
     def for_all(cls, needs: Iterable[Need]) -> Need:
@@ -50,6 +58,7 @@ class Need:
         return Need(
             short_side=max(self.short_side or 0, other.short_side or 0) or None,
             long_side=max(self.long_side or 0, other.long_side or 0) or None,
+            strip_side=max(self.strip_side or 0, other.strip_side or 0) or None,
             orientation=self.orientation,
         )
 
@@ -105,6 +114,7 @@ class Decode:
                 max_pixels=self._max_pixels,
                 short_side=self._need.short_side,
                 long_side=self._need.long_side,
+                strip_side=self._need.strip_side,
                 orientation=self._need.orientation,
             )
             for seen, look in self._in_turn():

@@ -188,7 +188,9 @@ class Original:
         header = upload.header
         demand = Demand()
         if header is not None and header.width * header.height <= self._max_pixels:  # else it is refused
-            demand = header.demand(short_side=need.short_side, long_side=need.long_side)
+            demand = header.demand(
+                short_side=need.short_side, long_side=need.long_side, strip_side=need.strip_side
+            )
         return Decode(
             view(upload.file),
             need,

@@ -44,12 +44,14 @@ class Header:
         """Whether it is decoded no larger than needed."""
         return self.format is Format.JPEG
 
-    def demand(self, *, short_side: int | None, long_side: int | None) -> Demand:
+    def demand(
+        self, *, short_side: int | None, long_side: int | None, strip_side: int | None = None
+    ) -> Demand:
         """What `open_picture` takes for it when it is asked for so much."""
         pixels = self.width * self.height
         if not self.may_be_scaled:
             return Demand(pixels=pixels, bytes=pixels * _BYTES.get(self.format, _BYTES_OF_OTHERS))
-        factor = spare_factor(self.width, self.height, short_side, long_side)
+        factor = spare_factor(self.width, self.height, short_side, long_side, strip_side)
         kept = _BYTES_OF_COEFFICIENTS if self.progressive else 0
         return Demand(pixels=pixels // _QUICK, bytes=pixels * kept + pixels * _BYTES_OF_OTHERS // factor**2)
 

@@ -23,6 +23,7 @@ from PIL import Image
 
 from models.pictures.colour import to_srgb
 from models.pictures.decoding import decode
+from models.pictures.detail import is_strip
 from models.pictures.exif import Metadata
 from models.pictures.orientation import swaps_sides, turn_upright, valid_orientation
 from models.pictures.sniff import HEAD, Format, sniff
@@ -80,6 +81,7 @@ def open_picture(
     max_pixels: int = MAX_PIXELS,
     short_side: int | None = None,
     long_side: int | None = None,
+    strip_side: int | None = None,
     orientation: object = None,
 ) -> Picture:
     """Decode `source`, told by its content, not its name; of animations and series the first picture.
@@ -88,7 +90,8 @@ def open_picture(
     open file is read from its start and left open.
 
     Only a picture with `short_side` and `long_side` pixels at least is needed (None: does not matter; both
-    None: all of it), which makes a JPEG several times faster. `orientation` 1..8 takes the place of the
+    None: all of it), and of a strip one whose short side has `strip_side`, which makes a JPEG several times
+    faster. `orientation` 1..8 takes the place of the
     EXIF tag; anything else is ignored. In HEIF and AVIF a rotation declared by the container goes before
     both, since the standard says so and `orientation` speaks of the tag.
 
@@ -98,7 +101,7 @@ def open_picture(
     data, kind = _read(source)
 
     def scale(width: int, height: int) -> int:
-        return spare_factor(width, height, short_side, long_side)
+        return spare_factor(width, height, short_side, long_side, strip_side)
 
     decoded = decode(
         data, kind, max_pixels=max_pixels, orientation=valid_orientation(orientation), scale=scale
@@ -146,10 +149,14 @@ def _read(source: bytes | Path | IO[bytes]) -> tuple[bytes, Format]:
     return source.read(), kind
 
 
-def spare_factor(width: int, height: int, short_side: int | None, long_side: int | None) -> int:
+def spare_factor(
+    width: int, height: int, short_side: int | None, long_side: int | None, strip_side: int | None = None
+) -> int:
     """By how much (1, 2, 4 or 8) a picture may be divided and still serve."""
     if short_side is None and long_side is None:
         return 1
+    if strip_side and is_strip(width, height):
+        short_side = max(short_side or 0, strip_side)
     for factor in (8, 4, 2):
         enough = _OVERSAMPLING * factor
         if min(width, height) >= enough * (short_side or 0) and max(width, height) >= enough * (

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from models import catalog
-from models.frame import Frame
 from models.machine import quiet
 from models.machine.device import choose, keep_threads
+from models.pictures.detail import Detail
 from models.pictures.picture import open_picture
 from models.selection import select
 from models.settings import ModelSettings
@@ -21,7 +21,9 @@ from models.spec import Loading
 from models.tasks import CAPTION, EMBED, FACES, OBJECTS, OCR, CaptionRequest, Task
 from models.weights.store import Weights
 from scripts.bench_lab.partner import Answer, answer
-from worker.handlers.image_ai import OPERATIONS, see
+from worker.decoding import Need
+from worker.handlers.image_ai import OPERATIONS, details_of, see
+from worker.operations.operation import SharedPicture
 
 METHODS = {
     EMBED.name: "embed_images",
@@ -38,14 +40,14 @@ class BareModels:
     ) -> None:
         self._settings = ModelSettings(_env_file=None, **settings)
         quiet.silence(self._settings.model_cache_dir, threads=self._settings.model_threads)
-        long_side = max(OPERATIONS[name].long_side for name in operations)
-        self._frames = [_decoded(Path(photo), long_side, self._settings) for photo in photos]
+        details = details_of([OPERATIONS[name] for name in operations])
+        self._pictures = [_decoded(Path(photo), details, self._settings) for photo in photos]
         self._models: dict[str, tuple[Callable[[Sequence[Any]], Sequence[Any]], int]] = {}
         for name in operations:
             task = OPERATIONS[name].task
             if task is not None:
                 self._models[name] = self._load(task)
-                self._run(name, self._frames[:1])
+                self._run(name, self._pictures[:1])
 
     def ask(self, *, operations: Sequence[str], photos: int) -> Answer:
         """Seconds for the first `photos` photos, by operation."""
@@ -53,7 +55,7 @@ class BareModels:
         for name in operations:
             if name in self._models:
                 began = time.perf_counter()
-                self._run(name, self._frames[:photos])
+                self._run(name, self._pictures[:photos])
                 seconds[name] = time.perf_counter() - began
         return {"seconds": seconds}
 
@@ -74,8 +76,9 @@ class BareModels:
         size = self._settings.model_batch_size or variant.largest_batch.get(device, 1)
         return getattr(model, METHODS[task.name]), size
 
-    def _run(self, name: str, frames: Sequence[Frame]) -> None:
+    def _run(self, name: str, pictures: Sequence[SharedPicture]) -> None:
         call, size = self._models[name]
+        frames = [picture.frames[OPERATIONS[name].view] for picture in pictures]
         groups: dict[Hashable, list[Any]] = {}
         for frame in frames:
             shape = (frame.width, frame.height) if name == "objects" else None
@@ -86,11 +89,13 @@ class BareModels:
                 call(group[start : start + size])
 
 
-def _decoded(photo: Path, long_side: int, settings: ModelSettings) -> Frame:
-    side = min(long_side, settings.max_image_size)
+def _decoded(photo: Path, details: Mapping[str, Detail], settings: ModelSettings) -> SharedPicture:
+    need = Need.for_details(details.values())
     with photo.open("rb") as file:
-        picture = open_picture(file, max_pixels=200_000_000, long_side=side)
-        return see(side, "medium", picture, file).frame
+        picture = open_picture(
+            file, max_pixels=200_000_000, long_side=need.long_side, strip_side=need.strip_side
+        )
+        return see(details, settings.max_image_size**2, "medium", picture, file)
 
 
 if __name__ == "__main__":

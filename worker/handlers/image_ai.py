@@ -22,6 +22,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from models.errors import ModelError
 from models.frame import Frame
+from models.pictures.detail import Detail, shared_views
 from models.pictures.picture import Picture
 from models.results import Level
 from models.spec import Choice
@@ -141,18 +142,21 @@ async def look(params: Params, context: Context) -> Done:
     looks = await plan(wanted, params.versions, context)
     context.progress(5, "downloading")
     source = context.source(params.image_url)
-    long_side = min(max(operation.long_side for operation in wanted), context.settings.max_image_size)
+    details = details_of(wanted)
     level = params.detail_level or context.settings.caption_level
     async with AsyncExitStack() as stack:
         with context.record.stage("fetch"):
-            original = await stack.enter_async_context(context.picture(source, Need.of(long_side=long_side)))
+            original = await stack.enter_async_context(
+                context.picture(source, Need.for_details(details.values()))
+            )
         context.progress(15, "decoding")
         with context.record.stage("decode"):
-            picture = await original.see(partial(see, long_side, level))
+            most_pixels = context.settings.max_image_size**2
+            picture = await original.see(partial(see, details, most_pixels, level))
     context.progress(20, "looking")
     picture = replace(picture, choices=await choices_of(context))
     found = await _run_all(looks, picture, context)
-    return answer(found, context, long_side)
+    return answer(found, context, picture)
 
 
 async def plan(wanted: Sequence[Operation], versions: Mapping[str, str], context: Context) -> list[Look]:
@@ -194,12 +198,30 @@ async def choices_of(context: Context) -> dict[str, Choice]:
     return choices
 
 
-def see(long_side: int, level: Level, picture: Picture, file: IO[bytes]) -> SharedPicture:
+def details_of(wanted: Sequence[Operation]) -> dict[str, Detail]:
+    """How large operations, and those who tell their models what they see, look at the picture, by view."""
+    told_by = {task.name for operation in wanted for task in operation.told_by}
+    views = {operation.view for operation in wanted} | told_by
+    return {one.view: one.detail for one in OPERATIONS.values() if one.view in views}
+
+
+def see(
+    details: Mapping[str, Detail], most_pixels: int, level: Level, picture: Picture, file: IO[bytes]
+) -> SharedPicture:
     """A decoded picture and its file as operations are given them, no larger than needed; blocks."""
-    image = picture.upright(long_side=long_side, resampling=RESAMPLING)
+    needs = {
+        name: detail.long_side_of(picture.width, picture.height, most_pixels=most_pixels)
+        for name, detail in details.items()
+    }
+    views = shared_views(needs)
+    frames = {
+        side: Frame.of(picture.upright(long_side=side, resampling=RESAMPLING)) for side in set(views.values())
+    }
     # The type IO does not say that a binary file reads into a buffer.
     sha256 = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-    return SharedPicture(image=image, frame=Frame.of(image), sha256=sha256, level=level)
+    return SharedPicture(
+        frames={name: frames[side] for name, side in views.items()}, sha256=sha256, level=level
+    )
 
 
 async def _run_all(
@@ -243,7 +265,7 @@ async def _run_all(
     return found
 
 
-def answer(found: Mapping[Look, Finding | JobError], context: Context, long_side: int) -> Done:
+def answer(found: Mapping[Look, Finding | JobError], context: Context, picture: SharedPicture) -> Done:
     """The job's outcome: its result for apps, the rows found, and the facts now known of the asset.
 
     The run's record says of each fact what told it, and with which parameters.
@@ -271,10 +293,11 @@ def answer(found: Mapping[Look, Finding | JobError], context: Context, long_side
             }
         )
         teller = model or operation.identity
+        frame = picture.frames[operation.view]
         context.record.model(
             teller,
             fact=operation.name,
-            parameters={**teller.parameters, **finding.parameters, "long_side": long_side},
+            parameters={**teller.parameters, **finding.parameters, "long_side": frame.long_side},
             made_of=[asdict(one) for one in finding.made_of],
         )
         if look.aside:

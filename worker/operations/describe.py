@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
 from models.errors import ModelError, ModelFailed, OutOfMemory
+from models.pictures.detail import Detail
 from models.results import Seen
 from models.serving.asking import ModelAnswer
 from models.spec import ModelIdentity
@@ -33,7 +34,7 @@ LEGIBLE: Final = 0.8
 async def describe(picture: SharedPicture, context: Context) -> Finding:
     captioner = await context.models.identity(CAPTION)
     seen, made_of = await see(picture, context) if captioner.name == COMPOSED else (None, ())
-    request = CaptionRequest(frame=picture.frame, level=picture.level, seen=seen)
+    request = CaptionRequest(frame=picture.frames[CAPTION.name], level=picture.level, seen=seen)
     answer = await context.models.run(CAPTION, Captioner.describe, request, shape=picture.level)
     caption, model = answer.value, answer.model
     return Finding(
@@ -65,7 +66,8 @@ async def see(picture: SharedPicture, context: Context) -> tuple[Seen, tuple[Mod
         ModelError: there is no saying what is in the picture; or another try may well know more, and nobody
             would ask for a description anew.
     """
-    size = (picture.frame.width, picture.frame.height)
+    frame = picture.frames[OBJECTS.name]
+    size = (frame.width, frame.height)
     objects = await picture.ask(context, OBJECTS, ObjectDetector.detect, shape=size)
     faces = await _said(picture.ask(context, FACES, FaceFinder.find_faces))
     reading = None
@@ -88,9 +90,10 @@ async def _said(asking: Coroutine[Any, Any, ModelAnswer[T]]) -> ModelAnswer[T] |
 
 OPERATION = Operation(
     name="describe",
-    long_side=1024,
+    detail=Detail(long_side=1024),
     run=describe,
     task=CAPTION,
+    told_by=(OBJECTS, FACES, OCR),
     model_key="vlm",
     result_key="description",
     usual=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from models.pictures.detail import Detail
 from models.tasks import EMBED, Embedder
 from worker.context import Context
 from worker.core.job import Replace
@@ -27,7 +28,7 @@ async def embed(picture: SharedPicture, context: Context) -> Finding:
 
 OPERATION = Operation(
     name="embedding",
-    long_side=512,
+    detail=Detail(long_side=512, strip_side=384),
     run=embed,
     task=EMBED,
     vectors="pictures",

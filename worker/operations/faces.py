@@ -7,6 +7,8 @@ from typing import Final
 
 from PIL import Image
 
+from models.frame import Frame
+from models.pictures.detail import Detail
 from models.pictures.picture import jpeg
 from models.results import Box
 from models.tasks import FACES, FaceFinder
@@ -27,7 +29,7 @@ async def find(picture: SharedPicture, context: Context) -> Finding:
     faces, model = answer.value, answer.model
     names = [f"face-{generation.id}-{index}" for index in range(len(faces))]
     boxes = dict(zip(names, (face.box for face in faces), strict=True))
-    crops = await context.in_pixels(crop_all, picture.image, boxes)
+    crops = await context.in_pixels(crop_all, picture.frames[FACES.name], boxes)
     stored = await derived.store(context, crops) if crops else {}
     public_url = context.settings.public_url
     return Finding(
@@ -73,8 +75,9 @@ async def find(picture: SharedPicture, context: Context) -> Finding:
     )
 
 
-def crop_all(image: Image.Image, boxes: Mapping[str, Box]) -> dict[str, bytes]:
+def crop_all(frame: Frame, boxes: Mapping[str, Box]) -> dict[str, bytes]:
     """A JPEG crop per box, by the name it is stored under; blocks."""
+    image = frame.image()
     return {name: crop(image, box) for name, box in boxes.items()}
 
 
@@ -97,7 +100,7 @@ def _inside(start: float, last: float) -> float:
 
 OPERATION = Operation(
     name="faces",
-    long_side=1280,
+    detail=Detail(long_side=1280, strip_side=1280),
     run=find,
     task=FACES,
     vectors="faces",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from models.pictures.detail import Detail
 from models.pictures.hashes import bit_string, perceptual_hash
 from worker.context import Context
 from worker.core.job import Replace
@@ -9,7 +10,7 @@ from worker.operations.operation import Finding, Operation, SharedPicture
 
 
 async def take_hashes(picture: SharedPicture, context: Context) -> Finding:
-    looks = bit_string(await context.in_pixels(perceptual_hash, picture.image))
+    looks = bit_string(await context.in_pixels(perceptual_hash, picture.frames["hashes"].image()))
     return Finding(
         count=1,
         result={"success": True, "sha256": picture.sha256, "perceptual_hash": looks},
@@ -19,4 +20,4 @@ async def take_hashes(picture: SharedPicture, context: Context) -> Finding:
     )
 
 
-OPERATION = Operation(name="hashes", long_side=64, run=take_hashes)
+OPERATION = Operation(name="hashes", detail=Detail(long_side=64), run=take_hashes)

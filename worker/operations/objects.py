@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from models.pictures.detail import Detail
 from models.tasks import OBJECTS, ObjectDetector
 from worker.context import Context
 from worker.core.job import Replace
@@ -9,7 +10,8 @@ from worker.operations.operation import Finding, Operation, SharedPicture, box_r
 
 
 async def detect(picture: SharedPicture, context: Context) -> Finding:
-    size = (picture.frame.width, picture.frame.height)
+    frame = picture.frames[OBJECTS.name]
+    size = (frame.width, frame.height)
     answer = await picture.ask(context, OBJECTS, ObjectDetector.detect, shape=size)
     things, model = answer.value, answer.model
     tagged_by = {"source": "kizu", "model": model.version}
@@ -45,4 +47,6 @@ async def detect(picture: SharedPicture, context: Context) -> Finding:
     )
 
 
-OPERATION = Operation(name="objects", long_side=1280, run=detect, task=OBJECTS, model_key="yolo")
+OPERATION = Operation(
+    name="objects", detail=Detail(long_side=1280, strip_side=640), run=detect, task=OBJECTS, model_key="yolo"
+)

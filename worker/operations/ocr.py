@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from models.pictures.detail import Detail
 from models.tasks import OCR, TextReader
 from worker.context import Context
 from worker.core.job import Replace
@@ -47,4 +48,11 @@ async def read(picture: SharedPicture, context: Context) -> Finding:
     )
 
 
-OPERATION = Operation(name="ocr", long_side=1280, run=read, task=OCR, model_key="ocr", usual=False)
+OPERATION = Operation(
+    name="ocr",
+    detail=Detail(long_side=4096, strip_side=1600),
+    run=read,
+    task=OCR,
+    model_key="ocr",
+    usual=False,
+)

@@ -7,9 +7,8 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from PIL import Image
-
 from models.frame import Frame
+from models.pictures.detail import Detail
 from models.results import Box, Level, Vector
 from models.serving.asking import M, ModelAnswer, Out
 from models.spec import Choice, ModelIdentity, Parameter
@@ -23,10 +22,8 @@ from worker.generations import TASKS, Generation
 class SharedPicture:
     """The decoded picture that all operations of a job share."""
 
-    image: Image.Image
-    """Upright sRGB, scaled to what the job's operations need; to be read only."""
-    frame: Frame
-    """The same, for models."""
+    frames: Mapping[str, Frame]
+    """Upright sRGB, in the sizes in which operations look at it; by `Operation.view`."""
     sha256: str
     """Of the file's bytes, lower-case hexadecimal."""
     level: Level
@@ -56,7 +53,7 @@ class SharedPicture:
         """
         choice = self.choices.get(task.name)
         if (task.name, choice) not in self.answers:
-            asking = context.models.run(task, call, self.frame, shape=shape, choice=choice)
+            asking = context.models.run(task, call, self.frames[task.name], shape=shape, choice=choice)
             self.answers[task.name, choice] = asyncio.ensure_future(asking)
         answer: ModelAnswer[Out] = await self.answers[task.name, choice]
         return answer
@@ -103,12 +100,14 @@ class Operation:
 
     name: str
     """As jobs ask for it."""
-    long_side: int
-    """Pixels of the picture that it needs; larger gains nothing."""
+    detail: Detail
+    """How large it looks at the picture; larger gains nothing."""
     run: Callable[[SharedPicture, Context], Awaitable[Finding]]
     """Raises a `ModelError`, or a `JobError`."""
     task: Task[Any] | None = None
     """Whose model tells it; None: no model does."""
+    told_by: Sequence[Task[Any]] = ()
+    """Whose models tell its own what they see."""
     version: str = "1"
     """Of its facts, where no model tells them."""
     vectors: str | None = None
@@ -119,6 +118,11 @@ class Operation:
     """Under which a job's result tells what it found, where apps know another name than its own."""
     usual: bool = True
     """Done where the job does not say which."""
+
+    @property
+    def view(self) -> str:
+        """The name of the frame it looks at."""
+        return self.task.name if self.task else self.name
 
     @property
     def identity(self) -> ModelIdentity:

@@ -466,7 +466,7 @@ async def test_a_run_says_what_told_each_fact_and_how_it_was_asked(look: Any) ->
         "describe": {"fake": "caption", "caption_level": "brief", "long_side": 1024},
         "hashes": {"long_side": 1024},
     }
-    assert parameters(beside)["hashes"] == {"long_side": 1280}
+    assert parameters(beside)["hashes"] == {"long_side": 64}
     [hashed] = [model for model in beside.record.models if model["fact"] == "hashes"]
     assert (hashed["name"], hashed["version"], hashed["backend"]) == ("kizu", "1", "python")
     assert json.dumps(alone.record.models)

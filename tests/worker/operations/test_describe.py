@@ -45,7 +45,8 @@ class Composing(FakeModels):
 
 def picture(level: Level = "medium") -> SharedPicture:
     image = Image.new("RGB", (8, 8))
-    return SharedPicture(image=image, frame=Frame.of(image), sha256="0" * 64, level=level)
+    frames = dict.fromkeys(("caption", "objects", "faces", "ocr"), Frame.of(image))
+    return SharedPicture(frames=frames, sha256="0" * 64, level=level)
 
 
 async def test_the_composer_is_told_what_was_found_and_nobody_is_asked_twice() -> None:

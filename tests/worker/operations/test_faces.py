@@ -7,6 +7,7 @@ import io
 import pytest
 from PIL import Image, ImageDraw
 
+from models.frame import Frame
 from models.results import Box
 from worker.operations.faces import CROP_SIDE, crop, crop_all
 
@@ -56,4 +57,4 @@ def test_the_face_is_in_the_middle_with_a_margin_around_it() -> None:
 
 def test_each_face_has_a_crop_by_its_name() -> None:
     box = Box(x=0.4, y=0.4, width=0.1, height=0.1)
-    assert list(crop_all(Image.new("RGB", (400, 300)), {"a": box, "b": box})) == ["a", "b"]
+    assert list(crop_all(Frame.of(Image.new("RGB", (400, 300))), {"a": box, "b": box})) == ["a", "b"]

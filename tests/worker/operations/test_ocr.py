@@ -20,7 +20,7 @@ BOX = Box(x=0.1, y=0.2, width=1 / 3, height=0.4)
 
 async def found(*regions: tuple[str, float]) -> Finding:
     image = Image.new("RGB", (8, 8))
-    picture = SharedPicture(image=image, frame=Frame.of(image), sha256="0" * 64, level="medium")
+    picture = SharedPicture(frames={"ocr": Frame.of(image)}, sha256="0" * 64, level="medium")
     reading = Reading(
         regions=tuple(TextRegion(text=text, score=score, box=BOX) for text, score in regions),
         languages=("en", "de"),
