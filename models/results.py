@@ -59,9 +59,15 @@ class DetectedObject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextRegion:
+    """A line of text, or a piece of one."""
+
     text: str
     score: float
     box: Box
+    angle: float = 0.0
+    """The way it runs, in degrees clockwise from the picture's upper edge; -180 to 180."""
+    block: int = 0
+    """The number of its paragraph, column or table in the picture, in reading order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,20 +9,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from models.backends.graphs import open_graph
 from models.errors import BadWeights, UnknownModel, WeightsMissing
 from models.frame import Frame
-from models.reading_order import in_reading_order
-from models.results import Box, Reading, TextRegion
+from models.reading_order import Line, as_read, in_reading_order
+from models.results import Reading
 from models.settings import ModelSettings
 from models.spec import Licence, Loading, ModelSpec, Variant
 from models.tasks import OCR, TextReader
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
 
 _LATIN: Final = "af az bs cs cy da de en es et fr ga hr hu id is it ku la lt lv mi ms mt nl no oc pl pt ro"
 _MORE_LATIN: Final = "rs_latin sk sl sq sv sw tl tr uz vi"
@@ -119,21 +115,17 @@ class RapidOcr(TextReader):
         import cv2
 
         found = self._engine(cv2.cvtColor(frame.array(), cv2.COLOR_RGB2BGR))
-        regions = (
-            TextRegion(text=text, score=float(score), box=_box(corners, frame))
-            for corners, text, score in zip(
-                *([] if part is None else part for part in (found.boxes, found.txts, found.scores)),
+        lines = (
+            Line(text=text, score=float(score), corners=as_read((a, b, c, d)))
+            for (a, b, c, d), text, score in zip(
+                [] if found.boxes is None else found.boxes.tolist(),
+                found.txts or (),
+                found.scores or (),
                 strict=True,
             )
         )
-        return Reading(regions=in_reading_order(regions), languages=self._languages)
-
-
-def _box(corners: npt.NDArray[np.float32], frame: Frame) -> Box:
-    """The upright box around a quadrangle, whose `corners` are (4, 2), in pixels."""
-    shares = (corners / (frame.width, frame.height)).clip(0, 1)
-    (left, top), (right, bottom) = shares.min(axis=0).tolist(), shares.max(axis=0).tolist()
-    return Box(x=left, y=top, width=right - left, height=bottom - top)
+        regions = in_reading_order(lines, width=frame.width, height=frame.height)
+        return Reading(regions=regions, languages=self._languages)
 
 
 SPEC = ModelSpec(

@@ -35,6 +35,8 @@ async def read(picture: SharedPicture, context: Context) -> Finding:
                                 "text": region.text,
                                 "confidence": round(region.score, 4),
                                 "bbox": box_row(region.box),
+                                "block": region.block,
+                                "angle": round(region.angle, 1),
                             }
                             for region in reading.regions
                         ],

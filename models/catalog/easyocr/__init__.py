@@ -23,8 +23,8 @@ from models.errors import BadWeights
 from models.frame import Frame
 from models.machine.processor import has_avx512
 from models.machine.torch_cpu import make_torchvision_importable
-from models.reading_order import in_reading_order
-from models.results import Box, Reading, TextRegion
+from models.reading_order import Corners, Line, in_reading_order
+from models.results import Box, Reading
 from models.settings import ModelSettings
 from models.spec import Licence, Loading, ModelSpec, Variant, WeightFile
 from models.tasks import OCR, TextReader
@@ -128,14 +128,13 @@ class EasyOcr(TextReader):
         return [self._read(frame) for frame in frames]
 
     def _read(self, frame: Frame) -> Reading:
-        regions = (
-            TextRegion(text=text, score=_score(score), box=_around(corners, frame))
+        lines = (
+            Line(text=text, score=_score(score), corners=_as_read(corners))
             for corners, text, score in self._find(frame)
             if text.strip()
         )
-        return Reading(
-            regions=in_reading_order(regions, leftwards=self._leftwards), languages=self._languages
-        )
+        regions = in_reading_order(lines, width=frame.width, height=frame.height, leftwards=self._leftwards)
+        return Reading(regions=regions, languages=self._languages)
 
     def _find(self, frame: Frame) -> list[tuple[Any, str, float]]:
         """The two halves of the library's `readtext`, which knows no picture that is in memory in RGB."""
@@ -165,6 +164,12 @@ class EasyOcr(TextReader):
 def _corners(box: Sequence[int]) -> list[list[int]]:
     left, right, top, bottom = box
     return [[left, top], [right, top], [right, bottom], [left, bottom]]
+
+
+def _as_read(corners: Sequence[Sequence[float]]) -> Corners:
+    """Of what the library calls a box: its upper left corner first, and on clockwise."""
+    a, b, c, d = ((float(x), float(y)) for x, y in corners)
+    return a, b, c, d
 
 
 def _is_readable(corners: Sequence[Sequence[float]], frame: Frame) -> bool:

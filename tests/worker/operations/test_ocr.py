@@ -51,4 +51,6 @@ async def test_a_long_text_is_cut_in_the_result_and_whole_in_the_row() -> None:
         "text": "yz",
         "confidence": 0.8765,
         "bbox": {"x": 0.1, "y": 0.2, "width": 0.333333, "height": 0.4},
+        "block": 0,
+        "angle": 0.0,
     }
