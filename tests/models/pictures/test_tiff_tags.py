@@ -43,9 +43,10 @@ def test_each_type_is_read_as_what_it_holds(entry: Entry, value: Value) -> None:
 
 
 def test_a_fraction_of_nothing_is_no_number() -> None:
-    value = main((TAG, 5, 1, struct.pack("<2I", 1, 0)))[TAG]
+    value = main((TAG, 5, 2, struct.pack("<4I", 0, 0, 1, 0)))[TAG]
     assert isinstance(value, tuple)
-    assert [math.isnan(number) for number in value] == [True]
+    assert math.isnan(value[0])
+    assert value[1] == math.inf
 
 
 @pytest.mark.parametrize(
