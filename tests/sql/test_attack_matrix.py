@@ -28,6 +28,7 @@ TABLES: dict[str, dict[str, set[str]]] = {
     "ai_processing_jobs": JOB_TABLE,
     "album_assets": LIBRARY,
     "albums": LIBRARY,
+    "asset_captures": {},
     "asset_facts": READ_ONLY,
     "asset_hashes": READ_ONLY,
     "asset_tags": LIBRARY,
@@ -166,6 +167,7 @@ class World:
             "ai_processing_jobs": {"user_id": owner, "job_type": "image_ai"},
             "album_assets": {"user_id": owner, "album_id": self.album, "asset_id": asset},
             "albums": {"user_id": owner, "title": "t"},
+            "asset_captures": {"user_id": owner, "asset_id": asset},
             "asset_facts": {
                 "user_id": owner,
                 "asset_id": asset,
@@ -302,6 +304,7 @@ class World:
         """A column and its value that find the owner's row, made where there is none yet."""
         known = {
             "albums": ("id", self.album),
+            "asset_captures": ("asset_id", self.asset),
             "assets": ("id", self.asset),
             "extracted_text": ("user_id", self.owner),  # the row of image_text
             "facts": ("fact", "hashes"),
