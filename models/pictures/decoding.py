@@ -28,6 +28,7 @@ from models.pictures.colour import flatten
 from models.pictures.exif import ORIENTATION_TAG, Metadata, read_camera
 from models.pictures.isobmff import container_turn
 from models.pictures.limits import gif_within, give_room, webp_within, within
+from models.pictures.metadata import metadata_of
 from models.pictures.orientation import AS_STORED, undo_turn, valid_orientation
 from models.pictures.sniff import Format
 
@@ -251,34 +252,12 @@ def _as_it_is(data: bytes, _max_pixels: int) -> io.BytesIO:
 
 
 def _metadata(image: Image.Image, exif: bytes | None = None) -> Metadata:
-    info = image.info
-    photoshop = info.get("photoshop")
-    return Metadata(
-        exif=exif or _block(info.get("exif")) or _exif_as_hex(info.get("Raw profile type exif")),
-        xmp=_block(info.get("xmp")) or _block(info.get("XML:com.adobe.xmp")),
-        iptc=_block(photoshop.get(_IPTC_RESOURCE)) if isinstance(photoshop, dict) else None,
-    )
-
-
-_IPTC_RESOURCE: Final = 0x0404
+    return metadata_of(image.info, exif=exif)
 
 
 def _profile(image: Image.Image) -> bytes | None:
-    return _block(image.info.get("icc_profile"))
-
-
-def _block(value: object) -> bytes | None:
-    if isinstance(value, str):  # PNG keeps some of it as text
-        return value.encode("utf-8", "replace")
-    return value if isinstance(value, bytes) and value else None
-
-
-def _exif_as_hex(text: object) -> bytes | None:
-    """Read EXIF that ImageMagick kept in a PNG: three lines of header, then hexadecimal."""
-    try:
-        return bytes.fromhex("".join(str(text).split("\n")[3:])) or None
-    except ValueError:
-        return None
+    profile = image.info.get("icc_profile")
+    return profile if isinstance(profile, bytes) and profile else None
 
 
 def _silence_pillow() -> None:

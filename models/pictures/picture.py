@@ -1,7 +1,7 @@
 """A photo is decoded once per job; everything made of it starts from the same `Picture`.
 
     picture = open_picture(data, short_side=THUMBNAIL_SIDE, long_side=WEB_SIDE)
-    thumbnail(picture), web_version(picture), picture.upright(), read_capture(picture.metadata, now=...)
+    thumbnail(picture), web_version(picture), picture.upright(), read_capture(picture.metadata)
 
 All functions are pure, block, and may be called from any number of threads; nearly all their time is spent
 in C with the interpreter lock released (decoding WebP is the exception).

@@ -41,14 +41,26 @@ class Library:
         """Upload a photo as the app would; enqueue-on-upload makes its jobs. Answers the asset's id."""
         asset_id = str(uuid.uuid4())
         key = f"{self.user_id}/originals/{asset_id}"
-        headers = {"apikey": self.stack.publishable_key, "authorization": f"Bearer {self.token}"}
-        with httpx.Client(base_url=self.stack.url, headers=headers, timeout=30) as http:
+        with self._app() as http:
             http.post(
                 f"/storage/v1/object/assets/{key}", content=data, headers={"content-type": "image/jpeg"}
             ).raise_for_status()
             row = {"id": asset_id, "path": key, "media_type": "photo", **columns}
             http.post("/rest/v1/assets", json=row).raise_for_status()
         return asset_id
+
+    def add_part(self, asset_id: str, kind: str, data: bytes | None) -> None:
+        """Upload a file that belongs to a photo, and say so; None leaves the file out."""
+        key = f"{self.user_id}/originals/{uuid.uuid4()}"
+        with self._app() as http:
+            if data is not None:
+                http.post(f"/storage/v1/object/assets/{key}", content=data).raise_for_status()
+            row = {"asset_id": asset_id, "kind": kind, "path": key}
+            http.post("/rest/v1/asset_parts", json=row).raise_for_status()
+
+    def _app(self) -> httpx.Client:
+        headers = {"apikey": self.stack.publishable_key, "authorization": f"Bearer {self.token}"}
+        return httpx.Client(base_url=self.stack.url, headers=headers, timeout=30)
 
     def job(self, asset_id: str) -> Mapping[str, Any]:
         """The newest optimize_image job of an asset."""

@@ -26,6 +26,16 @@ from worker.testing import FakeModels
 
 pytestmark = pytest.mark.stack
 
+CAPTURE = (
+    "taken_at",
+    "taken_at_offset_minutes",
+    "taken_at_precision",
+    "taken_at_source",
+    "latitude",
+    "longitude",
+    "place_source",
+)
+
 needs_testdata = pytest.mark.skipif(not TESTDATA.exists(), reason="the folder of real photos is not here")
 
 
@@ -48,6 +58,11 @@ async def test_an_uploaded_photo_gets_its_files_and_facts(library: Library) -> N
     assert asset["image_processing_status"] == "completed"
     assert asset["taken_at"] == datetime(2024, 7, 14, 16, 30, tzinfo=UTC)
     assert asset["taken_at_offset_minutes"] == 120
+    assert (asset["taken_at_precision"], asset["taken_at_source"], asset["place_source"]) == (
+        "second",
+        "original",
+        "file",
+    )
     assert (round(asset["latitude"], 4), round(asset["longitude"], 4)) == (-33.8583, 151.21)
     thumbnail, web = library.made(asset_id, "thumbnail"), library.made(asset_id, "web")
     assert (thumbnail.size, web.size) == ((300, 300), (4096, 2048))
@@ -102,7 +117,35 @@ async def test_what_a_person_corrected_stays(library: Library) -> None:
     exif.get_ifd(0x8769)[0x9003] = "2024:07:14 18:30:00"
     asset_id = library.add(jpeg(exif=exif), taken_at="1999-12-31T23:00:00+00:00")
     await drain(service(library.stack))
-    assert library.asset(asset_id)["taken_at"] == datetime(1999, 12, 31, 23, tzinfo=UTC)
+    asset = library.asset(asset_id)
+    assert (asset["taken_at"], asset["taken_at_source"]) == (
+        datetime(1999, 12, 31, 23, tzinfo=UTC),
+        "person",
+    )
+
+
+async def test_sidecar_and_name_tell_what_the_file_does_not(library: Library) -> None:
+    takeout = {
+        "photoTakenTime": {"timestamp": "1717236000"},
+        "geoData": {"latitude": 43.51, "longitude": 11.0},
+    }
+    beside, gone = library.add(jpeg(), file_name="IMG-20190102-WA0003.jpg"), library.add(jpeg())
+    library.add_part(beside, "sidecar", json.dumps(takeout).encode())
+    library.add_part(gone, "sidecar", None)
+    named = library.add(jpeg(), file_name="IMG-20190102-WA0003.jpg", file_modified_at="2020-01-01T00:00:00Z")
+    dated = library.add(jpeg(), file_name="IMG_0001.jpg", file_modified_at="2020-01-01T00:00:00Z")
+    await drain(service(library.stack))
+
+    told = {
+        name: tuple(library.asset(asset_id)[column] for column in CAPTURE)
+        for name, asset_id in {"beside": beside, "named": named, "dated": dated, "gone": gone}.items()
+    }
+    assert told == {
+        "beside": (datetime(2024, 6, 1, 10, tzinfo=UTC), None, "second", "sidecar", 43.51, 11.0, "sidecar"),
+        "named": (datetime(2019, 1, 2, tzinfo=UTC), None, "day", "file_name", None, None, None),
+        "dated": (datetime(2020, 1, 1, tzinfo=UTC), None, "second", "file_time", None, None, None),
+        "gone": (None,) * 7,
+    }
 
 
 async def test_a_second_run_replaces_the_first(library: Library) -> None:
@@ -274,6 +317,6 @@ async def test_the_ledger_tells_what_each_attempt_took(library: Library) -> None
         [asset_id],
     )
     ((handler, version, outcome, worker, timings, counts, attempt),) = cursor.fetchall()
-    assert (handler, version, outcome, worker, attempt) == ("optimize_image", "1", "done", "ledger", 1)
+    assert (handler, version, outcome, worker, attempt) == ("optimize_image", "2", "done", "ledger", 1)
     assert set(timings) == {"fetch", "render", "upload"}
     assert counts == {"files": 2}

@@ -1,7 +1,7 @@
 """Makes a photo fit for screens: a square thumbnail, a web version, and what the file says of itself.
 
-Upright size, time and place of the photo go into its asset row in the transaction that ends the job; time and
-place only where the row has none, because a person may have corrected them.
+Upright size, time and place of the photo go into its asset row in the transaction that ends the job; what a
+person said of time and place stays.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import IO, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.pictures.exif import Capture, read_capture
+from models.pictures.capture import Capture, Origin, read_capture
 from models.pictures.picture import THUMBNAIL_SIDE, WEB_SIDE, Picture, thumbnail, web_version
-from worker import derived
+from worker import derived, origins
 from worker.context import Context
 from worker.core.handler import ADDRESS, Handler
 from worker.core.job import Done, Replace, Update
@@ -67,9 +67,10 @@ async def optimize(params: Params, context: Context) -> Done:
     async with AsyncExitStack() as stack:
         with context.record.stage("fetch"):
             picture = await stack.enter_async_context(context.picture(source, params.need))
+            origin = await origins.read(context)
         context.progress(20, "processing")
         with context.record.stage("render"):
-            rendered = await picture.see(partial(render, params))
+            rendered = await picture.see(partial(render, params, origin))
     context.progress(90, "uploading")
     with context.record.stage("upload"):
         stored = await derived.store(context, rendered.files)
@@ -77,7 +78,7 @@ async def optimize(params: Params, context: Context) -> Done:
     return answer(stored, rendered, context.settings.public_url)
 
 
-def render(params: Params, picture: Picture, file: IO[bytes]) -> Rendered:
+def render(params: Params, origin: Origin, picture: Picture, file: IO[bytes]) -> Rendered:
     """The files made of a decoded photo; blocks."""
     makers = {
         "thumbnail": thumbnail if params.generate_thumbnail else None,
@@ -87,7 +88,7 @@ def render(params: Params, picture: Picture, file: IO[bytes]) -> Rendered:
         files={kind: make(picture) for kind, make in makers.items() if make},
         width=picture.width,
         height=picture.height,
-        capture=read_capture(picture.metadata, now=datetime.now(UTC)),
+        capture=read_capture(picture.metadata, origin),
     )
 
 
@@ -95,7 +96,6 @@ def answer(stored: Mapping[str, StoredFile], rendered: Rendered, public_url: str
     """The job's outcome: addresses for apps, rows of derived files, and columns of the asset."""
     urls = {kind: derived.url(file, public_url) for kind, file in stored.items()}
     columns = {"thumbnail": "thumbnail", "web": "web_uri"}
-    capture = rendered.capture
     return Done(
         result={
             "thumbnail_url": urls.get("thumbnail"),
@@ -116,31 +116,37 @@ def answer(stored: Mapping[str, StoredFile], rendered: Rendered, public_url: str
                     "height": rendered.height,
                     "image_processing_status": "completed",
                 },
-                fill={
-                    name: value
-                    for name, value in (
-                        ("taken_at", _instant(capture.taken_at)),
-                        ("taken_at_offset_minutes", capture.offset_minutes),
-                        ("latitude", capture.latitude),
-                        ("longitude", capture.longitude),
-                    )
-                    if value is not None
-                },
             ),
+            Replace(table="asset_captures", rows=to_rows(rendered.capture)),
         ],
     )
 
 
-def _instant(taken_at: datetime | None) -> str | None:
+def to_rows(capture: Capture) -> list[dict[str, Any]]:
+    """The times that were told, the most trustworthy first, and the place."""
+    rows: list[dict[str, Any]] = [
+        {
+            "taken_at": _instant(told.moment.at),
+            "taken_at_offset_minutes": told.moment.offset_minutes,
+            "taken_at_precision": told.moment.precision,
+            "taken_at_source": told.source,
+        }
+        for told in capture.times
+    ]
+    if capture.place:
+        latitude, longitude = capture.place
+        rows.append({"latitude": latitude, "longitude": longitude, "place_source": capture.place_source})
+    return rows
+
+
+def _instant(at: datetime) -> str:
     """An instant for `taken_at`: without a zone the wall clock counts as UTC, and the offset stays null."""
-    if taken_at is None:
-        return None
-    return (taken_at if taken_at.tzinfo else taken_at.replace(tzinfo=UTC)).isoformat()
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).isoformat()
 
 
 HANDLER = Handler(
     kind="optimize_image",
-    version="1",
+    version="2",
     lane="image",
     table="image_processing_jobs",
     params=Params,
