@@ -57,10 +57,10 @@ class Moment:
 # EXIF's `2024:06:01 12:00:00`, where blanks and zeros stand for what is unknown, and the ISO forms of XMP.
 _WRITTEN: Final = re.compile(
     r"(\d{4})(?:[:/.-](\d{1,2}|  )(?:[:/.-](\d{1,2}|  ))?)?"
-    r"(?:[T ]\s*(?:(\d{1,2}):(\d{2})(?::(\d{2}))?(?:[.,](\d+))?|[ :]+)\s*(Z|[+-]\d{2}:?\d{2})?)?\s*$",
+    r"(?:[T ]\s*(?:(\d{1,2}):(\d{2})(?::(\d{2}))?(?:[.,](\d+))?|[ :]+)\s*(Z|[+-]\d{2}(?::?\d{2})?)?)?\s*$",
     re.ASCII,
 )
-_ZONE: Final = re.compile(r"([+-])(\d{2}):?(\d{2})$", re.ASCII)
+_ZONE: Final = re.compile(r"([+-])(\d{2})(?::?(\d{2}))?$", re.ASCII)
 
 
 def read_moment(text: str, fraction: str = "", zone: str = "") -> Moment | None:
@@ -134,12 +134,12 @@ def instant(seconds: float) -> Moment | None:
 
 
 def read_zone(text: str) -> timezone | None:
-    """The zone of `+02:00`, `+0200` or `Z`; None if there is none such."""
+    """The zone of `+02:00`, `+0200`, `+02` or `Z`; None if there is none such."""
     if text == "Z":
         return UTC
     if not (match := _ZONE.match(text)):
         return None
-    minutes = int(match[2]) * 60 + int(match[3])
-    if int(match[3]) > 59 or minutes > 14 * 60:  # Kiribati lives at +14:00, nobody further out
+    minutes = int(match[2]) * 60 + int(match[3] or 0)
+    if int(match[3] or 0) > 59 or minutes > 14 * 60:  # Kiribati lives at +14:00, nobody further out
         return None
     return timezone(timedelta(minutes=-minutes if match[1] == "-" else minutes))

