@@ -37,7 +37,8 @@ export class FileAdapter implements Adapter {
     const whole = body instanceof Uint8Array ? [body] : body as Exclude<Body, Uint8Array>;
     const aside = await writeAside(this.#root, objectPath(this.#root, bucket, key), whole);
     await aside.keep();
-    return { ...await this.headObject(bucket, key), mimetype: contentType, cacheControl };
+    const metadata = await this.headObject(bucket, key);
+    return { ...metadata, eTag: aside.eTag, mimetype: contentType, cacheControl };
   }
 
   async deleteObject(bucket: string, key: string): Promise<void> {
@@ -59,8 +60,8 @@ export class FileAdapter implements Adapter {
     const path = objectPath(this.#root, bucket, key);
     const aside = await writeAside(this.#root, path, file.readable);
     await aside.keep();
-    const { eTag, lastModified } = await this.headObject(bucket, key);
-    return { httpStatusCode: 200, eTag, lastModified };
+    const { lastModified } = await this.headObject(bucket, key);
+    return { httpStatusCode: 200, eTag: aside.eTag, lastModified };
   }
 
   async headObject(bucket: string, key: string): Promise<Metadata> {

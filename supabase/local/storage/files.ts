@@ -63,6 +63,8 @@ function readerOf(body: ReadableStream<Uint8Array>): Reader {
 /** A file being written where no reader looks. */
 export interface Aside {
   size: number;
+  /** Names the bytes, as S3 names those of a file that came in one piece: the same bytes have the same name. */
+  eTag: string;
   /** Puts it in its place: readers see the old bytes or the new ones, never a part. */
   keep(): Promise<void>;
   discard(): Promise<void>;
@@ -78,11 +80,13 @@ export async function writeAside(
   await makeFolder(dirname(aside));
   const file = await Deno.open(aside, { write: true, createNew: true, mode: 0o600 });
   const discard = () => Deno.remove(aside).catch(unlessMissing);
+  const digest = createHash("md5");
   let size = 0;
   try {
     for await (const piece of body) {
       size += piece.byteLength;
       if (size > mostBytes) throw new BodyTooLong();
+      digest.update(piece);
       for (let at = 0; at < piece.byteLength;) at += await file.write(piece.subarray(at));
     }
   } catch (error) {
@@ -95,7 +99,7 @@ export async function writeAside(
     await makeFolder(dirname(path));
     await Deno.rename(aside, path);
   };
-  return { size, keep, discard };
+  return { size, eTag: `"${digest.digest("hex")}"`, keep, discard };
 }
 
 function makeFolder(path: string): Promise<void> {
@@ -105,6 +109,7 @@ function makeFolder(path: string): Promise<void> {
 export interface Stat {
   size: number;
   changed: Date;
+  /** For a file whose row does not name its bytes. */
   eTag: string;
 }
 

@@ -56,6 +56,19 @@ Deno.test("a body that breaks off or is too long leaves no file", async () => {
   equal([...Deno.readDirSync(root)], []);
 });
 
+Deno.test("the same bytes have the same name in however many pieces they come", async () => {
+  const root = await Deno.makeTempDir();
+  const bytes = new TextEncoder().encode("abc");
+  const asides = [[bytes], [bytes.subarray(0, 1), bytes.subarray(1)], [bytes, bytes]].map((body) =>
+    writeAside(root, objectPath(root, "b", "a"), body)
+  );
+  const [one, pieces, other] = (await Promise.all(asides)).map((aside) => aside.eTag);
+  same(one, '"900150983cd24fb0d6963f7d28e17f72"'); // as S3 says it
+  same(pieces, one);
+  same(other === one, false);
+  await Deno.remove(root, { recursive: true });
+});
+
 Deno.test("what is stored is its owner's alone whatever the umask", async () => {
   const umask = Deno.umask(0);
   const root = await Deno.makeTempDir();

@@ -41,6 +41,7 @@ export interface Offer {
 export interface StoredObject {
   path: string;
   stat: Stat;
+  eTag: string;
   contentType: string;
   cacheControl: string;
   row: Record<string, unknown>;
@@ -111,7 +112,8 @@ export class Objects {
         // Another upload may have been faster: it was not there when this one's body began.
         if (!upsert && await this.#exists(bucketId, key)) throw duplicate();
         await aside.keep();
-        return await this.#record(claims, bucketId, key, upload, await statOf(path));
+        const stat = { ...await statOf(path), eTag: aside.eTag };
+        return await this.#record(claims, bucketId, key, upload, stat);
       });
     } catch (error) {
       await aside.discard();
@@ -350,7 +352,9 @@ export class Objects {
 
   async #stored(row: Record<string, unknown>): Promise<StoredObject> {
     const path = objectPath(this.#root, String(row.bucket_id), String(row.name));
-    const metadata = row.metadata as { mimetype?: string; cacheControl?: string } | null;
+    const metadata = row.metadata as
+      | { eTag?: string; mimetype?: string; cacheControl?: string }
+      | null;
     const stat = await statOf(path).catch(() => {
       throw objectNotFound();
     });
@@ -358,6 +362,8 @@ export class Objects {
       path,
       stat,
       row,
+      // From the row, as hosted Storage: what the database compares and what a download says are the same.
+      eTag: metadata?.eTag ?? stat.eTag,
       contentType: metadata?.mimetype ?? "application/octet-stream",
       cacheControl: metadata?.cacheControl ?? "no-cache",
     };

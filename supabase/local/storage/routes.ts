@@ -127,13 +127,13 @@ async function route(
 }
 
 async function sent(found: StoredObject, request: Request, url: URL): Promise<Response> {
-  const { stat } = found;
+  const { stat, eTag } = found;
   const headers = new Headers({
     ...CORS,
     "accept-ranges": "bytes",
     "cache-control": found.cacheControl,
     "content-type": found.contentType,
-    "etag": stat.eTag,
+    "etag": eTag,
     "last-modified": stat.changed.toUTCString(),
     "x-robots-tag": "none",
   });
@@ -142,7 +142,7 @@ async function sent(found: StoredObject, request: Request, url: URL): Promise<Re
     const named = name === "" ? "" : `; filename*=UTF-8''${encodeURIComponent(name)}`;
     headers.set("content-disposition", `attachment${named}`);
   }
-  if (request.headers.get("if-none-match") === stat.eTag) {
+  if (request.headers.get("if-none-match") === eTag) {
     return new Response(null, { status: 304, headers });
   }
   const range = parseRange(request.headers.get("range"), stat.size);
@@ -238,7 +238,7 @@ function listingOf(fields: Record<string, unknown>) {
   };
 }
 
-function described({ row, stat, contentType, cacheControl }: StoredObject) {
+function described({ row, stat, eTag, contentType, cacheControl }: StoredObject) {
   return {
     id: row.id,
     name: row.name,
@@ -247,7 +247,7 @@ function described({ row, stat, contentType, cacheControl }: StoredObject) {
     size: stat.size,
     content_type: contentType,
     cache_control: cacheControl,
-    etag: stat.eTag,
+    etag: eTag,
     metadata: row.user_metadata ?? {},
     last_modified: stat.changed.toISOString(),
     created_at: row.created_at,
