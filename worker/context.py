@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from worker.core.job import Job
 from worker.core.record import Record
 from worker.core.rows import Rows
 from worker.decoding import Need
+from worker.files.sources import ASSETS_BUCKET, StoredObject
 from worker.files.storage import Files
 from worker.generations import Generations
 from worker.pictures import Original, Pictures
@@ -48,9 +49,20 @@ class Context:
         """Run blocking work on a small picture in its threads, so that the event loop goes on."""
         return await self.pixels.run(work, *args, lane=self.lane, urgent=self.job.is_urgent)
 
-    def picture(self, source: str, need: Need) -> AbstractAsyncContextManager[Original]:
-        """The picture that `source` names, fetched and not decoded yet, which `need` says for what."""
-        return self.pictures.open(source, self.job.user_id, need, lane=self.lane, urgent=self.job.is_urgent)
+    @asynccontextmanager
+    async def picture(self, source: str, need: Need) -> AsyncIterator[Original]:
+        """The picture that `source` names, fetched and not decoded yet, which `need` says for what.
+
+        If it is the asset's own file in Storage, the record says which bytes these are.
+        """
+        user_id, lane = self.job.user_id, self.lane
+        async with self.pictures.open(
+            source, user_id, need, lane=lane, urgent=self.job.is_urgent
+        ) as original:
+            path = self.job.asset.get("path")
+            if path and self.files.stored_object(source, user_id) == StoredObject(ASSETS_BUCKET, path):
+                self.record.content = original.version
+            yield original
 
     def source(self, given: str | None) -> str:
         """Where the picture is: as the job says, else as its asset says.

@@ -156,6 +156,11 @@ class Original:
         self._lane = lane
         self._urgent = urgent
 
+    @property
+    def version(self) -> str | None:
+        """What the server called the file that it sent; None if it did not say."""
+        return self._upload.version
+
     async def see(self, look: Callable[[Any, IO[bytes]], T]) -> T:
         """What `look` makes of the decoded picture and of its file, in a thread for pixels.
 

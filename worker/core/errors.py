@@ -283,5 +283,6 @@ class PermissionDenied(StartupError):
 DATABASE_CODES = {
     "worker_lost": "The worker that held the job stopped answering three times in a row.",
     "cancelled": "The owner of the job asked to stop it.",
+    "source_changed": "The asset's file was replaced while the job looked at it.",
 }
 """Codes that are set by SQL or only logged, and their sentences."""

@@ -70,7 +70,9 @@ class Upsert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """A write to the job's asset row: `set` always, `fill` only where null, `merge` the keys of maps."""
+    """A write to the job's asset row: `set` always, `merge` the keys of maps, `fill` where no person has said
+    otherwise: what a worker filled in before gives way, also to None.
+    """
 
     table: str
     set: Mapping[str, Any] = field(default_factory=dict)
@@ -106,6 +108,8 @@ class Run:
     timings: Mapping[str, float] = field(default_factory=dict)
     """Seconds per stage."""
     counts: Mapping[str, int] = field(default_factory=dict)
+    content: str | None = None
+    """Which bytes of the asset's file it looked at, as Storage names them; None where it looked at none."""
     seconds: float = 0.0
 
 

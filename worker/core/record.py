@@ -19,6 +19,7 @@ class Record:
     models: list[Mapping[str, Any]] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    content: str | None = None
     _started: float = field(default_factory=time.monotonic)
 
     @contextmanager
@@ -48,5 +49,6 @@ class Record:
             models=tuple(self.models),
             timings={name: round(seconds, 4) for name, seconds in self.timings.items()},
             counts=dict(self.counts),
+            content=self.content,
             seconds=round(self.seconds, 4),
         )

@@ -139,6 +139,8 @@ def _tell(outcome: Outcome, settled: Settled, record: Record) -> None:
     match outcome:
         case _ if settled.answer is SettleAnswer.LOST:
             log.warning("lease lost", error_code="lease_lost", **fields)
+        case Done() if settled.status == "pending":
+            log.info("job goes back", error_code="source_changed", **fields)
         case Done():
             log.info("job done", **fields)
         case Retry(code=code, message=message, delay_seconds=delay):
