@@ -75,6 +75,7 @@ def test_each_photo_gets_what_it_lacks(queue: Any, photo: Any) -> None:
         "looked_at": 5,
         "missing": 4,
         "enqueued": 4,
+        "changed": 0,
         "facts": facts,
         "left": {},
         "next": None,

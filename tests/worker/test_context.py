@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import dataclasses
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +13,9 @@ import pytest
 from worker.context import Context
 from worker.core.errors import NotFound
 from worker.core.job import Job
+from worker.core.record import Record
+from worker.decoding import Need
+from worker.files.sources import StoredObject, read_source
 from worker.pixels import PixelThreads
 
 JOB, USER, ASSET = (UUID(int=number) for number in range(1, 4))
@@ -57,3 +64,38 @@ async def test_pictures_are_worked_on_in_their_own_threads() -> None:
         assert await context(pixels=threads).in_pixels(divmod, 7, 2) == (3, 1)
     finally:
         threads.close()
+
+
+@pytest.mark.parametrize(
+    ("source", "content"),
+    [
+        (f"{USER}/a.jpg", "the tag"),
+        (f"https://p.example/storage/v1/object/authenticated/assets/{USER}/a.jpg", "the tag"),
+        (f"{USER}/b.jpg", None),
+        (f"thumbnails/{USER}/a.jpg", None),
+        ("https://x.example/a.jpg", None),
+        ("data:image/jpeg;base64,eA==", None),
+    ],
+)
+async def test_the_record_says_which_bytes_of_the_assets_own_file_were_seen(
+    source: str, content: str | None
+) -> None:
+    class Known:
+        def stored_object(self, source: str, user_id: UUID) -> StoredObject | None:
+            asked = read_source(
+                source,
+                user_id=user_id,
+                own_urls=("https://p.example",),
+                allowed_hosts=frozenset({"x.example"}),
+            )
+            return asked if isinstance(asked, StoredObject) else None
+
+        @asynccontextmanager
+        async def open(self, *_: Any, **__: Any) -> AsyncIterator[Any]:
+            yield SimpleNamespace(version="the tag")
+
+    known: Any = Known()
+    here = dataclasses.replace(context(path=f"{USER}/a.jpg"), files=known, pictures=known, record=Record())
+    async with here.picture(source, Need.of(long_side=1)):
+        pass
+    assert here.record.run("h", "1").content == content
