@@ -47,7 +47,7 @@ alter table public.result_tables add column peoples text;
 update public.result_tables set peoples = 'created_by is not null' where table_name = 'asset_tags';
 update public.result_tables set peoples = 'path is not null' where table_name = 'asset_parts'; -- files of their own
 
--- An ETag without what proxies and browsers put around it.
+-- An ETag without what servers and proxies put around it.
 create function kizu.content_of(p_etag text)
 returns text
 language plpgsql
@@ -55,7 +55,7 @@ immutable
 set search_path = ''
 as $$
 begin
-  return nullif(left(btrim(regexp_replace(p_etag, '^W/', ''), '"'), 200), '');
+  return nullif(left(btrim(p_etag, 'W/"'), 200), '');
 end;
 $$;
 

@@ -233,8 +233,15 @@ begin
     select asset.id
       from public.assets as asset
       join kizu.contents as known on known.asset_id = asset.id
+     cross join lateral (
+             select kizu.content_of(metadata ->> 'eTag') as content
+               from storage.objects
+              where bucket_id = 'assets'
+                and name = asset.path
+             offset 0  -- planned by itself: by its name
+           ) as stored
      where asset.id = any (v_page)
-       and kizu.stored(asset.path) <> known.content
+       and stored.content <> known.content
      order by asset.id
      limit c_most_changed
   );

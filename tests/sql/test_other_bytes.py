@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import uuid
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
+from tests.paths import ROOT
 from tests.sql.conftest import Queue, settlement
 from tests.sql.pictures import unit
 
@@ -638,3 +640,22 @@ def test_settlements_of_a_batch_about_one_asset_notice_once(queue: Queue) -> Non
     answers = queue.value("select settle_jobs('w1', %s)", Jsonb(items))
     assert [answer["status"] for answer in answers] == ["pending", "pending"]
     assert jobs_of(queue, asset) == KINDS
+
+
+@pytest.mark.parametrize("may", [True, False], ids=["as hosted projects let us", "that lets nobody"])
+def test_a_project_that_allows_no_trigger_takes_the_migration_all_the_same(queue: Queue, may: bool) -> None:
+    migration = (ROOT / "supabase/migrations/20261130000200_contents.sql").read_text()
+    (making,) = re.findall(r"^do \$\$\n.*?\n\$\$;$", migration, re.MULTILINE | re.DOTALL)
+    with queue.db.transaction(force_rollback=True):
+        queue.db.execute("drop trigger kizu_other_bytes_are_noticed on storage.objects")
+        queue.db.execute("create role t_owner nologin")
+        queue.db.execute("grant usage on schema storage, kizu, extensions to t_owner")
+        queue.db.execute("grant execute on function kizu.notice_object() to t_owner")
+        queue.db.execute("grant execute on all functions in schema extensions to t_owner")
+        if may:
+            queue.db.execute("grant trigger on storage.objects to t_owner")
+        queue.db.execute("set local role t_owner")
+        for _ in range(2):
+            queue.db.execute(making)
+        made = queue.value("select count(*) from pg_trigger where tgname = 'kizu_other_bytes_are_noticed'")
+        assert made == (1 if may else 0)

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 from pydantic import BaseModel
+from structlog.testing import capture_logs
 
 from worker.core.clock import Moment
 from worker.core.errors import NotFound, StorageUnavailable
@@ -140,6 +141,18 @@ async def test_an_attempt_whose_record_is_refused_fails_without_it() -> None:
     bench.queue.settle = refuse_counts  # type: ignore[method-assign]
     row = await bench.run()
     assert (row.status, row.error_code) == ("failed", "result_refused")
+
+
+async def test_a_result_of_bytes_that_were_replaced_is_told_as_no_end_of_the_job() -> None:
+    async def put_off(job: Job, outcome: Outcome, run: Run) -> Settled:
+        return Settled(answer=SettleAnswer.SETTLED, status="pending")
+
+    bench = Bench(succeed)
+    bench.queue.settle = put_off  # type: ignore[method-assign]
+    with capture_logs() as logs:
+        await bench.run()
+    [told] = [line for line in logs if line["log_level"] == "info"]
+    assert (told["event"], told["error_code"]) == ("job goes back", "source_changed")
 
 
 async def test_an_outage_at_settlement_leaves_the_job_to_its_lease() -> None:
