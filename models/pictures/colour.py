@@ -3,9 +3,11 @@
 import io
 import math
 from collections.abc import Callable
+from functools import lru_cache
+from itertools import chain, product
 from typing import Final
 
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms
 
 # Images are flattened in bands of so many pixels, so that no second full-size copy exists beside the result.
 _BAND_PIXELS: Final = 1 << 20
@@ -42,23 +44,43 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 
 def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:
-    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    mode = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}.get(source.profile.xcolor_space)
-    if mode == "RGB" and image.mode == "L":
-        image = image.convert("RGB")
-    if mode != image.mode:
-        raise ValueError(f"a profile for {source.profile.xcolor_space!r} on a {image.mode} image")
-    # Most cameras embed sRGB itself, and building a transform would be among the slowest parts of a
-    # thumbnail.
-    if (source.profile.profile_description or "").startswith("sRGB IEC61966"):
-        return image
-    srgb = ImageCms.createProfile("sRGB")
-    transform = ImageCms.buildTransform(
-        source, srgb, image.mode, "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC
-    )
-    converted = ImageCms.applyTransform(image, transform)
-    assert converted is not None
+    transform = (_transform if len(profile) <= _KEPT_BYTES else _transform.__wrapped__)(profile, image.mode)
+    if transform is None:
+        return image if image.mode == "RGB" else image.convert("RGB")
+    if image.mode != transform.input_mode:
+        image = image.convert(transform.input_mode)
+    # Without ImageCms's own function, which would leave a profile with the result and so in what is saved.
+    converted = Image.new("RGB", image.size)
+    transform.transform.apply(image.getim(), converted.getim())
     return converted
+
+
+# Building a transform is among the slowest parts of a thumbnail, and photos of one camera have one profile.
+# Those that are kept may be used by several threads at once. Larger ones are of printers, and rare.
+_KEPT_BYTES: Final = 1 << 16
+
+
+@lru_cache(maxsize=16)
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """What takes an image of `mode` to sRGB; None if it is that already."""
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    of = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}.get(source.profile.xcolor_space)
+    if of is None or (of != mode and (of, mode) != ("RGB", "L")):
+        raise ValueError(f"a profile for {source.profile.xcolor_space!r} on a {mode} image")
+    srgb = ImageCms.createProfile("sRGB")
+    transform = ImageCms.buildTransform(source, srgb, of, "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC)
+    return None if of == "RGB" and _changes_nothing(transform) else transform
+
+
+def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
+    """Whether colours stay as they are but for rounding: most cameras embed sRGB itself, by many names."""
+    return max(ImageChops.difference(_COLOURS, transform.apply(_COLOURS)).tobytes()) <= 1
+
+
+_STEPS: Final = range(0, 256, 15)
+_COLOURS: Final = Image.frombytes(
+    "RGB", (len(_STEPS), len(_STEPS) ** 2), bytes(chain.from_iterable(product(_STEPS, repeat=3)))
+)
 
 
 def _flattener(image: Image.Image) -> Callable[[Image.Image], Image.Image]:

@@ -9,7 +9,7 @@ import io
 import re
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import IO, Final
 
@@ -24,6 +24,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from pillow_heif import HeifImageFile
 
 from models.errors import ImageError, TooLarge, Unreadable, UnsupportedFormat
+from models.pictures.carriers import colour_profile
 from models.pictures.colour import flatten
 from models.pictures.exif import ORIENTATION_TAG, Metadata, read_camera
 from models.pictures.isobmff import container_turn
@@ -50,7 +51,7 @@ class Decoded:
     extent: tuple[float, float]  # width and height of the photo within `pixels`, from the top left corner
     size: tuple[int, int]  # full width and height, as stored
     orientation: int  # 1..8, still to be applied
-    profile: bytes | None  # the embedded ICC profile
+    profile: bytes | None  # ICC, as `colour_profile` tells it
     metadata: Metadata
 
 
@@ -84,7 +85,7 @@ def decode(data: bytes, kind: Format, *, max_pixels: int, orientation: int | Non
     except Exception as error:  # decoders fed with damaged bytes raise almost anything
         raise Unreadable(f"damaged {kind.upper()}: {str(error)[:200] or type(error).__name__}") from error
     decoded.pixels.info.clear()  # some of it (a comment, for one) would follow the pixels into what is saved
-    return decoded
+    return replace(decoded, profile=colour_profile(data, kind, decoded.profile, decoded.metadata))
 
 
 def _decode_jpeg(data: bytes, max_pixels: int, orientation: int | None, scale: Scale) -> Decoded:

@@ -50,10 +50,29 @@ def _first(tiff: memoryview, order: str) -> int:
     return int(struct.unpack_from(order + "I", tiff, 4)[0]) if tiff else 0
 
 
-def _directory(tiff: memoryview, order: str, at: int) -> Directory:
-    """The readable entries of one directory, by tag; where a tag is repeated the first one counts."""
+def look_up(exif: bytes | None, *path: int) -> Value | None:
+    """The value at the end of a path of tags, each but the last one of which points to a directory.
+
+    Several times as fast as reading whole directories; None if it is not there.
+    """
+    tiff, order = _structure(exif)
+    at = _first(tiff, order)
+    value: Value | None = None
+    for tag in path:
+        value = _directory(tiff, order, at, only=tag).get(tag)
+        at = integer(value) or 0
+    return value
+
+
+def _directory(tiff: memoryview, order: str, at: int, *, only: int | None = None) -> Directory:
+    """The readable entries of one directory, by tag; where a tag is repeated the first one counts.
+
+    With `only` no other tag's.
+    """
     values: dict[int, Value] = {}
     for tag, kind, length, entry in _entries(tiff, order, at):
+        if only is not None and tag != only:
+            continue
         read = _READERS.get(kind)
         if tag in values or read is None:
             continue

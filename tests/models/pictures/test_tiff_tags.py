@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from models.pictures.tiff_tags import Value, directories, integer, text_of
+from models.pictures.tiff_tags import Value, directories, integer, look_up, text_of
 from tests.models.pictures.mutations import Entry, exif_of
 
 TAG = 0x0110
@@ -123,3 +123,14 @@ def test_an_integer_is_a_single_whole_number(value: Value | None, number: int | 
 @pytest.mark.parametrize(("value", "text"), [("x", "x"), ((6,), ""), (None, "")])
 def test_text_is_nothing_where_there_is_none(value: Value | None, text: str) -> None:
     assert text_of(value) == text
+
+
+def test_one_value_is_looked_up_without_the_others() -> None:
+    block = exif_of([(0x0112, 3, 1, 6)], [(0xA001, 3, 1, 2), (0x9003, 2, 20, b"2024:06:01 12:00:00\0")])
+    assert look_up(block, 0x0112) == (6,)
+    assert look_up(block, 0x8769, 0xA001) == (2,)
+    assert look_up(block, 0x8769, 0x9003) == "2024:06:01 12:00:00"
+    for nowhere in ((0x0113,), (0x8769, 0x0112), (0x8825, 1), (0x0112, 1), (0x8769, 0x9003, 1)):
+        assert look_up(block, *nowhere) is None
+    assert look_up(None, 0x0112) is None
+    assert look_up(b"II*\0", 0x0112) is None
