@@ -13,6 +13,7 @@ from models.pictures.orientation import undo_turn
 from models.pictures.picture import THUMBNAIL_SIDE, WEB_SIDE, Picture, open_picture, thumbnail, web_version
 from models.pictures.sniff import Format
 from tests.models.pictures.mutations import drawing, encoded, exif_of, profile_of, samples, with_exif
+from tests.models.pictures.packets import xmp_of
 from tests.paths import ROOT, TESTDATA
 
 
@@ -99,7 +100,7 @@ def test_an_explicit_orientation_that_is_none_is_ignored(nonsense: object) -> No
 
 
 def test_an_orientation_in_xmp_counts_if_exif_has_none() -> None:
-    packet = b'http://ns.adobe.com/xap/1.0/\0<rdf:Description tiff:Orientation="6"/>'
+    packet = b"http://ns.adobe.com/xap/1.0/\0" + xmp_of('tiff:Orientation="6"')
     bare = encoded(drawing(), "JPEG")
 
     assert open_picture(with_exif(bare, packet)).orientation == 6
