@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 from rich.progress import Progress
 
 from worker.context import files_for
-from worker.core.errors import NotFound
-from worker.library.ingest import IMAGES, Report, find_files, ingest
+from worker.library.ingest.bringing import ingest
+from worker.library.ingest.report import NAMED, Report
 from worker.output import as_json, print_json, say
 from worker.project.connection import Connection
 from worker.target import read_target
@@ -24,35 +23,45 @@ from worker.target import read_target
 def ingest_command(paths: tuple[Path, ...], as_json: bool) -> None:
     """Upload photos (files, or folders with everything below them) and enqueue their jobs.
 
-    Signs in with KIZU_EMAIL and KIZU_PASSWORD. What is already in the library is not uploaded again. A file
-    that cannot be read, or is too large, is named and left out; the exit code is then 1.
+    Signs in with KIZU_EMAIL and KIZU_PASSWORD. The content of a file decides whether it is a picture, not its
+    ending. The film of a Live Photo, the raw beside a JPEG, the pictures of a burst and sidecars (.xmp,
+    Takeout's .json) come in as parts of one photo, also when they are found later. What is in the library
+    already is not uploaded again; it only learns what it did not know.
+
+    Files are independent of each other: one that cannot be read or is refused is named with its reason, the
+    others come in, and the exit code is 1; run again, it goes on. What is no photo (videos, too, as yet) is
+    counted and listed by reason, up to 20 files each, with --json all of them.
     """
-    files = find_files(paths)
-    if not files:
-        raise NotFound(f"no picture is there: expected files ending in {', '.join(IMAGES)}")
-    report = asyncio.run(ingest_files(files, quiet=as_json))
+    report = asyncio.run(_ingest(paths, Report(most=None if as_json else NAMED), quiet=as_json))
     if as_json:
-        failures = [{**asdict(failure), "path": str(failure.path)} for failure in report.failures]
-        print_json({"files": len(files), **report.counts, "failures": failures})
+        print_json(report.as_json())
     else:
-        said = ", ".join(f"{count} {what}" for what, count in report.counts.items())
-        say(f"{len(files)} pictures: {said}")
-        for failure in report.failures:
-            say(f"{failure.path}: {failure.code}: {failure.reason}", err=True)
-    sys.exit(bool(report.failures))
+        for line in report.summary():
+            say(line)
+        for line in report.complaints():
+            say(line, err=True)
+    sys.exit(report.has_failed or not report.counts["found"])
 
 
-async def ingest_files(files: list[Path], *, quiet: bool) -> Report:
+async def _ingest(paths: tuple[Path, ...], report: Report, *, quiet: bool) -> Report:
     settings = read_target()
     with Progress(transient=True, disable=quiet) as progress:
-        bar = progress.add_task("uploading", total=len(files))
+        bar = progress.add_task("uploading", total=0)
 
         def on_progress(what: str, amount: int) -> None:
+            progress.update(bar, total=report.counts["found"])
             if what in ("uploaded", "already_there", "failed"):
                 progress.advance(bar, amount)
 
-        async with Connection(settings) as connection, files_for(connection, settings) as store:
-            return await ingest(connection, store, files, on_progress=on_progress)
+        async with Connection(settings) as connection, files_for(connection, settings) as files:
+            return await ingest(
+                connection,
+                files,
+                paths,
+                most_bytes=settings.max_download_bytes,
+                on_progress=on_progress,
+                report=report,
+            )
 
 
 COMMAND = ingest_command

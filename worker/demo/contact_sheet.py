@@ -1,11 +1,12 @@
-"""One local page of what was found: a search and its answer, the faces, and every photo with its words."""
+"""One local page of what was found: a search and its answer, the faces, every photo with its words, and what
+did not come in."""
 
 from __future__ import annotations
 
 import asyncio
 import html
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +37,7 @@ PAGE: Final = """<!doctype html>
   .faces img {{ border-radius: 50% }}
   figcaption {{ font-size: .8rem; line-height: 1.35; padding-top: .35rem; overflow-wrap: anywhere;
                color: #aaa }}
+  pre {{ overflow-x: auto; font-size: .8rem; color: #aaa }}
   figcaption b {{ display: block; font-weight: 600; color: #ddd }}
 </style>
 <h1>{count} photos</h1>
@@ -59,10 +61,11 @@ async def write_contact_sheet(
     derived: Iterable[Mapping[str, Any]],
     photos: Mapping[str, Photo],
     suggestion: Suggestion | None,
+    imported: Sequence[str] = (),
 ) -> Path:
     """Fetch thumbnails and faces among the derived assets into `folder`; answers the page that shows them.
 
-    `photos` are by asset id; what is not there any more is left out.
+    `photos` are by asset id; what is not there any more is left out. `imported` says what became of files.
     """
     await asyncio.to_thread(_make_empty, folder)
     shown: set[str] = set()
@@ -81,6 +84,8 @@ async def write_contact_sheet(
         sections.append(_section("Faces", [_figure(name, "", "") for name in faces], "grid faces"))
     ordered = sorted(shown, key=lambda asset: (_name(asset, photos), asset))
     sections.append(_section("All of them", _figures(ordered, photos)))
+    if len(imported) > 1:  # more than how many pictures there were
+        sections.append(_lines("Import", imported))
     page = folder / "index.html"
     text = PAGE.format(count=len(shown), sections="\n".join(sections))
     await asyncio.to_thread(page.write_text, text, "utf-8")
@@ -117,6 +122,10 @@ def _figure(file: str, name: str, words: str) -> str:
 
 def _section(heading: str, figures: Iterable[str], classes: str = "grid") -> str:
     return "\n".join([f"<h2>{heading}</h2>", f'<div class="{classes}">', *figures, "</div>"])
+
+
+def _lines(heading: str, lines: Sequence[str]) -> str:
+    return "\n".join([f"<h2>{heading}</h2>", "<pre>", *map(_text, lines), "</pre>"])
 
 
 def _text(words: str) -> str:

@@ -16,6 +16,7 @@ from worker import operations
 from worker.demo.contact_sheet import Photo, write_contact_sheet
 from worker.demo.suggestion import Suggestion, suggest
 from worker.files.storage import Files
+from worker.library.ingest.report import Report
 from worker.local.stack import StackInfo
 from worker.log import printable
 from worker.project.connection import Connection
@@ -40,7 +41,9 @@ class Summary:
     """A search worth trying first, and its answer."""
 
 
-async def summarize(connection: Connection, files: Files, info: StackInfo, settings: Settings) -> Summary:
+async def summarize(
+    connection: Connection, files: Files, info: StackInfo, settings: Settings, report: Report
+) -> Summary:
     """Count what the user has now, try a search, and make the page that shows it."""
     store = Store(connection)
     derived = [row async for row in store.every("derived_assets", "id,user_id,asset_id,kind,key")]
@@ -49,7 +52,8 @@ async def summarize(connection: Connection, files: Files, info: StackInfo, setti
     things = [row async for row in store.every("detected_objects", columns)]
     suggestion = await suggest(connection, settings, things)
     photos = await photos_of(store, tags)
-    sheet = await write_contact_sheet(info.home / "contact-sheet", files, derived, photos, suggestion)
+    lines = (*report.summary(), *report.complaints())
+    sheet = await write_contact_sheet(info.home / "contact-sheet", files, derived, photos, suggestion, lines)
     jobs = [
         row async for row in store.every("jobs", "id,asset_id,job_type,status,error_code,result,completed_at")
     ]
