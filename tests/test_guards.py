@@ -14,6 +14,7 @@ import pytest
 
 from tests.paths import ROOT
 from worker.core import errors
+from worker.library.ingest.report import FAILED, LEFT_OUT
 from worker.operations import discover
 
 REGISTRIES = re.compile(r"(?:registry\.npmjs|pypi|pythonhosted|jsr|esm|deno)\.(?:org|io|sh|land)\b")
@@ -141,6 +142,11 @@ def test_every_code_that_ends_a_command_is_listed() -> None:
     listed = dict(rows_of("ERRORS.md", "Error codes of commands"))
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     assert set(listed) == {kind.code for kind in kinds if issubclass(kind, errors.StartupError)}
+
+
+def test_every_code_of_an_import_is_listed_with_whether_it_is_an_error() -> None:
+    listed = {code: row.split("|")[0].strip() for code, row in rows_of("ERRORS.md", "Codes of an import")}
+    assert listed == dict.fromkeys(LEFT_OUT, "no") | dict.fromkeys(FAILED, "yes")
 
 
 def test_readme_fits_and_names_every_operation() -> None:

@@ -29,11 +29,12 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Twenty photos, and one file that only says it is one."""
+    """Twenty photos, one that ends early, and one file that only says it is one."""
     folder = tmp_path / "photos"
     folder.mkdir()
     for number in range(20):
         (folder / f"{number:02d}.jpg").write_bytes(jpeg(1200 + number, 800))
+    (folder / "cut.jpg").write_bytes(jpeg()[:300])
     (folder / "letter.jpg").write_text("Dear Sir or Madam")
     return folder
 
@@ -50,6 +51,7 @@ def demo(home: Path, *arguments: str, **variables: str) -> subprocess.Popen[byte
             **variables,
         },
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
 
 
@@ -69,7 +71,22 @@ def test_a_folder_is_taken_through_once(home: Path, folder: Path) -> None:
     assert first == {
         "assets": 21,
         "jobs": {"completed": 40, "failed": 2},
-        "errors": {"not_an_image": 2},
+        "errors": {"unreadable": 2},
+        "import": {
+            "files": 21,
+            "uploaded": 21,
+            "already_queued": 21,
+            "failures": [],
+            "left_out": [
+                {
+                    "path": str(folder / "letter.jpg"),
+                    "code": "not_an_image",
+                    "reason": "expected an image, found text",
+                }
+            ],
+            "reasons": {"not_an_image": 1},
+            "stopped": None,
+        },
         "operations": {
             **{
                 name: {"done": 0, "missing": 20, "why": "weights_missing"}
@@ -81,11 +98,40 @@ def test_a_folder_is_taken_through_once(home: Path, folder: Path) -> None:
     }
     assert len(list((home / "contact-sheet").glob("*.jpg"))) == 20
     again = summary(home, str(folder))
-    assert {name: again[name] for name in first} == first
-    run = demo(home, str(folder))
-    said, _ = run.communicate(timeout=300)
-    assert "not_an_image" in said.decode()
-    assert "kizu models pull" in said.decode()
+    assert again["import"]["already_there"] == 21
+    assert {name: again[name] for name in first if name != "import"} == {
+        name: first[name] for name in first if name != "import"
+    }
+
+
+def test_what_does_not_come_in_is_named_and_the_rest_goes_on(home: Path, folder: Path) -> None:
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "broken.jpg").symlink_to("gone.jpg")
+    (folder / "long.jpg").write_bytes(jpeg() + bytes(300_000))
+    run = demo(home, str(folder), MAX_DOWNLOAD_BYTES="250000")
+    out, err = (said.decode() for said in run.communicate(timeout=300))
+    assert run.returncode == 1
+    assert "Traceback" not in out + err
+    for line in (
+        "22 pictures: 21 uploaded",
+        "did not come in: 1 file (too_large: are larger than Storage or the worker takes)",
+        f"  {folder / 'pipe.jpg'}: it is a pipe, a socket or a device",
+        f"  {folder / 'broken.jpg'}: it is a symbolic link to nothing",
+        f"  {folder / 'letter.jpg'}: expected an image, found text",
+    ):
+        assert line in err
+        assert line.replace("'", "&#x27;") in (home / "contact-sheet" / "index.html").read_text()
+    assert "unreadable" in out, "what a worker found of the photo that ends early"
+    assert "kizu models pull" in out
+
+
+def test_a_folder_without_pictures_says_what_is_in_it(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "a.jpg").write_text("Dear Sir or Madam")
+    run = demo(home, str(tmp_path / "letters"))
+    _, err = run.communicate(timeout=300)
+    assert run.returncode == 2
+    assert "a.jpg: expected an image, found text" in err.decode()
 
 
 def test_the_samples_show_every_format_and_a_failure(home: Path) -> None:
@@ -113,11 +159,11 @@ def test_models_that_have_come_meanwhile_look_at_what_is_there(
     photos.mkdir()
     for number in range(2):
         (photos / f"{number}.jpg").write_bytes(jpeg(colour=("red", "blue")[number]))
-    (photos / "letter.jpg").write_bytes(b"Dear all, this is a letter.")
+    (photos / "cut.jpg").write_bytes(jpeg()[:300])
     first = summary(home, str(photos))
     assert first["operations"]["faces"] == {"done": 0, "missing": 2, "why": "weights_missing"}
     for _ in range(2):
         found = summary(home, str(photos), MODEL_PROFILE="tiny", MODEL_CACHE_DIR=str(tiny_models))
         assert {tuple(entry.values()) for entry in found["operations"].values()} == {(2, 0, None)}
-        assert found["errors"] == {"not_an_image": 2}
+        assert found["errors"] == {"unreadable": 2}
         assert found["jobs"] == {"completed": 6, "failed": 2}

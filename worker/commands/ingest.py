@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import click
+from rich.console import Console
 from rich.progress import Progress
 
 from worker.context import files_for
@@ -45,7 +46,8 @@ def ingest_command(paths: tuple[Path, ...], as_json: bool) -> None:
 
 async def _ingest(paths: tuple[Path, ...], report: Report, *, quiet: bool) -> Report:
     settings = read_target()
-    with Progress(transient=True, disable=quiet) as progress:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
         bar = progress.add_task("uploading", total=0)
 
         def on_progress(what: str, amount: int) -> None:

@@ -10,6 +10,8 @@ from typing import Any, Final
 from worker.core.errors import JobError
 from worker.library.ingest.looking import Left
 
+FIRST: Final = ("uploaded", "already_there", "parts")
+"""What is told of the photos before their jobs."""
 NAMED: Final = 20
 """Files that are named for each reason; of more only the count is told."""
 LEFT_OUT: Final[Mapping[str, str]] = {
@@ -67,11 +69,8 @@ class Report:
 
     def summary(self) -> Iterator[str]:
         """What was done and what was left out, as lines, in which names may not be printable."""
-        done = ", ".join(
-            f"{count} {what.replace('_', ' ')}"
-            for what, count in self.counts.items()
-            if count and what not in ("found", "failed")
-        )
+        order = [*FIRST, *sorted(set(self.counts) - {*FIRST, "found", "failed"})]
+        done = ", ".join(_told(what, self.counts[what]) for what in order if self.counts[what])
         yield f"{counted(self.counts['found'], 'picture')}{': ' if done else ''}{done}"
         for code, what in LEFT_OUT.items():
             yield from self._lines_of(code, f"left out: {{}} ({code}: {what})")
@@ -108,6 +107,10 @@ class Report:
             "reasons": dict(self.reasons),
             "stopped": None if self.stopped is None else f"{self.stopped.code}: {self.stopped}",
         }
+
+
+def _told(what: str, count: int) -> str:
+    return counted(count, "part") if what == "parts" else f"{count} {what.replace('_', ' ')}"
 
 
 def counted(count: int, noun: str) -> str:

@@ -22,6 +22,8 @@ AT_ONCE: Final = 4
 BYTES_AT_ONCE: Final = 128 * 1024 * 1024
 """Bytes of files in memory at the same time; a larger file goes alone."""
 PIECE: Final = 1024 * 1024
+MOST_REFUSED: Final = 20
+"""Files refused one after the other, after which it is not their fault: a quota, or a full disk."""
 
 
 class Changed(OSError):
@@ -75,12 +77,13 @@ class Uploads:
         self._gate = asyncio.Semaphore(AT_ONCE)
         self._free = BYTES_AT_ONCE
         self._freed = asyncio.Condition()
+        self._refused = 0
 
     async def upload(self, original: Original, *, follow: bool = False) -> Left | None:
         """Store a file; answers why it could not be.
 
         Raises:
-            StorageUnavailable: Storage does not answer, so that no file can be stored.
+            StorageUnavailable: Storage does not answer, or refuses everything, so that no file can be stored.
         """
         path = original.file.path
         async with self._gate, self._room(original.file.size):
@@ -93,9 +96,11 @@ class Uploads:
                 reason = f"it has {original.file.size} bytes, and Storage takes fewer"
                 return Left(path=path, code=error.code, reason=reason)
             except (StorageUnavailable, TimedOut) as error:
-                if not await self._files.answers():
+                self._refused += 1
+                if self._refused >= MOST_REFUSED or not await self._files.answers():
                     raise StorageUnavailable(str(error)) from error
                 return Left(path=path, code=error.code, reason=str(error))
+        self._refused = 0
         return None
 
     @asynccontextmanager

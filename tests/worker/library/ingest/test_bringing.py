@@ -448,6 +448,15 @@ async def test_an_outage_is_no_fault_of_the_file(library: Any, tmp_path: Path) -
     assert (again.counts["uploaded"], again.counts["already_there"]) == (20, 10)
 
 
+async def test_storage_that_refuses_everything_is_given_up(library: Any, tmp_path: Path) -> None:
+    """Such as one that is full: a hundred thousand files would be tried three times each."""
+    put(tmp_path, *(f"{number:02}.jpg" for number in range(40)))
+    library.trouble = lambda data: StorageUnavailable("Storage answered 507")
+    report = await brought(library, tmp_path)
+    assert "507" in str(report.stopped)
+    assert report.reasons == {"storage_unavailable": uploading.MOST_REFUSED - 1}
+
+
 async def test_an_upload_that_takes_too_long_is_named(library: Any, tmp_path: Path) -> None:
     put(tmp_path, "a.jpg", "slow.jpg")
     library.trouble = {(tmp_path / "slow.jpg").read_bytes(): StorageTimedOut("not within 120 s")}.get

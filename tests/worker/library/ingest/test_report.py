@@ -19,8 +19,9 @@ def test_counts_are_told_in_one_line() -> None:
     assert list(report.summary()) == ["0 pictures"]
     report.counts.update(found=1, uploaded=1, already_queued=1, failed=0)
     assert list(report.summary()) == ["1 picture: 1 uploaded, 1 already queued"]
-    report.counts.update(found=2, already_there=2)
-    assert next(report.summary()) == "3 pictures: 1 uploaded, 1 already queued, 2 already there"
+    report.counts.update(found=2, already_there=2, parts=1, enqueued=2)
+    said = "3 pictures: 1 uploaded, 2 already there, 1 part, 1 already queued, 2 enqueued"
+    assert next(report.summary()) == said
 
 
 def test_reasons_are_told_with_as_many_names_as_can_be_read() -> None:
