@@ -181,7 +181,7 @@ async def test_rows_and_following_jobs_travel_with_the_end() -> None:
             Ask(kind="other", asset_id=ASSET),
         ],
     )
-    run = Run(handler="image_ai", handler_version="1", timings={"decode": 0.5}, seconds=2.5)
+    run = Run(handler="image_ai", handler_version="1", timings={"decode": 0.5}, content="tag", seconds=2.5)
     await queue(rpc).settle(JOB, done, run)
     [settlement] = rpc.calls[0][1]["p_settlements"]
     assert settlement["writes"] == [
@@ -202,6 +202,7 @@ async def test_rows_and_following_jobs_travel_with_the_end() -> None:
         "models": (),
         "timings": {"decode": 0.5},
         "counts": {},
+        "content": "tag",
         "started_seconds_ago": 2.5,
     }
 
