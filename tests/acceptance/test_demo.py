@@ -114,7 +114,7 @@ def test_what_does_not_come_in_is_named_and_the_rest_goes_on(home: Path, folder:
     assert "Traceback" not in out + err
     for line in (
         "22 pictures: 21 uploaded",
-        "did not come in: 1 file (too_large: are larger than Storage or the worker takes)",
+        "did not come in: 1 file (too_large: more than Storage or the worker takes)",
         f"  {folder / 'pipe.jpg'}: it is a pipe, a socket or a device",
         f"  {folder / 'broken.jpg'}: it is a symbolic link to nothing",
         f"  {folder / 'letter.jpg'}: expected an image, found text",

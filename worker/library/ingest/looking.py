@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final, Literal
 
-from models.errors import ImageError, NotAnImage
+from models.errors import ImageError, NotAnImage, UnsupportedFormat
 from models.pictures.siblings import Film, Still, read_film, read_still
 from models.pictures.sniff import HEAD, Format, sniff
 
@@ -39,12 +39,14 @@ RAW_TYPES: Final = {
     ".x3f": "image/x-sigma-x3f",
 }
 """Endings of camera raw: most of it is TIFF inside, so that only the name tells it from other TIFFs."""
-ENDINGS: Final = {Format.JPEG: ".jpg", Format.HEIF: ".heic"}
-"""How a format's files end, where that is not the format's own name."""
-PLAIN: Final = frozenset(
-    (Format.JPEG, Format.PNG, Format.WEBP, Format.AVIF, Format.HEIF, Format.GIF, Format.BMP)
-)
-"""What is no camera raw, whatever its name says."""
+STORED_AS: Final = {
+    "jpeg": ("image/jpeg", ".jpg"),
+    "heif": ("image/heic", ".heic"),
+    "jpeg2000": ("image/jp2", ".jp2"),
+    "jpeg_xl": ("image/jxl", ".jxl"),
+    "photoshop": ("image/vnd.adobe.photoshop", ".psd"),
+}
+"""MIME type and ending of those formats whose names are neither."""
 LONGEST_SIDECAR: Final = 4 << 20
 """Bytes; more is no description of a photo."""
 TAKEOUT: Final = (b'"photoTakenTime"', b'"geoData"', b'"creationTime"')
@@ -146,7 +148,7 @@ def _look(path: Path, file: IO[bytes], status: os.stat_result) -> Look | Left:
         kind = sniff(head)
     except ImageError as error:
         refused = error
-    is_raw = ending in RAW_TYPES and kind not in PLAIN and not isinstance(refused, NotAnImage)
+    may_be_raw = kind == Format.TIFF or isinstance(refused, UnsupportedFormat)
 
     def seen(what: What, mime_type: str, ending: str, *, still: Still = _STILL, film: Film = _FILM) -> Look:
         return Look(
@@ -161,11 +163,12 @@ def _look(path: Path, file: IO[bytes], status: os.stat_result) -> Look | Left:
             refused=None if refused is None else str(refused),
         )
 
-    if is_raw:
-        return seen("raw", RAW_TYPES[ending], ending, still=read_still(file, None))
+    if kind == "raw" or (ending in RAW_TYPES and may_be_raw):
+        kept = ending if ending in RAW_TYPES else ".raw"
+        return seen("raw", RAW_TYPES[kept], kept, still=read_still(file, None))
     if kind is not None:
-        still = read_still(file, kind)
-        return seen("picture", f"image/{kind}", ENDINGS.get(kind, f".{kind}"), still=still)
+        mime_type, ending = STORED_AS.get(kind, (f"image/{kind}", f".{kind}"))
+        return seen("picture", mime_type, ending, still=read_still(file, kind))
     if is_film(head) and isinstance(refused, NotAnImage):
         is_mp4 = head[4:8] == b"ftyp" and head[8:12] != b"qt  "
         mime_type, ending = ("video/mp4", ".mp4") if is_mp4 else ("video/quicktime", ".mov")

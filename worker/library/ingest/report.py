@@ -15,28 +15,28 @@ FIRST: Final = ("uploaded", "already_there", "parts")
 NAMED: Final = 20
 """Files that are named for each reason; of more only the count is told."""
 LEFT_OUT: Final[Mapping[str, str]] = {
-    "not_an_image": "no pictures",
-    "unsupported_format": "pictures of a kind that is not supported",
-    "video": "videos, which are not imported yet",
-    "sidecar": "descriptions of files that are not here, or of no one file",
-    "part": "parts of photos that did not come in",
-    "empty": "empty",
+    "not_an_image": "no picture",
+    "unsupported_format": "a kind of picture that is not supported",
+    "video": "not imported yet",
+    "sidecar": "describing no one photo that is here",
+    "part": "part of a photo that did not come in",
+    "empty": "without bytes",
     "hidden": "hidden, or the system's",
-    "link": "symbolic links",
-    "special": "pipes, sockets or devices",
+    "link": "a symbolic link",
+    "special": "a pipe, a socket or a device",
 }
-"""Codes of what is rightly left out, and what such files are."""
+"""Codes of what is rightly left out, and what such a file is."""
 FAILED: Final[Mapping[str, str]] = {
-    "unreadable": "could not be read",
-    "not_found": "were not there, or not any more",
-    "changed": "changed while they were read",
-    "too_large": "are larger than Storage or the worker takes",
-    "storage_unavailable": "were refused by Storage",
-    "timeout": "did not reach Storage in time",
-    "result_refused": "were refused by the database",
-    "too_many_jobs": "wait for jobs, as there are too many",
+    "unreadable": "not to be opened, or damaged",
+    "not_found": "not there, or not any more",
+    "changed": "changed while being read",
+    "too_large": "more than Storage or the worker takes",
+    "storage_unavailable": "refused by Storage",
+    "timeout": "not stored in time",
+    "result_refused": "refused by the database",
+    "too_many_jobs": "without a new job, as too many are pending",
 }
-"""Codes of what should have come in, and what happened to such files."""
+"""Codes of what should have come in, and what is wrong."""
 
 
 @dataclass(slots=True)

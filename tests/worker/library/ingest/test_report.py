@@ -34,10 +34,10 @@ def test_reasons_are_told_with_as_many_names_as_can_be_read() -> None:
     assert list(report.complaints()) == []
     lines = list(report.summary())
     assert lines[1:3] == [
-        "left out: 1 file (not_an_image: no pictures)",
+        "left out: 1 file (not_an_image: no picture)",
         "  a.txt: expected an image, found text",
     ]
-    assert lines[3] == f"left out: {NAMED + 6} files (video: videos, which are not imported yet)"
+    assert lines[3] == f"left out: {NAMED + 6} files (video: not imported yet)"
     assert lines[4] == "  0.mp4: videos are not imported yet"
     assert lines[-2:] == ["  named.mp4: it is so", "  and 5 more"]
     assert len(lines) == 4 + NAMED + 2
@@ -50,7 +50,7 @@ def test_what_should_have_come_in_is_a_complaint() -> None:
     report.stopped = DatabaseUnavailable("enqueue answered 503")
     assert report.has_failed
     assert list(report.complaints()) == [
-        "did not come in: 1 file (unreadable: could not be read)",
+        "did not come in: 1 file (unreadable: not to be opened, or damaged)",
         "  a.jpg: Permission denied",
         "stopped: database_unavailable: enqueue answered 503; run it again to go on from there",
     ]
