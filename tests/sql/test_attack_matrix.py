@@ -31,6 +31,7 @@ TABLES: dict[str, dict[str, set[str]]] = {
     "asset_captures": {},
     "asset_facts": READ_ONLY,
     "asset_hashes": READ_ONLY,
+    "asset_parts": LIBRARY,
     "asset_tags": LIBRARY,
     "assets": LIBRARY,
     "contacts": LIBRARY,
@@ -67,6 +68,7 @@ USERS = {"owner", "another", "personal_worker", "service_role"}
 FUNCTIONS: dict[str, set[str]] = {
     "announce_worker": EVERY_WORKER,
     "announced_facts": USERS,
+    "assign_face": USERS,
     "begin_generation": EVERY_WORKER,
     "calibrate_generation": {"service_role"},
     "cancel_job": USERS,
@@ -99,12 +101,14 @@ FUNCTIONS: dict[str, set[str]] = {
     "search_image_embeddings": USERS,
     "set_worker_account": {"service_role"},
     "settle_jobs": EVERY_WORKER,
+    "spread_names": EVERY_WORKER,
     "vector_dimensions": EVERY_WORKER,
 }
 
 CALLS: dict[str, tuple[str, list[Any]]] = {
     "announce_worker": ("select announce_worker(%s)", ["w"]),
     "announced_facts": ("select announced_facts()", []),
+    "assign_face": ("select assign_face(%s)", [uuid.uuid4()]),
     "begin_generation": ("select begin_generation('none', 'm', '{}', 1)", []),
     "calibrate_generation": ("select calibrate_generation(0, null, '{}')", []),
     "cancel_job": ("select cancel_job(%s)", [uuid.uuid4()]),
@@ -137,6 +141,7 @@ CALLS: dict[str, tuple[str, list[Any]]] = {
     "search_image_embeddings": ("select search_image_embeddings(null)", []),
     "set_worker_account": ("select set_worker_account('nobody@example.test')", []),
     "settle_jobs": ("select settle_jobs('w', '[]')", []),
+    "spread_names": ("select spread_names()", []),
     "vector_dimensions": ("select vector_dimensions()", []),
 }
 
@@ -180,6 +185,12 @@ class World:
                 "state": "done",
             },
             "asset_hashes": {"user_id": owner, "asset_id": asset, "sha256": "0" * 64},
+            "asset_parts": {
+                "user_id": owner,
+                "asset_id": asset,
+                "kind": "live",
+                "path": f"{owner}/{uuid.uuid4()}.mov",
+            },
             "asset_tags": {
                 "user_id": owner,
                 "asset_id": asset,
