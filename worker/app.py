@@ -25,7 +25,7 @@ from models.serving.profile import resolved
 from models.serving.remote import RemoteModels
 from worker import health, operations
 from worker.context import Context, files_for
-from worker.core.daemon import Daemon, poll_seconds
+from worker.core.daemon import Chore, Daemon, poll_seconds
 from worker.core.errors import HOST, MEMORY, JobError, StartupError
 from worker.core.handler import Handler
 from worker.core.job import Job
@@ -36,9 +36,11 @@ from worker.core.record import Record
 from worker.core.runner import Runner
 from worker.files.spool import has_room, remove_leftovers
 from worker.files.storage import Files
-from worker.generations import Generations
+from worker.files.trash import empty_trash
+from worker.generations import Generation, Generations
 from worker.handlers import discover
 from worker.library.abilities import announced, can_embed
+from worker.library.names import spread_names
 from worker.operations.operation import Operation
 from worker.pictures import Pictures
 from worker.pixels import PixelThreads, has_memory
@@ -105,8 +107,9 @@ async def run_worker(
                 progress=hold.report,
             )
 
+        chores = chores_of(connection, files, generations, partial(can_embed, found_out, settings))
         daemon = compose(
-            connection, settings, handlers, context, probes_of(files), life, generations, drain=drain
+            connection, settings, handlers, context, probes_of(files), life, generations, chores, drain=drain
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -125,12 +128,11 @@ def compose(
     probe_of: Callable[[str], Probe | None],
     life: health.Life,
     generations: Generations,
+    chores: Mapping[str, Chore],
     *,
     drain: bool,
 ) -> Daemon:
     """A daemon whose lanes claim from the project's queue and are rung by its Realtime."""
-    kinds_here = [kind for _, _, kinds in lanes_of(settings, handlers) for kind in kinds]
-    found_out = operations_of(handlers[kind] for kind in kinds_here)
     queue = SupabaseQueue(connection.rpc, settings.worker_id, settings.lease_seconds)
     leases = LeaseKeeper(queue, settings.lease_seconds)
     lanes: list[Lane] = []
@@ -173,8 +175,26 @@ def compose(
         grace_seconds=settings.grace_seconds,
         capabilities=partial(capabilities, settings, handlers, generations),
         requests=lambda: connection.requests,
-        chores={"filling": partial(generations.fill, partial(can_embed, found_out, settings))},
+        chores=chores,
     )
+
+
+def chores_of(
+    connection: Connection,
+    files: Files,
+    generations: Generations,
+    can_fill: Callable[[Generation], bool],
+) -> dict[str, Chore]:
+    """What a worker does besides jobs, a little at a time."""
+
+    async def empty() -> bool:
+        return (await empty_trash(connection, files))[1]
+
+    return {
+        "filling": partial(generations.fill, can_fill),
+        "naming": partial(spread_names, connection),
+        "emptying": empty,
+    }
 
 
 async def lose_claims(connection: Connection, worker_id: str, life: health.Life) -> None:

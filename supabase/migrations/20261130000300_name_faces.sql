@@ -416,7 +416,7 @@ as $$
 declare
   -- A row that changes goes into the index of its generation anew, at some milliseconds each; and each photo's faces
   -- are compared with all that have names.
-  c_most_photos constant int := 200;
+  c_most_photos constant int := 100;
   c_most_pairs  constant int := 1000000;
   v_most constant int := least(c_most_photos, greatest(c_most_pairs / greatest((
     select count(*)

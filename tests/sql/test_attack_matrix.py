@@ -86,8 +86,10 @@ FUNCTIONS: dict[str, set[str]] = {
     "generations": EVERY_WORKER,
     "import_photos": USERS - {"service_role"},
     "job_stats": USERS,
+    "list_missing_files": USERS,
     "list_orphans": EVERY_WORKER,
     "list_runs": USERS,
+    "list_unnamed_files": USERS,
     "lose_claims": EVERY_WORKER,
     "prune_by_policy": EVERY_WORKER,
     "prune_jobs": {"service_role"},
@@ -102,6 +104,8 @@ FUNCTIONS: dict[str, set[str]] = {
     "set_worker_account": {"service_role"},
     "settle_jobs": EVERY_WORKER,
     "spread_names": EVERY_WORKER,
+    "take_trash": EVERY_WORKER,
+    "trash_waiting": USERS,
     "vector_dimensions": EVERY_WORKER,
 }
 
@@ -126,8 +130,10 @@ CALLS: dict[str, tuple[str, list[Any]]] = {
     "generations": ("select generations()", []),
     "import_photos": ("select import_photos('[]')", []),
     "job_stats": ("select job_stats()", []),
+    "list_missing_files": ("select list_missing_files()", []),
     "list_orphans": ("select list_orphans()", []),
     "list_runs": ("select list_runs()", []),
+    "list_unnamed_files": ("select list_unnamed_files()", []),
     "lose_claims": ("select lose_claims('no such worker', %s)", [uuid.uuid4()]),
     "prune_by_policy": ("select prune_by_policy(1, true)", []),
     "prune_jobs": ("select prune_jobs(interval '100 years')", []),
@@ -142,6 +148,8 @@ CALLS: dict[str, tuple[str, list[Any]]] = {
     "set_worker_account": ("select set_worker_account('nobody@example.test')", []),
     "settle_jobs": ("select settle_jobs('w', '[]')", []),
     "spread_names": ("select spread_names()", []),
+    "take_trash": ("select take_trash()", []),
+    "trash_waiting": ("select trash_waiting()", []),
     "vector_dimensions": ("select vector_dimensions()", []),
 }
 

@@ -72,7 +72,9 @@ def test_internal_functions_are_granted_to_nobody(queue: Any) -> None:
     }
     assert granted == {
         "kizu.custom_access_token_hook(jsonb)": ["supabase_auth_admin"],
-        "kizu.answering(text)": ["authenticated"],  # asked by row policies
+        # Asked by row policies.
+        "kizu.answering(text)": ["authenticated"],
+        "kizu.is_trash(text,text,timestamp with time zone)": ["kizu_worker"],
         "kizu.now()": ["service_role"],  # a column default of tables it may insert into
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import structlog
 
@@ -23,6 +23,8 @@ TIDY_SECONDS = 600.0
 """Between two rounds of chores."""
 TIDY_ON_SECONDS = 10.0
 """The same while one of them has more to do than it does at once."""
+Chore: TypeAlias = Callable[[], Awaitable[bool]]
+"""Does a little that nobody waits for, and answers whether there is more."""
 SETTLE_SECONDS = 5.0
 """How long a claim under way may hold up the stop, and, after the grace period, giving back what is left."""
 
@@ -54,9 +56,8 @@ class Daemon:
         grace_seconds: float,
         capabilities: Callable[[], Mapping[str, Any]],
         requests: Callable[[], int],
-        chores: Mapping[str, Callable[[], Awaitable[bool]]] | None = None,
+        chores: Mapping[str, Chore] | None = None,
     ) -> None:
-        """`chores` by name: each does a little that nobody waits for, and answers whether there is more."""
         self._queue = queue
         self._lanes = lanes
         self._leases = leases
