@@ -23,6 +23,11 @@ class Project:
     def __init__(self) -> None:
         self.hours: list[float] = []
         self.deleted: list[str] = []
+        self.emptied = 0
+
+    async def empty_trash(self, connection: Any, files: Any) -> tuple[int, bool]:
+        self.emptied += 1
+        return 0, self.emptied == 1
 
     async def orphans(self, connection: Any, *, older_than_hours: float) -> AsyncIterator[list[str]]:
         self.hours.append(older_than_hours)
@@ -46,6 +51,7 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.setattr(module, "Connection", project.opened)
     monkeypatch.setattr(module, "files_for", project.opened)
     monkeypatch.setattr(module, "orphans", project.orphans)
+    monkeypatch.setattr(module, "empty_trash", project.empty_trash)
     return project
 
 
@@ -64,6 +70,12 @@ def test_a_dry_run_says_which_and_removes_none(project: Project) -> None:
     assert said.splitlines() == ["a/1.jpg", "a/2.jpg", "b/3.jpg", "3 files would be removed"]
     assert json.loads(sweep("--dry-run", "--json").output) == {"dry_run": True, "orphans": 3, "removed": 0}
     assert project.deleted == []
+    assert project.emptied == 0
+
+
+def test_what_was_deleted_goes_first_until_none_is_left(project: Project) -> None:
+    sweep()
+    assert project.emptied == 2
 
 
 @pytest.mark.parametrize(
