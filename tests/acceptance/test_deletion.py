@@ -1,4 +1,4 @@
-"""A photo or an account is deleted, and workers leave no file of it; `kizu storage check` says what is left."""
+"""A photo or an account is deleted, and no file of it is left; `kizu storage check` says what else is."""
 
 from __future__ import annotations
 

@@ -63,6 +63,18 @@ def test_no_function_is_for_everybody_or_for_anon(queue: Any) -> None:
 
 
 @pytest.mark.stack
+def test_what_comes_after_a_change_acts_as_its_owner(queue: Any) -> None:
+    """Auth deletes accounts, and what is theirs with them, as a role that may touch no table of ours."""
+    as_the_caller = queue.rows(
+        "select distinct proname from pg_trigger join pg_class on pg_class.oid = tgrelid"
+        " join pg_proc on pg_proc.oid = tgfoid"
+        " where relnamespace = 'public'::regnamespace and not tgisinternal and not prosecdef"
+        "   and tgtype & 2 = 0 and tgtype & 24 <> 0"  # after an update or a delete
+    )
+    assert as_the_caller == []
+
+
+@pytest.mark.stack
 def test_internal_functions_are_granted_to_nobody(queue: Any) -> None:
     owner = queue.value("select relowner::regrole::text from pg_class where oid = 'public.jobs'::regclass")
     granted = {
