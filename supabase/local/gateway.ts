@@ -4,6 +4,7 @@
 import { databaseUrl, GatewayConnection } from "./database.ts";
 import postgres from "postgres";
 import { join } from "node:path";
+import { accountDeleted } from "./accounts.ts";
 import { admitted, isDisguised, notFound, refusing } from "./admission.ts";
 import { accessTokenHook } from "./config.ts";
 import { callFunction, loadFunctions } from "./functions.ts";
@@ -81,6 +82,8 @@ async function route(
   if (bearsAnotherKey(request)) return await refusing(request, invalidKey());
   const lite = (admitted: Request) =>
     answering(async () => {
+      const deleted = await accountDeleted(admitted, access, connection.driver);
+      if (deleted !== null) return deleted;
       const asked = await tokens.translated(admitted);
       const answer = await app.fetch(asked, { peerAddress: info.remoteAddr.hostname });
       return await issued(answer, admitted, issuing);

@@ -82,10 +82,12 @@ def delete_photo(library: Library, asset_id: str) -> None:
 
 
 def delete_account(library: Library) -> None:
-    """As Auth does when its admin API is asked to; the embedded one has none."""
-    with library.db.transaction():
-        library.db.execute("set local role supabase_auth_admin")
-        library.db.execute("delete from auth.users where id = %s", [library.user_id])
+    key = library.stack.secret_key
+    httpx.delete(
+        f"{library.stack.url}/auth/v1/admin/users/{library.user_id}",
+        headers={"apikey": key, "authorization": f"Bearer {key}"},
+        timeout=30,
+    ).raise_for_status()
 
 
 async def work_until(settings: Settings, condition: Callable[[], bool], *, seconds: float = 30) -> None:

@@ -57,3 +57,30 @@ def test_an_address_signs_up_once(person: Callable[[], Any], anonymous: Client) 
     with pytest.raises(AuthApiError) as caught:
         anonymous.auth.sign_up({"email": person().email, "password": "another-password"})
     assert caught.value.code == "user_already_exists"
+
+
+def test_the_service_deletes_an_account_with_all_it_has(
+    person: Callable[[], Any], service: Client, anonymous: Client
+) -> None:
+    someone, other = person(), person()
+    for one in (someone, other):
+        one.client.table("albums").insert({"title": "mine"}).execute()
+    service.auth.admin.delete_user(someone.user_id)
+    with pytest.raises(AuthApiError) as caught:
+        anonymous.auth.sign_in_with_password({"email": someone.email, "password": someone.password})
+    assert caught.value.code == "invalid_credentials"
+    owners = {row["user_id"] for row in service.table("albums").select("user_id").execute().data}
+    assert someone.user_id not in owners
+    assert other.user_id in owners
+    with pytest.raises(AuthApiError) as caught:
+        service.auth.admin.delete_user(someone.user_id)
+    assert (caught.value.status, caught.value.code) == (404, "user_not_found")
+
+
+def test_nobody_else_deletes_an_account(person: Callable[[], Any], anonymous: Client) -> None:
+    someone = person()
+    for client in (anonymous, someone.client):
+        with pytest.raises(AuthApiError) as caught:
+            client.auth.admin.delete_user(someone.user_id)
+        assert caught.value.status == 403
+    assert someone.client.auth.get_user().user.id == someone.user_id
