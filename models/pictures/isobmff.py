@@ -1,32 +1,69 @@
-"""The little of the ISO media container (HEIF, AVIF) that decoders do not tell: turns and colours."""
+"""The boxes of the ISO media container (HEIF, AVIF, MP4, Canon's raw), for what decoders do not tell."""
 
+from __future__ import annotations
+
+import io
 from collections.abc import Iterator
-from itertools import islice
-from struct import error as struct_error
+from dataclasses import dataclass
 from struct import unpack_from
-from typing import Final
+from typing import IO, Final
 
 from models.pictures.orientation import AS_STORED
+from models.pictures.reading import length, piece
 
 # irot counts quarter turns anticlockwise (ISO/IEC 23008-12, 6.5.10); these are the EXIF values that look
 # the same.
 _TURN_OF_QUARTERS = (AS_STORED, 8, 3, 6)
+_MOST_BOXES: Final = 10_000  # side by side; a picture of tiles has some hundred properties
+_MOST_OF_A_TABLE: Final = 1 << 20  # bytes
+_FLAGS: Final = 4  # version and flags, at the start of a full box
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A box's type and places: of its first byte, of its content and behind it."""
+
+    kind: bytes
+    at: int
+    start: int
+    end: int
+
+
+def boxes(file: IO[bytes], at: int = 0, end: int | None = None) -> Iterator[Box]:
+    """The boxes that stand side by side between two places of a file; the last may reach beyond `end`."""
+    end = length(file) if end is None else end
+    for _ in range(_MOST_BOXES):
+        header = piece(file, at, 16)
+        if at + 8 > end or len(header) < 8:
+            return
+        size, start = int.from_bytes(header[:4], "big"), at + 8
+        if size == 1:
+            size, start = int.from_bytes(header[8:16], "big"), at + 16
+        behind = end if size == 0 else at + size
+        if behind < start:
+            return
+        yield Box(header[4:8], at, start, behind)
+        at = behind
+
+
+def first(file: IO[bytes], kind: bytes, at: int = 0, end: int | None = None) -> Box | None:
+    """The first box of a kind among those side by side between two places."""
+    return next((box for box in boxes(file, at, end) if box.kind == kind), None)
 
 
 def container_turn(data: bytes) -> int | None:
-    """The container's own rotation as an EXIF orientation; None if it declares no rotation or mirroring.
+    """The rotation that the container declares for its primary picture, as an EXIF orientation; None if it
+    declares neither rotation nor mirroring for it.
 
     A picture that is mirrored counts as AS_STORED, since decoders apply either and only the declaration
     matters then.
     """
-    for kind, start, end in _boxes(data):
-        if kind == b"meta":
-            mirrored = data.find(b"imir", start, end) >= 0
-            at = data.find(b"irot", start, end)
-            if at < 0 or at + 4 >= end:
-                return AS_STORED if mirrored else None
-            return AS_STORED if mirrored else _TURN_OF_QUARTERS[data[at + 4] & 3]
-    return None
+    file = io.BytesIO(data)
+    declared = {box.kind: piece(file, box.start, min(1, box.end - box.start)) for box in _properties(file)}
+    if b"imir" in declared:
+        return AS_STORED
+    angle = declared.get(b"irot")
+    return _TURN_OF_QUARTERS[angle[0] & 3] if angle else None
 
 
 def colour_codes(data: bytes) -> tuple[int, int] | None:
@@ -34,66 +71,50 @@ def colour_codes(data: bytes) -> tuple[int, int] | None:
 
     Not what the picture's own stream says, which it overrides (ISO/IEC 23000-22, 7.3.6.4).
     """
-    for kind, start, end in _properties_of_primary(data):
-        if kind == b"colr" and data[start : start + 4] == b"nclx" and end >= start + 8:
-            primaries, transfer = unpack_from(">HH", data, start + 4)
+    file = io.BytesIO(data)
+    for box in _properties(file):
+        declared = piece(file, box.start, min(8, box.end - box.start))
+        if box.kind == b"colr" and declared[:4] == b"nclx" and len(declared) == 8:
+            primaries, transfer = unpack_from(">HH", declared, 4)
             return primaries, transfer
     return None
 
 
-def _properties_of_primary(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Type, start and end of each property of the primary item (ISO/IEC 23008-12, 9.3), in its order."""
-    try:
-        meta = _box(data, b"meta", 0, len(data))
-        inside = meta[0] + 4, meta[1]
-        at, _ = _box(data, b"pitm", *inside)
-        (primary,) = unpack_from(">I" if data[at] else ">H", data, at + 4)
-        properties = _box(data, b"iprp", *inside)
-        known = list(islice(_boxes(data, *_box(data, b"ipco", *properties)), _MOST_PROPERTIES))
-        for kind, start, end in _boxes(data, *properties):
-            if kind == b"ipma":
-                for index in _associated(data, start, end, primary):
-                    if 0 < index <= len(known):
-                        yield known[index - 1]
-    except (struct_error, IndexError, StopIteration):
+def _properties(file: IO[bytes]) -> Iterator[Box]:
+    """The properties of the primary picture (ISO/IEC 23008-12, 9.3)."""
+    meta = first(file, b"meta")
+    if meta is None:
         return
+    inside = (meta.start + _FLAGS, meta.end)
+    primary, held = first(file, b"pitm", *inside), first(file, b"iprp", *inside)
+    if primary is None or held is None:
+        return
+    wide = piece(file, primary.start, 1) != b"\0"
+    item = int.from_bytes(piece(file, primary.start + _FLAGS, 4 if wide else 2), "big")
+    container = first(file, b"ipco", held.start, held.end)
+    every = list(boxes(file, container.start, container.end)) if container else []
+    for table in boxes(file, held.start, held.end):
+        if table.kind == b"ipma":
+            for number in _associated(piece(file, table.start, _MOST_OF_A_TABLE), item):
+                if 1 <= number <= len(every):
+                    yield every[number - 1]
 
 
-_MOST_PROPERTIES: Final = 0x7FFF  # that can be told by number
-
-
-def _box(data: bytes, name: bytes, start: int, end: int) -> tuple[int, int]:
-    return next((first, last) for kind, first, last in _boxes(data, start, end) if kind == name)
-
-
-def _associated(data: bytes, at: int, end: int, item: int) -> list[int]:
-    """The numbers, from 1, of an item's properties; 0 is none."""
-    version, wide = data[at], data[at + 3] & 1
-    (items,) = unpack_from(">I", data, at + 4)
-    at += 8
-    for _ in range(items):
-        if at >= end:
-            break
-        (one,) = unpack_from(">I" if version else ">H", data, at)
-        at += 4 if version else 2
-        count = data[at]
-        at += 1
-        if one == item:
-            numbers = unpack_from(f">{count}{'H' if wide else 'B'}", data, at)
-            return [number & (0x7FFF if wide else 0x7F) for number in numbers]
-        at += count * (2 if wide else 1)
-    return []
-
-
-def _boxes(data: bytes, at: int = 0, stop: int | None = None) -> Iterator[tuple[bytes, int, int]]:
-    """Type, start and end of the content of each box from `at` to `stop`; of the whole file by default."""
-    stop = len(data) if stop is None else stop
-    while at + 8 <= stop:
-        size, header = int.from_bytes(data[at : at + 4], "big"), 8
-        if size == 1:
-            size, header = int.from_bytes(data[at + 8 : at + 16], "big"), 16
-        end = stop if size == 0 else at + size
-        if end < at + header:
+def _associated(table: bytes, item: int) -> Iterator[int]:
+    """The numbers, from 1, of an item's properties as an `ipma` box lists them."""
+    if len(table) < 8:
+        return
+    id_bytes = 2 if table[0] < 1 else 4
+    number_bytes = 2 if table[3] & 1 else 1
+    at = 8
+    for _ in range(int.from_bytes(table[4:8], "big")):
+        count_at = at + id_bytes
+        if count_at >= len(table):
             return
-        yield data[at + 4 : at + 8], at + header, min(end, stop)
-        at = end
+        behind = count_at + 1 + number_bytes * table[count_at]
+        if int.from_bytes(table[at:count_at], "big") == item:
+            mask = (1 << 8 * number_bytes - 1) - 1  # the highest bit says whether it is essential
+            for place in range(count_at + 1, min(behind, len(table) - number_bytes + 1), number_bytes):
+                yield int.from_bytes(table[place : place + number_bytes], "big") & mask
+            return
+        at = behind

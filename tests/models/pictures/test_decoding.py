@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 
 import pytest
 from PIL import Image, UnidentifiedImageError
@@ -113,11 +114,21 @@ def test_what_is_no_hexadecimal_is_no_exif(text: str) -> None:
 
 
 def test_a_jpeg_of_a_hundred_scans_is_as_many_as_are_read() -> None:
-    jpeg = encoded(drawing(), "JPEG")
+    jpeg = encoded(drawing(), "JPEG", progressive=True)
+    last = jpeg.rindex(b"\xff\xda")
     scans = jpeg.count(b"\xff\xda")
-    assert decoded(jpeg + b"\xff\xda" * (100 - scans), Format.JPEG).size == (160, 120)
+    assert decoded(jpeg[:-2] + jpeg[last:-2] * (100 - scans) + b"\xff\xd9", Format.JPEG).size == (160, 120)
     with pytest.raises(Unreadable, match="more than 100 scans"):
-        decoded(jpeg + b"\xff\xda" * (101 - scans), Format.JPEG)
+        decoded(jpeg[:-2] + jpeg[last:-2] * (101 - scans) + b"\xff\xd9", Format.JPEG)
+
+
+def test_scans_are_those_of_the_picture() -> None:
+    """Not what looks like one in the film behind a motion photo, nor in a comment."""
+    jpeg = encoded(drawing(), "JPEG")
+    behind = random.Random(4).randbytes(100_000) + b"\xff\xda\0\x0c\x03" * 1000
+    comment = b"\xff\xfe\x20\x02" + b"\xff\xda" * 0x1000
+    assert decoded(jpeg + behind, Format.JPEG).size == (160, 120)
+    assert decoded(jpeg[:2] + comment + jpeg[2:], Format.JPEG).size == (160, 120)
 
 
 @pytest.mark.parametrize(

@@ -3,27 +3,54 @@ import struct
 import pytest
 
 from models.pictures.isobmff import colour_codes, container_turn
+from tests.models.pictures.boxes import box, meta
+
+SIZE = box(b"ispe", bytes(4) + struct.pack(">II", 40, 30))
+FTYP = box(b"ftyp", b"heic")
 
 
-def box(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content) + 8) + kind + content
+def turn(quarters: int) -> bytes:
+    return box(b"irot", bytes([quarters]))
 
 
+@pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize(("quarters", "orientation"), [(0, 1), (1, 8), (2, 3), (3, 6)])
-def test_quarter_turns_are_told_as_orientations(quarters: int, orientation: int) -> None:
-    turned = box(b"ftyp", b"heic") + box(b"meta", bytes(4) + box(b"irot", bytes([quarters])))
+def test_quarter_turns_are_told_as_orientations(quarters: int, orientation: int, wide: bool) -> None:
+    turned = FTYP + meta([SIZE, turn(quarters)], [(1, [1, 2])], wide=wide)
 
     assert container_turn(turned) == orientation
 
 
 def test_mirroring_is_a_declaration_too() -> None:
-    assert container_turn(box(b"meta", box(b"imir", b"\0"))) == 1
+    assert container_turn(meta([SIZE, box(b"imir", b"\0"), turn(1)], [(1, [1, 2, 3])])) == 1
 
 
 def test_the_properties_may_stand_behind_the_pixels() -> None:
     pixels = struct.pack(">I4sQ", 1, b"mdat", 16 + 30) + b"irot\x03".ljust(30)
 
-    assert container_turn(box(b"ftyp", b"heic") + pixels + box(b"meta", box(b"irot", b"\x01"))) == 8
+    assert container_turn(FTYP + pixels + meta([turn(1)], [(1, [1])])) == 8
+
+
+def test_what_another_picture_of_the_file_declares_is_its_own() -> None:
+    """A thumbnail lies as the sensor saw it, the photo does not."""
+    properties = [turn(3), SIZE, turn(1), box(b"imir", b"\0")]
+    associations = [(7, [1, 4]), (20, [2, 3]), (21, [2])]
+
+    assert container_turn(FTYP + meta(properties, associations, primary=20)) == 8
+    assert container_turn(FTYP + meta(properties, associations, primary=7)) == 1
+    assert container_turn(FTYP + meta(properties, associations, primary=21)) is None
+    assert container_turn(FTYP + meta(properties, associations, primary=22)) is None
+
+
+def test_a_name_of_four_letters_is_no_box() -> None:
+    named = box(b"infe", b"\2\0\0\0\0\1\0\0hvc1irot\3 imir\0")
+
+    assert container_turn(FTYP + meta([SIZE], [(1, [1])], before=box(b"iinf", named))) is None
+    assert container_turn(FTYP + meta([box(b"uuid", b"irot\3 imir"), turn(1)], [(1, [1, 2])])) == 8
+
+
+def test_numbers_of_properties_that_are_not_there_mean_nothing() -> None:
+    assert container_turn(FTYP + meta([turn(1)], [(1, [0, 9, 100])])) is None
 
 
 @pytest.mark.parametrize(
@@ -36,6 +63,9 @@ def test_the_properties_may_stand_behind_the_pixels() -> None:
         box(b"meta", b""),
         box(b"meta", b"irot"),
         box(b"mdat", b"irot\x03"),
+        box(b"meta", bytes(4) + turn(1)),
+        meta([turn(1)], [(1, [1])])[:-3],
+        meta([box(b"irot", b"")], [(1, [1])]),
     ],
 )
 def test_anything_else_declares_nothing(data: bytes) -> None:
