@@ -1,14 +1,14 @@
 """Makes a photo fit for screens: a square thumbnail, a web version, and what the file says of itself.
 
 Upright size, time and place of the photo go into its asset row in the transaction that ends the job; what a
-person said of time and place stays.
+person said of time and place stays. The film within a motion photo becomes a part of the asset.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import IO, Any
@@ -16,6 +16,7 @@ from typing import IO, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.pictures.capture import Capture, Origin, read_capture
+from models.pictures.motion import Film, film_within
 from models.pictures.picture import THUMBNAIL_SIDE, WEB_SIDE, Picture, thumbnail, web_version
 from worker import derived, origins
 from worker.context import Context
@@ -53,12 +54,13 @@ class Params(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """Everything made of one decoded photo: JPEG bytes by kind, upright size in pixels, time and place."""
+    """Everything made of one photo: JPEG bytes by kind, upright size in pixels, time and place, its film."""
 
     files: Mapping[str, bytes]
     width: int
     height: int
     capture: Capture
+    film: Film | None
 
 
 async def optimize(params: Params, context: Context) -> Done:
@@ -89,6 +91,7 @@ def render(params: Params, origin: Origin, picture: Picture, file: IO[bytes]) ->
         width=picture.width,
         height=picture.height,
         capture=read_capture(picture.metadata, origin),
+        film=film_within(file, picture.format, picture.metadata.xmp),
     )
 
 
@@ -107,6 +110,11 @@ def answer(stored: Mapping[str, StoredFile], rendered: Rendered, public_url: str
             *(
                 Replace(table="derived_assets", scope={"kind": kind}, rows=[derived.row(file)])
                 for kind, file in stored.items()
+            ),
+            Replace(
+                table="asset_parts",
+                scope={"kind": "motion"},
+                rows=[asdict(rendered.film)] if rendered.film else [],
             ),
             Update(
                 table="assets",
