@@ -16,7 +16,7 @@ class NotAnImage(ImageError):
 
 
 class UnsupportedFormat(ImageError):
-    """An image of a kind no decoder here reads (camera raw, vector drawings, JPEG XL, ...)."""
+    """An image of a kind no decoder here reads (vector drawings, camera raw without a preview, ...)."""
 
     code = "unsupported_format"
 

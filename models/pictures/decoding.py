@@ -23,7 +23,9 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 from pillow_heif import HeifImageFile
 
-from models.errors import ImageError, TooLarge, Unreadable, UnsupportedFormat
+from models.errors import ImageError, TooLarge, Unreadable
+from models.pictures import jpeg2000, jpeg_xl, photoshop
+from models.pictures.apart import decode_apart
 from models.pictures.carriers import colour_profile
 from models.pictures.colour import flatten
 from models.pictures.exif import ORIENTATION_TAG, Metadata, read_camera
@@ -33,7 +35,9 @@ from models.pictures.libtiff import silence_libtiff
 from models.pictures.limits import gif_within, give_room, webp_within, within
 from models.pictures.metadata import metadata_of
 from models.pictures.orientation import AS_STORED, undo_turn, valid_orientation
+from models.pictures.raw import preview_of
 from models.pictures.sniff import Format
+from models.pictures.tiff import Tiff, exif_of, picture_of
 
 # An honest progressive JPEG has about ten scans. Thousands of empty scans over a huge picture are an attack
 # that costs minutes per megabyte.
@@ -48,6 +52,7 @@ _FILLINGS: Final = (bytes(254), bytes(range(1, 255)))
 class Decoded:
     """Pixels as a file stores them, with what is still to be done to them."""
 
+    kind: Format  # as the whole file tells
     pixels: Image.Image  # 8-bit L, RGB or CMYK without alpha, not yet turned upright
     extent: tuple[float, float]  # width and height of the photo within `pixels`, from the top left corner
     size: tuple[int, int]  # full width and height, as stored
@@ -75,8 +80,14 @@ def decode(data: bytes, kind: Format, *, max_pixels: int, orientation: int | Non
                 decoded = _decode_jpeg(data, max_pixels, orientation, scale)
             case Format.HEIF:
                 decoded = _decode_heif(data, max_pixels, orientation)
-            case Format.TIFF:
-                decoded = _decode_tiff(data, max_pixels, orientation)
+            case Format.TIFF | Format.RAW:
+                decoded = _decode_tiff_or_raw(data, max_pixels, orientation, scale)
+            case Format.JPEG2000:
+                decoded = _decode_jpeg2000(data, max_pixels, orientation, scale)
+            case Format.JPEG_XL:
+                decoded = _decode_jpeg_xl(data, max_pixels)
+            case Format.PHOTOSHOP:
+                decoded = _decode_photoshop(data, max_pixels, orientation)
             case _:
                 decoded = _decode_plain(data, kind, max_pixels, orientation)
     except (ImageError, MemoryError):
@@ -106,6 +117,7 @@ def _decode_jpeg(data: bytes, max_pixels: int, orientation: int | None, scale: S
         image = JpegImageFile(io.BytesIO(data + _END_OF_IMAGE))
         extent = _load_scaled(image, factor)
     return Decoded(
+        kind=Format.JPEG,
         pixels=flatten(image),
         extent=extent,
         size=(width, height),
@@ -156,6 +168,7 @@ def _decode_plain(data: bytes, kind: Format, max_pixels: int, orientation: int |
         # container declares.
         orientation = orientation if container_turn(data) is None else None
     return Decoded(
+        kind=kind,
         pixels=flatten(image),
         extent=(float(size[0]), float(size[1])),
         size=size,
@@ -179,44 +192,109 @@ _HEIF: Final[_ImageClass] = HeifImageFile
 
 def open_header(file: IO[bytes], kind: Format) -> ImageFile.ImageFile:
     """A picture whose pixels are not decoded yet; raises almost anything for a damaged one."""
-    _silence_pillow()
     classes: dict[Format, Callable[[IO[bytes]], ImageFile.ImageFile]] = {
         **_CLASSES,
         Format.HEIF: _HEIF,
         Format.JPEG: JpegImageFile,
-        Format.TIFF: TiffImageFile,
     }
     return classes[kind](file)
 
 
-def _decode_tiff(data: bytes, max_pixels: int, orientation: int | None) -> Decoded:
-    silence_libtiff()
-    image = TiffImageFile(io.BytesIO(data))
-    if data[8:10] == b"CR" or _DNG_VERSION in image.tag_v2 or image.tag_v2.get(_NEW_SUBFILE_TYPE) == 1:
-        raise UnsupportedFormat("camera raw (in a TIFF container) is not supported")
-    give_room(image, max_pixels)
-    metadata = _metadata(image, exif=data)
-    applied = (
-        valid_orientation(image.tag_v2.get(ORIENTATION_TAG)) or read_camera(metadata).orientation or AS_STORED
+def _decode_tiff_or_raw(data: bytes, max_pixels: int, orientation: int | None, scale: Scale) -> Decoded:
+    file = io.BytesIO(data)
+    preview = preview_of(file)
+    if preview is None:
+        return _decode_tiff(file, max_pixels, orientation)
+    jpeg = data[preview.first_byte : preview.first_byte + preview.bytes]
+    decoded = _decode_jpeg(jpeg, max_pixels, orientation or preview.orientation, scale)
+    said, beside = preview.metadata, decoded.metadata
+    return replace(
+        decoded,
+        kind=Format.RAW,
+        metadata=replace(
+            beside,
+            exif=said.exif or beside.exif,
+            xmp=said.xmp or beside.xmp,
+            iptc=said.iptc or beside.iptc,
+        ),
     )
+
+
+def _decode_tiff(file: io.BytesIO, max_pixels: int, orientation: int | None) -> Decoded:
+    silence_libtiff()
+    structure = Tiff(file)
+    directory = picture_of(structure)
+    image = TiffImageFile(structure.beginning_at(directory))
+    give_room(image, max_pixels)
+    metadata = _metadata(image, exif=exif_of(structure))
+    own = valid_orientation(image.tag_v2.get(ORIENTATION_TAG))
+    said = own or read_camera(metadata).orientation or AS_STORED  # if not here, in the file's first directory
     image.load()
+    # For TIFF alone Pillow turns the pixels upright itself, as the directory says that it decodes.
+    applied = said if directory is None or directory.at == structure.first else own or AS_STORED
     pixels: Image.Image = image
-    remaining = AS_STORED  # for TIFF alone Pillow turns the pixels upright itself
-    if orientation is not None and orientation != applied:
-        pixels, remaining = undo_turn(image, applied), orientation
+    remaining = AS_STORED
+    if (wanted := orientation or said) != applied:
+        pixels, remaining = undo_turn(image, applied), wanted
+    return _whole(Format.TIFF, pixels, metadata, orientation=remaining, profile=_profile(image))
+
+
+def _decode_jpeg2000(data: bytes, max_pixels: int, orientation: int | None, scale: Scale) -> Decoded:
+    file = io.BytesIO(data)
+    width, height = within(jpeg2000.size_of(file), max_pixels)
+    metadata = jpeg2000.metadata_of(file)
+    photo = decode_apart(data, Format.JPEG2000, width * height, factor=scale(width, height))
+    return _whole(
+        Format.JPEG2000,
+        photo.image,
+        metadata,
+        size=(width, height),
+        orientation=orientation or read_camera(metadata).orientation,
+        profile=jpeg2000.profile_of(file),
+    )
+
+
+def _decode_jpeg_xl(data: bytes, max_pixels: int) -> Decoded:
+    width, height = within(jpeg_xl.size_of(io.BytesIO(data)), max_pixels)
+    photo = decode_apart(data, Format.JPEG_XL, width * height)
+    # The codestream's orientation is applied, and the standard gives EXIF's no say.
+    return _whole(Format.JPEG_XL, photo.image, photo.metadata, orientation=None, profile=photo.profile)
+
+
+def _decode_photoshop(data: bytes, max_pixels: int, orientation: int | None) -> Decoded:
+    file = io.BytesIO(data)
+    header = photoshop.read_header(file)
+    within((header.width, header.height), max_pixels)
+    document = photoshop.read_document(file)
+    orientation = orientation or read_camera(document.metadata).orientation
+    return _whole(
+        Format.PHOTOSHOP,
+        document.image,
+        document.metadata,
+        orientation=orientation,
+        profile=document.profile,
+    )
+
+
+def _whole(
+    kind: Format,
+    pixels: Image.Image,
+    metadata: Metadata,
+    *,
+    orientation: int | None,
+    profile: bytes | None,
+    size: tuple[int, int] | None = None,
+) -> Decoded:
+    """A picture all of whose pixels show it; `size` is the full one, if they are fewer."""
     return Decoded(
+        kind=kind,
         pixels=flatten(pixels),
         extent=(float(pixels.width), float(pixels.height)),
-        size=pixels.size,
-        orientation=remaining,
-        profile=_profile(image),
+        size=size or pixels.size,
+        orientation=orientation or AS_STORED,
+        profile=profile,
         metadata=metadata,
     )
-
-
-# A raw file keeps a small preview where a TIFF keeps its picture; that preview must not pass for the photo.
-_DNG_VERSION: Final = 0xC612
-_NEW_SUBFILE_TYPE: Final = 0x00FE  # 1: "a reduced-resolution version of another image in this file"
 
 
 def _decode_heif(data: bytes, max_pixels: int, orientation: int | None) -> Decoded:
@@ -237,6 +315,7 @@ def _decode_heif(data: bytes, max_pixels: int, orientation: int | None) -> Decod
     else:
         remaining = AS_STORED
     return Decoded(
+        kind=Format.HEIF,
         pixels=flatten(pixels),
         extent=(float(pixels.width), float(pixels.height)),
         size=pixels.size if pixels is not image else size,

@@ -7,13 +7,22 @@ from dataclasses import dataclass
 from typing import IO, Final
 
 from models.errors import ImageError
+from models.pictures import apart, jpeg2000, jpeg_xl, photoshop
 from models.pictures.decoding import open_header
 from models.pictures.picture import spare_factor
+from models.pictures.raw import preview_of
 from models.pictures.sniff import HEAD, Format, sniff
+from models.pictures.tiff import Tiff, picture_of
 
 _QUICK: Final = 4
 """By how much a JPEG is decoded sooner than a HEIC of as many pixels, at least."""
-_BYTES: Final = {Format.WEBP: 17, Format.AVIF: 12}
+_BYTES: Final = {
+    Format.WEBP: 17,
+    Format.AVIF: 12,
+    Format.JPEG2000: apart.BYTES_PER_PIXEL,
+    Format.JPEG_XL: apart.BYTES_PER_PIXEL,
+    Format.PHOTOSHOP: 16,
+}
 """Most bytes per pixel while a picture of that kind is decoded, beside the file's own."""
 _BYTES_OF_OTHERS: Final = 9
 _BYTES_OF_COEFFICIENTS: Final = 6
@@ -42,14 +51,14 @@ class Header:
     @property
     def may_be_scaled(self) -> bool:
         """Whether it is decoded no larger than needed."""
-        return self.format is Format.JPEG
+        return self.format in (Format.JPEG, Format.RAW, Format.JPEG2000)
 
     def demand(
         self, *, short_side: int | None, long_side: int | None, strip_side: int | None = None
     ) -> Demand:
         """What `open_picture` takes for it when it is asked for so much."""
         pixels = self.width * self.height
-        if not self.may_be_scaled:
+        if self.format not in (Format.JPEG, Format.RAW):
             return Demand(pixels=pixels, bytes=pixels * _BYTES.get(self.format, _BYTES_OF_OTHERS))
         factor = spare_factor(self.width, self.height, short_side, long_side, strip_side)
         kept = _BYTES_OF_COEFFICIENTS if self.progressive else 0
@@ -66,8 +75,18 @@ def read_header(file: IO[bytes]) -> Header | None:
         head = file.read(HEAD)
         kind = sniff(head)
         file.seek(0)
-        if kind is Format.WEBP:
-            return _webp(head)
+        match kind:
+            case Format.WEBP:
+                return _webp(head)
+            case Format.TIFF | Format.RAW:
+                return _tiff_or_raw(file)
+            case Format.JPEG2000:
+                return _of(kind, jpeg2000.size_of(file))
+            case Format.JPEG_XL:
+                return _of(kind, jpeg_xl.size_of(file))
+            case Format.PHOTOSHOP:
+                header = photoshop.read_header(file)
+                return _of(kind, (header.width, header.height))
         image = open_header(file, kind)
         return Header(
             format=kind,
@@ -79,6 +98,22 @@ def read_header(file: IO[bytes]) -> Header | None:
         return None
     except Exception:  # decoders fed with damaged bytes raise almost anything
         return None
+
+
+def _of(kind: Format, size: tuple[int, int]) -> Header:
+    return Header(format=kind, width=size[0], height=size[1])
+
+
+def _tiff_or_raw(file: IO[bytes]) -> Header | None:
+    if preview := preview_of(file):
+        frame = preview.frame
+        return Header(
+            format=Format.RAW, width=frame.width, height=frame.height, progressive=frame.is_progressive
+        )
+    structure = Tiff(file)
+    directory = picture_of(structure)
+    size = structure.size(directory) if directory else (0, 0)
+    return _of(Format.TIFF, size) if all(size) else None
 
 
 def _webp(head: bytes) -> Header | None:

@@ -7,20 +7,19 @@ very end, or by putting it right behind a JPEG. What is said counts if a film re
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Final
-from xml.etree import ElementTree
 
 from models.errors import Unreadable
 from models.pictures import isobmff, jpeg
 from models.pictures.reading import length, piece
 from models.pictures.sniff import Format
+from models.pictures.xmp import Value, items_of, read_xmp, text_of
 
-_CAMERA: Final = "{http://ns.google.com/photos/1.0/camera/}"
-_ITEM: Final = "{http://ns.google.com/photos/1.0/container/item/}"
-_OLDER_OFFSET: Final = f"{_CAMERA}MicroVideoOffset"
-_LONGEST_XMP: Final = 1 << 20
+_CAMERA: Final = "http://ns.google.com/photos/1.0/camera/"
+_CONTAINER: Final = "http://ns.google.com/photos/1.0/container/"
+_ITEM: Final = "http://ns.google.com/photos/1.0/container/item/"
 _MOST_PICTURES: Final = 16  # one behind the other in a JPEG: a gain map, a depth map, a preview
 _MOST_PADDING: Final = 4096
 
@@ -93,27 +92,21 @@ def _film_at(file: IO[bytes], at: int, end: int) -> Film | None:
 
 def _announced(xmp: bytes | None) -> int | None:
     """How many bytes before the file's end Google's XMP says the film begins; None if it does not say."""
-    if not xmp or len(xmp) > _LONGEST_XMP or b"<!DOCTYPE" in xmp:
-        return None
-    try:
-        packet = ElementTree.fromstring(xmp.strip(b"\0"))  # noqa: S314  # without a document type nothing expands
-    except (ElementTree.ParseError, ValueError, LookupError):
-        return None
-    rest: int | None = None
-    older = None
-    for element in packet.iter():
-        said = {**element.attrib, **{child.tag: child.text or "" for child in element}}
-        older = _whole(said.get(_OLDER_OFFSET)) or older
-        # As attributes of an item or as elements in it; children were asked for with their parent.
-        if (meaning := said.get(f"{_ITEM}Semantic")) is None:
+    properties = read_xmp(xmp)
+    rest = None
+    for entry in items_of(properties.get(f"{_CONTAINER}Directory")):
+        item = entry.get(f"{_CONTAINER}Item", entry) if isinstance(entry, Mapping) else {}
+        if not isinstance(item, Mapping):
             continue
-        if meaning.strip() == "MotionPhoto" or rest is not None:
-            rest = (rest or 0) + (_whole(said.get(f"{_ITEM}Length")) or 0)
-    return rest or older
+        # What follows the film in the list follows it in the file.
+        if text_of(item.get(f"{_ITEM}Semantic")) == "MotionPhoto" or rest is not None:
+            rest = (rest or 0) + (_whole(item.get(f"{_ITEM}Length")) or 0)
+    return rest or _whole(properties.get(f"{_CAMERA}MicroVideoOffset"))
 
 
-def _whole(text: str | None) -> int | None:
-    return int(text) if text is not None and re.fullmatch(r"[0-9]{1,18}", text.strip()) else None
+def _whole(value: Value | None) -> int | None:
+    text = text_of(value)
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
 def _of_samsung(file: IO[bytes], size: int) -> Iterator[tuple[int, int]]:

@@ -12,9 +12,6 @@ keeps 4 at most. Not more threads than cores: more of them take memory and delay
 no sooner.
 """
 
-import os
-import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -26,6 +23,7 @@ from models.pictures.decoding import decode
 from models.pictures.detail import is_strip
 from models.pictures.exif import Metadata
 from models.pictures.orientation import swaps_sides, turn_upright, valid_orientation
+from models.pictures.reading import scratch_file
 from models.pictures.sniff import HEAD, Format, sniff
 
 MAX_PIXELS: Final = 200_000_000
@@ -110,7 +108,7 @@ def open_picture(
     if swaps_sides(decoded.orientation):
         width, height = height, width
     return Picture(
-        format=kind,
+        format=decoded.kind,
         width=width,
         height=height,
         metadata=decoded.metadata,
@@ -191,15 +189,7 @@ def jpeg(image: Image.Image, quality: int) -> bytes:
     """The picture as JPEG; quality 1 to 95."""
     # Into a real file, because encoding into memory keeps the interpreter lock: a web version would then
     # stop every other thread, the event loop included, for 50 ms and more.
-    with _scratch_file() as out:
+    with scratch_file() as out:
         image.save(out, "JPEG", quality=quality)
         out.seek(0)
         return out.read()
-
-
-def _scratch_file() -> IO[bytes]:
-    """A file that no directory lists, in memory where the system has such a thing."""
-    if sys.platform == "linux":
-        return os.fdopen(os.memfd_create("picture"), "w+b")
-    else:  # noqa: RET505  # the type checker knows a platform check only by its two branches
-        return tempfile.TemporaryFile()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
+import tempfile
 from typing import IO
 
 
@@ -17,3 +20,11 @@ def piece(file: IO[bytes], at: int, count: int) -> bytes:
 def length(file: IO[bytes]) -> int:
     """How many bytes the file has."""
     return file.seek(0, io.SEEK_END)
+
+
+def scratch_file() -> IO[bytes]:
+    """A file that no directory lists, in memory where the system has such a thing."""
+    if sys.platform == "linux":
+        return os.fdopen(os.memfd_create("picture"), "w+b")
+    else:  # noqa: RET505  # the type checker knows a platform check only by its two branches
+        return tempfile.TemporaryFile()

@@ -1,5 +1,6 @@
 """Which kind of image bytes are, told from the bytes alone; names and content types lie."""
 
+import re
 from enum import StrEnum
 from typing import Final
 
@@ -20,6 +21,11 @@ class Format(StrEnum):
     TIFF = "tiff"
     GIF = "gif"
     BMP = "bmp"
+    JPEG2000 = "jpeg2000"
+    JPEG_XL = "jpeg_xl"
+    PHOTOSHOP = "photoshop"
+    RAW = "raw"
+    """Of a camera; the picture that it holds is decoded. In a TIFF, the first bytes do not tell."""
 
 
 def sniff(data: bytes) -> Format:
@@ -50,20 +56,23 @@ _MAGIC = (
     (b"MM\0*", Format.TIFF),
     (b"II+\0", Format.TIFF),
     (b"MM\0+", Format.TIFF),
+    (b"FUJIFILMCCD-RAW", Format.RAW),
+    (b"IIRO", Format.RAW),  # Olympus
+    (b"IIRS", Format.RAW),
+    (b"MMOR", Format.RAW),
+    (b"IIU\0", Format.RAW),  # Panasonic, Leica
+    (b"FOVb", Format.RAW),  # Sigma
+    (b"\xff\x0a", Format.JPEG_XL),
+    (b"\0\0\0\x0cJXL ", Format.JPEG_XL),
+    (b"\0\0\0\x0cjP  ", Format.JPEG2000),
+    (b"\xff\x4f\xff\x51", Format.JPEG2000),
+    (b"8BPS", Format.PHOTOSHOP),
 )
 
 # Real images, so that "not an image" would be the wrong thing to say about them.
 _FOREIGN_IMAGES = (
-    (b"\xff\x0a", "JPEG XL"),
-    (b"\0\0\0\x0cJXL ", "JPEG XL"),
-    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
-    (b"\xff\x4f\xff\x51", "JPEG 2000"),
-    (b"8BPS", "a Photoshop document"),
-    (b"FUJIFILMCCD-RAW", "camera raw (Fujifilm)"),
-    (b"IIRO", "camera raw (Olympus)"),
-    (b"IIRS", "camera raw (Olympus)"),
-    (b"IIU\0", "camera raw (Panasonic)"),
-    (b"FOVb", "camera raw (Sigma)"),
+    (b"II\x1a\0\0\0HEAPCCDR", "camera raw (Canon's of before 2004)"),
+    (b"\0MRM", "camera raw (Minolta)"),
     (b"\0\0\x01\0", "an icon"),
     (b"\0\0\x02\0", "a cursor"),
     (b"v/1\x01", "OpenEXR"),
@@ -72,7 +81,6 @@ _FOREIGN_IMAGES = (
     (b"qoif", "QOI"),
     (b"DDS ", "a DirectDraw surface"),
     (b"icns", "an icon"),
-    (b"<svg", "SVG"),
 )
 
 # ISO/IEC 23008-12 annex B and the AVIF specification, section 8: brands of still images and image sequences.
@@ -91,7 +99,7 @@ def _iso_media(data: bytes) -> Format:
             return Format.AVIF
         return Format.HEIF
     if major == b"crx ":
-        raise UnsupportedFormat("camera raw (Canon) is not supported")
+        return Format.RAW
     if len(major) < 4:
         raise NotAnImage("expected an image, found the first bytes of a video or of a HEIC photo")
     raise NotAnImage("expected an image, found a video")
@@ -112,9 +120,13 @@ def _is_bitmap(data: bytes) -> bool:
     return int.from_bytes(data[14:18], "little") in (12, 16, 40, 52, 56, 64, 108, 124)
 
 
+# A drawing begins with its element, behind declarations and comments; a web page may have one in it.
+_SVG: Final = re.compile(rb"(?:<\?.*?\?>|<!--.*?-->|<!doctype\s+svg[^>]*>|\s)*<svg[\s>]", re.DOTALL)
+
+
 def _guess(data: bytes) -> str:
     head = data[:HEAD].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if b"<svg" in head:
+    if _SVG.match(head):
         raise UnsupportedFormat("SVG is not supported")
     if head.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
         return "a web page"

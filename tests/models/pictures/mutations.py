@@ -40,6 +40,8 @@ class Mutation:
 
 def mutations(photos: Path | None = None) -> Iterator[Mutation]:
     """All of them; with `photos`, those files damaged too."""
+    from tests.models.pictures.more_mutations import more_mutations  # which is made of what is here
+
     made = samples()
     yield from _truncated(made)
     yield from _flipped(made)
@@ -56,6 +58,7 @@ def mutations(photos: Path | None = None) -> Iterator[Mutation]:
     yield from _broken_tiff()
     yield from _broken_bmp(made["bmp"])
     yield from _broken_heif(made["heif"], made["avif"])
+    yield from more_mutations()
     if photos:
         yield from _damaged_photos(photos)
 
@@ -214,6 +217,7 @@ def _not_images(jpeg: bytes) -> Iterator[Mutation]:
         "text in UTF-16": "This is my holiday photo.".encode("utf-16"),
         "text that starts like a bitmap": b"BMW builds cars in Bavaria, and has done so for a long time.",
         "html": b"<!DOCTYPE html><html><body>404 Not Found</body></html>",
+        "html with a drawing in it": b"<!doctype html><body><svg></svg>",
         "html after a blank line": b"\n\n  <html lang=en><title>Sign in</title>",
         "json": json.dumps({"error": "access denied"}).encode(),
         "xml": b'<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>',
@@ -246,24 +250,36 @@ def _foreign_images(tiff: bytes) -> Iterator[Mutation]:
     contents: dict[str, bytes] = {
         "svg": b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
         "svg behind an xml head": b'\xef\xbb\xbf<?xml version="1.0"?>\n<svg onload="x()"/>',
-        "jpeg xl": b"\xff\x0a" + bytes(200),
-        "jpeg xl in a box": b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(200),
-        "jpeg 2000": b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(200),
-        "photoshop": b"8BPS\0\x01" + bytes(200),
+        "photoshop, large": b"8BPS\0\x02" + bytes(200),
         "icon": b"\0\0\x01\0\x01\0\x10\x10" + bytes(200),
+        "cursor": b"\0\0\x02\0\x01\0\x10\x10" + bytes(200),
         "raw fujifilm": b"FUJIFILMCCD-RAW 0201" + bytes(200),
-        "raw olympus": b"IIRO\x08\0\0\0" + bytes(200),
-        "raw panasonic": b"IIU\0\x08\0\0\0" + bytes(200),
+        "raw minolta": b"\0MRM" + bytes(200),
         "raw canon": b"\0\0\0\x18ftypcrx \0\0\0\x01crx isom" + bytes(200),
         "raw canon, older": b"II*\0\x10\0\0\0CR\x02\0" + tiff[12:],
+        "raw canon, oldest": b"II\x1a\0\0\0HEAPCCDR" + bytes(200),
         "exr": b"v/1\x01\x02\0\0\0" + bytes(200),
         "gimp": b"gimp xcf v011\0" + bytes(200),
+        "direct draw": b"DDS \x7c\0\0\0" + bytes(200),
+        "radiance": b"#?RADIANCE\n" + bytes(200),
+        "qoi": b"qoif\0\0\0\x10" + bytes(200),
         "raw dng": tiff_of({0xC612: (1, [1, 4, 0, 0])}),
-        "raw with a preview in front": tiff_of({0x00FE: (4, [1])}),
+        "raw of one colour filter": tiff_of({0x0106: (3, [32803])}),
     }
     for name, data in contents.items():
         accepts = UNSUPPORTED | UNREADABLE if name == "raw canon, older" else UNSUPPORTED
         yield Mutation(name, data, accepts)
+    heads = {
+        "jpeg xl": b"\xff\x0a",
+        "jpeg xl in a box": b"\0\0\0\x0cJXL \r\n\x87\n",
+        "jpeg 2000": b"\0\0\0\x0cjP  \r\n\x87\n",
+        "photoshop": b"8BPS\0\x01",
+        "raw olympus": b"IIRO\x08\0\0\0",
+        "raw panasonic": b"IIU\0\x08\0\0\0",
+    }
+    for name, head in heads.items():
+        yield Mutation(f"{name} of a head only", head + bytes(200), UNREADABLE)
+    yield Mutation("tiff that calls itself a preview", tiff_of({0x00FE: (4, [1])}), OK)
 
 
 def tiff_of(

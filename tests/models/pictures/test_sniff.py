@@ -58,5 +58,46 @@ def test_a_bitmap_without_its_header_is_unreadable() -> None:
 
 
 def test_an_image_that_is_not_read_here_is_unsupported_and_not_no_image() -> None:
-    with pytest.raises(UnsupportedFormat, match="JPEG XL"):
-        sniff(b"\xff\x0a" + bytes(20))
+    with pytest.raises(UnsupportedFormat, match="OpenEXR"):
+        sniff(b"v/1\x01" + bytes(20))
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"\xff\x0a", Format.JPEG_XL),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", Format.JPEG_XL),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", Format.JPEG2000),
+        (b"\xff\x4f\xff\x51", Format.JPEG2000),
+        (b"8BPS\0\1", Format.PHOTOSHOP),
+        (b"FUJIFILMCCD-RAW 0201", Format.RAW),
+        (b"IIRO\x08\0\0\0", Format.RAW),
+        (b"IIU\0\x18\0\0\0", Format.RAW),
+        (b"FOVb\0\0\2\0", Format.RAW),
+        (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", Format.RAW),
+        (b"II*\0\x10\0\0\0CR\2\0", Format.TIFF),  # the whole file tells more
+    ],
+)
+def test_what_photographers_keep_is_known(head: bytes, kind: Format) -> None:
+    assert sniff(head + bytes(100)) is kind
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"<svg>",
+        b"<SVG width='1'>",
+        b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- drawn <by> hand -->\n<svg\n",
+        b'<?xml version="1.0"?><!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "x"><svg xmlns="y">',
+    ],
+)
+def test_a_drawing_begins_with_its_element(head: bytes) -> None:
+    with pytest.raises(UnsupportedFormat, match="SVG"):
+        sniff(head)
+
+
+def test_a_page_with_a_drawing_in_it_is_a_page() -> None:
+    with pytest.raises(NotAnImage, match="a web page"):
+        sniff(b"<!doctype html><html><body><svg></svg>")
+    with pytest.raises(NotAnImage, match="text"):
+        sniff(b"how to write an <svg> element")
