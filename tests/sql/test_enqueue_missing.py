@@ -218,7 +218,10 @@ def test_what_was_found_out_in_the_end_is_missed_no_more(queue: Any, photo: Any)
     assert missing(queue, user)["enqueued"] == 1, "a file in which was looked is a picture"
 
 
-@pytest.mark.parametrize(("code", "lacking"), [("unreadable", 0), ("not_an_image", 0), ("model_failed", 1)])
+@pytest.mark.parametrize(
+    ("code", "lacking"),
+    [("unreadable", 0), ("not_an_image", 0), ("unsupported_format", 0), ("model_failed", 1)],
+)
 def test_a_file_that_is_no_picture_lacks_nothing_whatever_is_asked(
     queue: Any, photo: Any, code: str, lacking: int
 ) -> None:
