@@ -9,7 +9,6 @@ create table kizu.contents (
   asset_id uuid primary key references public.assets on delete cascade,
   content  text,                                      -- of the file in Storage that all facts are about
   since    timestamptz not null default '-infinity',  -- when it took the place of another
-  filled   jsonb not null default '{}',               -- {column of the asset: what a worker filled in}
 
   constraint content_is_short check (length(content) <= 200)
 );
@@ -76,47 +75,12 @@ begin
 end;
 $$;
 
--- The columns among p_columns that a worker may fill: those that are empty, hold what a worker filled in before, or say
--- what p_given does. What belongs together is filled together, so that a person's date has no worker's precision.
-create function kizu.open_columns(p_asset public.assets, p_columns text[], p_given jsonb)
-returns text[]
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-  c_groups constant text[] := array['taken_at taken_at_precision taken_at_source', 'latitude longitude'];
-  v_filled constant jsonb := (select filled from kizu.contents where asset_id = p_asset.id);
-  v_is     constant jsonb := to_jsonb(p_asset);
-  -- Written as the row is: an instant has many spellings.
-  v_was    constant jsonb := to_jsonb(jsonb_populate_record(null::public.assets, coalesce(v_filled, '{}')));
-  v_new    constant jsonb := to_jsonb(jsonb_populate_record(null::public.assets, p_given));
-begin
-  return array(
-    select name
-      from unnest(p_columns) as name
-     where not (starts_with(name, 'taken_at') and p_asset.taken_at_source is not distinct from 'person')
-       and not exists (
-             select from unnest(coalesce(
-                           (select string_to_array(together, ' ')
-                              from unnest(c_groups) as together
-                             where name = any (string_to_array(together, ' '))),
-                           array[name]
-                         )) as one
-              where v_is -> one <> 'null'
-                and v_is -> one <> v_was -> one
-                and v_is -> one <> v_new -> one
-           )
-  );
-end;
-$$;
-
 -- Forgets what workers found out of an asset, because its file is p_content now, and asks for all that an upload is
 -- asked for; answers the jobs that were added. The caller has locked the asset's row.
 --
 -- This is what a change means. Gone at once are vectors, texts, objects, descriptions, hashes, faces, our tags, derived
 -- files (their rows: the files are orphans then), facts and misses, the size, and the date and the place that a worker
--- filled in: what is no longer in the picture is not found by it. People's work stays: their tags, albums, a date or a
+-- read: what is no longer in the picture is not found by it. People's work stays: their tags, albums, a date or a
 -- place that they said or corrected. Names that they gave to faces wait, unseen, for the new picture's faces (see
 -- kizu.replace_faces_and_former). Columns in p_said have just been written by an app, and stay.
 --
@@ -142,9 +106,6 @@ begin
       'width', 'height', 'image_processing_status', 'transcoding_status', 'ai_processed_at', 'ai_processed_date',
       'ai_processed_by', 'ai_processed_operations', 'ai_model_versions'
     ]
-    || kizu.open_columns(v_asset, array(
-         select jsonb_object_keys(filled) from kizu.contents where asset_id = p_asset
-       ), '{}')
     -- Addresses of files that we made.
     || array(
          select name
@@ -159,7 +120,7 @@ begin
   insert into kizu.contents (asset_id, content, since)
   values (p_asset, p_content, v_now)
       on conflict (asset_id) do update
-     set content = excluded.content, since = excluded.since, filled = '{}';
+     set content = excluded.content, since = excluded.since;
 
   insert into kizu.former_faces (id, face_id, user_id, asset_id, embedding, bounding_box, model_version, cluster_id,
                                  contact_id, created_at)
@@ -380,7 +341,6 @@ select kizu.pin_plans('kizu.notice_object()');
 
 select kizu.keep_internal('kizu.content_of(text)');
 select kizu.keep_internal('kizu.stored(text)');
-select kizu.keep_internal('kizu.open_columns(public.assets, text[], jsonb)');
 select kizu.keep_internal('kizu.renew(uuid, text, text[])');
 select kizu.keep_internal('kizu.notice(uuid, uuid)');
 select kizu.keep_internal('kizu.notice_path()');

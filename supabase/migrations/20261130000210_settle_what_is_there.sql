@@ -1,5 +1,5 @@
 -- What a worker found is written only if it was found in the bytes that the asset's file is now, and the ledger says
--- which these were. What workers filled in gives way when a job finds out anew; what people said does not.
+-- which these were.
 
 -- Ends one job that the caller has locked, and answers its line in the ledger if a worker had begun it.
 create or replace function kizu.end_job(p_ending kizu.ending, p_now timestamptz)
@@ -82,63 +82,6 @@ begin
           kizu.content_of(v_run ->> 'content'))
   returning id into v_run_id;
   return v_run_id;
-end;
-$$;
-
--- Changes columns of the row that is the job's asset: those of `set` always, those of `merge` by their keys, and those
--- of `fill` where a person has not said otherwise (kizu.open_columns): what another worker, or this file before, filled
--- in gives way, also to null. The caller has locked the row.
-create or replace function kizu.update_asset(p_target public.result_tables, p_write jsonb, p_user uuid, p_asset uuid)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_set     constant jsonb := coalesce(p_write -> 'set', '{}');
-  v_fill    constant jsonb := coalesce(p_write -> 'fill', '{}');
-  v_merge   constant jsonb := coalesce(p_write -> 'merge', '{}');
-  v_columns constant text[] := array(select jsonb_object_keys(v_set || v_fill || v_merge) order by 1);
-  v_wrong   text;
-  v_touched bigint;
-  v_asset   public.assets;
-  v_open    text[];
-begin
-  if kizu.written_columns(p_target, v_columns) = '{}' then
-    return;
-  end if;
-  select min(key) into v_wrong from jsonb_each(v_merge) where jsonb_typeof(value) <> 'object';
-  if v_wrong is not null then
-    raise exception 'merge: expected an object for %', v_wrong;
-  end if;
-
-  if v_fill <> '{}' then
-    select * into v_asset from public.assets where id = p_asset and user_id = p_user;
-    v_open := kizu.open_columns(v_asset, array(select jsonb_object_keys(v_fill)), v_fill);
-    insert into kizu.contents as here (asset_id, filled)
-    select p_asset, jsonb_strip_nulls(v_fill - array(select jsonb_object_keys(v_fill) except select unnest(v_open)))
-     where v_asset.id is not null
-        on conflict (asset_id) do update
-       set filled = here.filled - array(select jsonb_object_keys(v_fill)) || excluded.filled
-     where here.filled <> here.filled - array(select jsonb_object_keys(v_fill)) || excluded.filled;
-  end if;
-
-  execute format(
-    'update public.%1$I as t set %2$s from jsonb_populate_record(null::public.%1$I, $1) as new'
-    ' where t.id = $3 and t.user_id = $2',
-    p_target.table_name,
-    (select string_agg(
-              case when v_merge ? key then format('%1$I = coalesce(t.%1$I, ''{}'') || new.%1$I', key)
-                   when v_set ? key or key = any (v_open) then format('%1$I = new.%1$I', key)
-                   else format('%1$I = t.%1$I', key)
-              end, ', ' order by key)
-       from unnest(v_columns) as key)
-  )
-  using v_fill || v_set || v_merge, p_user, p_asset;
-
-  get diagnostics v_touched = row_count;
-  if v_touched = 0 then
-    raise exception 'the job has no row in %', p_target.table_name;
-  end if;
 end;
 $$;
 

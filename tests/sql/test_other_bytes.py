@@ -144,6 +144,20 @@ def untriggered(queue: Queue) -> Iterator[None]:
     queue.db.execute("alter table storage.objects enable trigger kizu_other_bytes_are_noticed")
 
 
+def capture(**columns: Any) -> dict[str, Any]:
+    return {"table": "asset_captures", "rows": [columns]}
+
+
+READ = {
+    "taken_at": "2024-07-14T18:30:00+02:00",
+    "taken_at_source": "original",
+    "taken_at_precision": "second",
+    "latitude": 1,
+    "longitude": 2,
+    "place_source": "file",
+}
+
+
 def optimised(asset_user: str, asset: str) -> list[dict[str, Any]]:
     key = f"{asset_user}/processed/{asset}/j.1/thumbnail.jpg"
     return [
@@ -155,8 +169,8 @@ def optimised(asset_user: str, asset: str) -> list[dict[str, Any]]:
         {
             "table": "assets",
             "set": {"thumbnail": f"https://p.test/storage/v1/object/authenticated/assets/{key}", "width": 4},
-            "fill": {"taken_at": "2024-07-14T18:30:00+02:00", "latitude": 1.5, "longitude": 2.5},
         },
+        capture(**READ),
     ]
 
 
@@ -181,7 +195,7 @@ def test_every_table_of_results_is_among_those_that_a_change_empties(queue: Queu
     tables = queue.rows(
         "select table_name from result_tables where owner = 'asset' and mode <> 'update' order by 1"
     )
-    assert {row["table_name"] for row in tables} == set(TABLES)
+    assert {row["table_name"] for row in tables} == {*TABLES, "asset_captures"}
 
 
 def test_the_same_bytes_again_change_nothing(queue: Queue) -> None:
@@ -225,7 +239,7 @@ def test_what_people_said_stays(queue: Queue) -> None:
     assert column(queue, asset, "latitude") is None
     assert column(queue, asset, "location_name") == "home"
     look(queue, asset, "two", optimised(user, asset), "optimize_image")
-    assert (column(queue, asset, "taken_at").year, column(queue, asset, "latitude")) == (1999, 1.5)
+    assert (column(queue, asset, "taken_at").year, column(queue, asset, "latitude")) == (1999, 1.0)
 
 
 def named(queue: Queue, user: str, asset: str, name: str) -> str:
@@ -552,56 +566,41 @@ def test_an_upload_does_not_fail_nor_wait_for_long_because_of_a_held_row(queue: 
     assert known(queue, asset) == set()
 
 
-def test_force_renews_what_a_worker_filled_in_and_nothing_that_a_person_said(queue: Queue) -> None:
-    asset = photo(queue)
+def test_force_renews_what_a_worker_read_and_nothing_that_a_person_said(queue: Queue) -> None:
+    user = queue.user()
+    asset = photo(queue, user=user)
 
-    def fill(**columns: Any) -> None:
+    def look_anew(**columns: Any) -> None:
         queue.value("select enqueue_job('optimize_image', %s, p_force => true)", asset)
         job = take(queue, asset, "optimize_image")
-        write = {"table": "assets", "fill": columns}
-        assert queue.settle(job, writes=[write], run={"content": "one"})["status"] == "completed"
+        assert queue.settle(job, writes=[capture(**columns)], run={"content": "one"})["status"] == "completed"
 
-    first = "2024-07-14T18:30:00+02:00"
-    fill(taken_at=first, taken_at_source="original", taken_at_precision="second", latitude=1, longitude=2)
-    fill(
-        taken_at="2023-01-01T00:00:00Z",
-        taken_at_source="digitised",
-        taken_at_precision="day",
-        latitude=None,
-        longitude=None,
-    )
+    look_anew(**READ)
+    look_anew(taken_at="2023-01-01T00:00:00Z", taken_at_source="digitised", taken_at_precision="day")
     date = ("taken_at_source", "taken_at_precision", "latitude", "longitude")
     assert column(queue, asset, "taken_at").year == 2023
     assert [column(queue, asset, name) for name in date] == ["digitised", "day", None, None]
 
-    queue.db.execute(
-        "update assets set taken_at = '1999-12-31T12:00Z', longitude = 5 where id = %s", (asset,)
-    )
-    fill(taken_at=first, taken_at_source="original", taken_at_precision="second", latitude=1, longitude=2)
+    with queue.acting("authenticated", user):
+        queue.db.execute(
+            "update assets set taken_at = '1999-12-31T12:00Z', latitude = 4, longitude = 5 where id = %s",
+            (asset,),
+        )
+    look_anew(**READ)
     assert column(queue, asset, "taken_at").year == 1999
-    assert [column(queue, asset, name) for name in date] == ["digitised", "day", None, 5]
+    assert [column(queue, asset, name) for name in date] == ["person", None, 4, 5]
+
+    put(queue, asset, "two")
+    assert column(queue, asset, "taken_at").year == 1999
+    assert [column(queue, asset, name) for name in date] == ["person", None, 4, 5]
 
 
 def test_a_date_that_a_person_confirmed_is_theirs(queue: Queue) -> None:
     asset = photo(queue)
-    write = {"table": "assets", "fill": {"taken_at": "2024-07-14T18:30:00Z", "taken_at_source": "original"}}
-    look(queue, asset, "one", [write], "optimize_image")
+    look(queue, asset, "one", [capture(**READ)], "optimize_image")
     queue.db.execute("update assets set taken_at_source = 'person' where id = %s", (asset,))
     put(queue, asset, "two")
     assert column(queue, asset, "taken_at").year == 2024
-
-
-def test_a_date_from_before_this_was_kept_is_a_workers_once_a_worker_finds_it(queue: Queue) -> None:
-    asset = photo(queue)
-    queue.db.execute("update assets set taken_at = '2024-07-14T16:30:00Z' where id = %s", (asset,))
-    write = {
-        "table": "assets",
-        "fill": {"taken_at": "2024-07-14T18:30:00+02:00", "taken_at_source": "original"},
-    }
-    look(queue, asset, "one", [write], "optimize_image")
-    assert column(queue, asset, "taken_at_source") == "original"
-    put(queue, asset, "two")
-    assert column(queue, asset, "taken_at") is None
 
 
 def test_files_elsewhere_are_looked_at_as_ever(queue: Queue) -> None:

@@ -117,7 +117,7 @@ def test_an_empty_list_of_rows_only_removes(queue: Any, job: Any) -> None:
     assert found(queue, job) == []
 
 
-def test_set_changes_and_fill_only_fills_and_no_half_of_a_place(queue: Any, job: Any) -> None:
+def test_set_changes_and_fill_of_older_workers_only_fills(queue: Any, job: Any) -> None:
     asset = job["asset_id"]
     queue.db.execute("update assets set width = 1, latitude = 0 where id = %s", (asset,))
 
@@ -135,7 +135,7 @@ def test_set_changes_and_fill_only_fills_and_no_half_of_a_place(queue: Any, job:
     (row,) = queue.rows(
         "select width, height, latitude, longitude, taken_at from assets where id = %s", asset
     )
-    assert tuple(row.values()) == (640, 480, 0.0, None, datetime(2020, 2, 29, 11, tzinfo=UTC))
+    assert tuple(row.values()) == (640, 480, 0.0, 11.5, datetime(2020, 2, 29, 11, tzinfo=UTC))
 
 
 @pytest.mark.parametrize("value", [None, ["a"], "a"])

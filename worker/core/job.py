@@ -70,13 +70,10 @@ class Upsert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """A write to the job's asset row: `set` always, `merge` the keys of maps, `fill` where no person has said
-    otherwise: what a worker filled in before gives way, also to None.
-    """
+    """A write to the job's asset row: columns to `set`, and keys to `merge` into those that are maps."""
 
     table: str
     set: Mapping[str, Any] = field(default_factory=dict)
-    fill: Mapping[str, Any] = field(default_factory=dict)
     merge: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 

@@ -189,8 +189,8 @@ def _write(write: Write) -> dict[str, Any]:
             return {"table": table, "scope": dict(scope), "rows": [dict(row) for row in rows]}
         case Upsert(table=table, rows=rows):
             return {"table": table, "rows": [dict(row) for row in rows]}
-        case Update(table=table, set=columns, fill=fill, merge=merge):
-            return {"table": table, "set": dict(columns), "fill": dict(fill), "merge": dict(merge)}
+        case Update(table=table, set=columns, merge=merge):
+            return {"table": table, "set": dict(columns), "merge": dict(merge)}
 
 
 def _ask(ask: Ask) -> dict[str, Any]:

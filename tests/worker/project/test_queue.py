@@ -173,7 +173,7 @@ async def test_rows_and_following_jobs_travel_with_the_end() -> None:
             Replace(table="faces", scope={"kind": "x"}, rows=[{"a": 1}]),
             Replace(table="tags"),
             Upsert(table="facts", rows=[{"b": 2}]),
-            Update(table="assets", set={"c": 3}, fill={"d": 4}, merge={"e": {"f": 5}}),
+            Update(table="assets", set={"c": 3}, merge={"e": {"f": 5}}),
         ],
         next=[
             Ask(kind="cluster", asset_id=None, delay_seconds=5, dedupe="me"),
@@ -188,7 +188,7 @@ async def test_rows_and_following_jobs_travel_with_the_end() -> None:
         {"table": "faces", "scope": {"kind": "x"}, "rows": [{"a": 1}]},
         {"table": "tags", "scope": {}, "rows": []},
         {"table": "facts", "rows": [{"b": 2}]},
-        {"table": "assets", "set": {"c": 3}, "fill": {"d": 4}, "merge": {"e": {"f": 5}}},
+        {"table": "assets", "set": {"c": 3}, "merge": {"e": {"f": 5}}},
     ]
     plain = {"params": {}, "delay_seconds": 0.0, "dedupe": None}
     assert settlement["next"] == [
