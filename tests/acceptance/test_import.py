@@ -158,3 +158,18 @@ def test_what_was_named_and_is_of_no_use_is_named(library: Library, folder: Path
     assert "letter.jpg: expected an image, found text" in out
     assert "gone.jpg: it is not there, or not any more" in err
     assert "Traceback" not in out + err
+
+
+async def test_a_sidecar_that_comes_later_dates_its_photo(library: Library, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(jpeg())
+    os.utime(tmp_path / "a.jpg", (0, 1_700_000_000))
+    assert kizu_ingest(library, str(tmp_path))[0] == 0
+    await drain(personal(library))
+    query = "select taken_at_source, extract(epoch from taken_at)::int from assets where user_id = %s"
+    assert rows(library, query) == [("file_time", 1_700_000_000)]
+
+    (tmp_path / "a.jpg.json").write_bytes(b'{"photoTakenTime": {"timestamp": "1500000000"}}')
+    code, out, _ = kizu_ingest(library, str(tmp_path))
+    assert (code, out) == (0, "1 picture: 1 already there, 1 part, 1 enqueued\n")
+    await drain(personal(library))
+    assert rows(library, query) == [("sidecar", 1_500_000_000)]
