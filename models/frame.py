@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from models.pictures.windows import Window
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -32,6 +34,12 @@ class Frame:
     def of(cls, image: Image.Image) -> Frame:
         rgb = image if image.mode == "RGB" else image.convert("RGB")
         return cls(width=rgb.width, height=rgb.height, data=rgb.tobytes())
+
+    def part(self, window: Window) -> Frame:
+        """What lies in a window; the frame itself where that is all of it."""
+        if (window.width, window.height) == (self.width, self.height):
+            return self
+        return Frame.of(self.image().crop((window.left, window.top, window.right, window.bottom)))
 
     def image(self) -> Image.Image:
         return Image.frombytes("RGB", (self.width, self.height), self.data)

@@ -55,6 +55,8 @@ class DetectedObject:
     class_id: int
     score: float
     box: Box
+    sure: bool = True
+    """To be shown as what is in the picture; what is only likely is there to be searched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
@@ -23,6 +24,7 @@ from models.catalog.dlib_faces import detector, recogniser
 from models.catalog.dlib_faces.alignment import face_chip
 from models.errors import ModelFailed
 from models.frame import Frame
+from models.looks import Look, find_closely
 from models.results import Box, Face, share
 from models.settings import ModelSettings
 from models.spec import Device, Licence, Loading, ModelSpec, Variant, WeightFile
@@ -38,6 +40,10 @@ if TYPE_CHECKING:
 
 DETECTOR_SIDE: Final = 640
 """Pixels of the long side of what the detector sees, at most; faces from about 10 in it are found."""
+SMALL_SIDE: Final = 320
+"""Pixels of the long side of a picture made small, where large faces are looked for."""
+MARGIN: Final = 32
+"""Pixels around it, of black."""
 LEAST_WIDTH: Final = 20
 """Pixels of the frame; narrower faces are dropped, as apps expect: nobody can be recognised in them."""
 LEAST_SCORE: Final = 0.7
@@ -155,7 +161,7 @@ class DlibFaces(FaceFinder):
         self._mean = np.array(json.loads(MEAN.read_text(encoding="utf-8"))["numbers"], np.float32)
 
     def find_faces(self, frames: Sequence[Frame]) -> Sequence[tuple[Face, ...]]:
-        found = [self._detect(frame) for frame in frames]
+        found = [self._find(frame) for frame in frames]
         chips = [one.chip for faces in found for one in faces]
         vectors = iter(unit_rows(self._embed(chips) - self._mean) if chips else ())
         return [
@@ -166,24 +172,32 @@ class DlibFaces(FaceFinder):
             for faces in found
         ]
 
-    def _detect(self, frame: Frame) -> list[_Found]:
+    def _find(self, frame: Frame) -> list[_Found]:
         """Faces of a picture, the largest first."""
         if min(frame.width, frame.height) < LEAST_WIDTH:
             return []
-        pixels, scale = letterboxed(frame)
-        outputs = self._detection.run(self._heads, {detector.INPUT: pixels})
+        found = find_closely(frame, partial(self._look, frame), side=DETECTOR_SIDE)
+        return sorted(found, key=lambda one: one.box.width * one.box.height, reverse=True)
+
+    def _look(self, frame: Frame, look: Look) -> list[_Found]:
+        """The faces that one look at a picture shows."""
+        window = look.window
+        part = frame.array()[window.top : window.bottom, window.left : window.right]
+        margin = MARGIN if look.small else 0
+        seen, scale = letterboxed(part, SMALL_SIDE if look.small else DETECTOR_SIDE, margin)
+        outputs = self._detection.run(self._heads, {detector.INPUT: seen})
         faces = detector.decode(dict(zip(self._heads, outputs, strict=True)), self._threshold)
         found = []
+        corner = (window.left, window.top)
         for corners, score, points in zip(faces.boxes, faces.scores, faces.points, strict=True):
-            box = Box.inside((corners / scale).tolist(), frame.width, frame.height)
+            whole = ((corners - margin) / scale + corner * 2).tolist()
+            box = Box.inside(whole, frame.width, frame.height)
             if box.width * frame.width < LEAST_WIDTH or box.height <= 0:
                 continue
-            shares = tuple(
-                (share(x, frame.width), share(y, frame.height)) for x, y in (points / scale).tolist()
-            )
-            chip = face_chip(frame.array(), points / scale)
-            found.append(_Found(box, min(float(score), 1.0), shares, chip))
-        return sorted(found, key=lambda one: one.box.width * one.box.height, reverse=True)
+            places = (points - margin) / scale + corner
+            shares = tuple((share(x, frame.width), share(y, frame.height)) for x, y in places.tolist())
+            found.append(_Found(box, min(float(score), 1.0), shares, face_chip(frame.array(), places)))
+        return found
 
     def _embed(self, chips: Sequence[Pixels]) -> Floats:
         """The numbers (faces, 128) of one or more aligned faces, as the network makes them."""
@@ -204,23 +218,24 @@ class _Found(NamedTuple):
     chip: Pixels
 
 
-def letterboxed(frame: Frame) -> tuple[Floats, float]:
-    """The picture in BGR, scaled down to the detector's side and filled up with black, and the scale.
+def letterboxed(picture: Pixels, side: int, margin: int = 0) -> tuple[Floats, float]:
+    """A picture (height, width, 3) in BGR, scaled down to `side`, with black around it, and the scale.
 
-    Shape (1, 3, height, width), as small as the picture and the strides allow.
+    Shape (1, 3, height, width), as small as the picture, a margin all round, and the strides allow.
     """
     import cv2
     import numpy as np
 
-    scale = min(1.0, DETECTOR_SIDE / max(frame.width, frame.height))
-    width, height = (max(1, round(side * scale)) for side in (frame.width, frame.height))
-    seen: Any = frame.array()
+    height, width = picture.shape[:2]
+    scale = min(1.0, side / max(width, height))
+    seen: Any = picture
     if scale < 1:
+        width, height = (max(1, round(length * scale)) for length in (width, height))
         seen = cv2.resize(seen, (width, height), interpolation=cv2.INTER_AREA)
     stride = detector.STRIDES[-1]
-    sides = (-(-side // stride) * stride for side in (height, width))
+    sides = (-(-(length + 2 * margin) // stride) * stride for length in (height, width))
     canvas = np.zeros((3, *sides), np.float32)
-    canvas[:, :height, :width] = seen[..., ::-1].transpose(2, 0, 1)
+    canvas[:, margin : margin + height, margin : margin + width] = seen[..., ::-1].transpose(2, 0, 1)
     return canvas[None], scale
 
 

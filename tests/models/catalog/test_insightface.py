@@ -16,6 +16,7 @@ from models.results import Face
 from models.settings import ModelSettings
 from models.spec import Loading
 from models.tasks import FaceFinder
+from tests.models.catalog import scenes
 from tests.paths import TESTDATA
 
 pytest.importorskip("insightface")
@@ -358,3 +359,36 @@ def test_real_faces_are_those_that_the_library_finds(backend: str, real: FaceFin
         [found] = model.find_faces([Frame.of(image)])
         assert found
         assert_equal_to(expected, found, image)
+
+
+def alone(real: FaceFinder) -> Sequence[float]:
+    """The vector of the girl in the portrait."""
+    [faces] = real.find_faces([Frame.of(scenes.photo("faces/portrait.jpg"))])
+    return max(faces, key=lambda face: face.score).embedding
+
+
+@pytest.mark.parametrize("part", [0.7, 0.85, 1.0])
+@pytest.mark.parametrize("size", [(1280, 1280), (1280, 960), (960, 1280)])
+def test_a_face_that_fills_a_close_up_is_found(real: FaceFinder, part: float, size: tuple[int, int]) -> None:
+    image, box = scenes.close_up(part, size)
+    [[face]] = real.find_faces([scenes.seen(image, scenes.FACES)])
+    assert scenes.overlap(face.box, box) >= 0.75
+    assert alike(face.embedding, alone(real)) >= 0.6
+
+
+def test_faces_of_80_pixels_in_a_panorama_are_found_once_each(real: FaceFinder) -> None:
+    places = [(0.03 + 0.094 * i, 0.25 + 0.05 * i) for i in range(11)]
+    image, boxes = scenes.crowd((8000, 1000), 80, places)
+    [faces] = real.find_faces([scenes.seen(image, scenes.FACES)])
+    assert len(faces) == len(boxes)
+    assert all(max(scenes.overlap(face.box, box) for face in faces) >= 0.6 for box in boxes)
+    girl = alone(real)
+    assert all(alike(face.embedding, girl) >= 0.6 for face in faces)
+
+
+def test_faces_of_80_pixels_in_a_photo_of_a_group_are_found(real: FaceFinder) -> None:
+    places = [(0.13 + 0.24 * (i % 4), 0.2 + 0.3 * (i // 4)) for i in range(12)]
+    image, boxes = scenes.crowd((4000, 3000), 80, places)
+    [faces] = real.find_faces([scenes.seen(image, scenes.FACES)])
+    assert len(faces) == len(boxes)
+    assert all(max(scenes.overlap(face.box, box) for face in faces) >= 0.6 for box in boxes)
