@@ -9,21 +9,22 @@ Faces, of which a look shows surely those with `SURE` of its pixels and at most 
 | other, with no face over its middle, or a large one | whole, and once more, small | 1.1 to 1.4 looks |
 | other | whole | 1 look |
 
-Objects: a strip whole and in parts of 4 to 3, everything else whole.
+Objects: a strip whole and in parts of 4 to 3, everything else whole. Vectors: a strip in squares only.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Protocol, TypeVar
 
 from models.frame import Frame
 from models.pictures.detail import is_strip
 from models.pictures.windows import Window, windows
-from models.results import Box, DetectedObject
+from models.results import Box, DetectedObject, Vector
 from models.suppression import distinct
+from models.vectors import unit_rows
 
 SURE: Final = 28
 """Pixels of what a detector sees: a face so long is found, and of smaller ones some."""
@@ -31,6 +32,8 @@ LARGE: Final = 0.5
 """Of the picture's long side: a larger face is better seen in a smaller picture."""
 SAME: Final = 0.45
 """What two looks found is one thing if the boxes share more (IoU)."""
+MOST_AT_ONCE: Final = 8
+"""Parts of a strip in one call, on a device that could take more, too: more gain little."""
 MOST_OBJECTS: Final = 100
 """In one picture, the likeliest: as many as COCO's own evaluation looks at."""
 _QUARTER: Final = 0.55
@@ -39,6 +42,10 @@ _HELD: Final = 0.05
 """Of a strip's long side: a larger object is seen in the whole."""
 _SHAPE: Final = 4 / 3
 """Of the parts in which the objects of a strip are looked for, as of most photos."""
+_BESIDE: Final = 0.25
+"""Of their side: what neighbouring squares share of which a strip's vector is made."""
+_COMMON: Final = 0.05
+"""Weight of a square of a strip that is just like all of it."""
 _EDGE: Final = 0.02
 """Of a window's long side: a box that ends so near to the window's edge is perhaps cut by it."""
 _CONTINUED: Final = 0.5
@@ -138,6 +145,40 @@ def detect_closely(
     return found
 
 
+def embed_closely(
+    frames: Sequence[Frame], look: Callable[[Sequence[Frame]], Sequence[Vector]], *, at_once: int
+) -> list[Vector]:
+    """The vector of each picture; `look` is given `at_once` parts of a strip at most.
+
+    A strip's is the mean of its squares' vectors in which a square counts by how little it is like the mean:
+    what is seen once, as a boat at the end of a coast, then tells as much as the coast. Of 54 things in
+    strips of 9 to 1 among 49 photos, a sentence finds 26 among its first five so (conse; at place 8 on
+    average), by the plain mean 16 (12), and by the strip as the model itself crops it 16 (20).
+    """
+    strips = [is_strip(frame.width, frame.height) for frame in frames]
+    plain = iter(look([frame for frame, strip in zip(frames, strips, strict=True) if not strip]))
+    return [
+        _vector_of_strip(frame, look, at_once) if strip else next(plain)
+        for frame, strip in zip(frames, strips, strict=True)
+    ]
+
+
+def _vector_of_strip(
+    frame: Frame, look: Callable[[Sequence[Frame]], Sequence[Vector]], at_once: int
+) -> Vector:
+    import numpy as np
+
+    short = min(frame.width, frame.height)
+    squares = windows(frame.width, frame.height, side=short, overlap=_BESIDE * short)
+    rows: list[Vector] = []
+    for group in _grouped(squares, at_once):
+        rows += look([frame.part(square) for square in group])
+    vectors = np.array(rows, np.float32)
+    [mean] = unit_rows(vectors.mean(axis=0, keepdims=True))
+    weights = 1 - vectors @ np.array(mean, np.float32) + _COMMON
+    return unit_rows(weights[None] @ vectors)[0]
+
+
 def _with_parts(
     frame: Frame,
     whole: Sequence[DetectedObject],
@@ -149,8 +190,7 @@ def _with_parts(
     long, short = max(width, height), min(width, height)
     parts = windows(width, height, side=_SHAPE * short, overlap=min(long * _HELD, short / 2))
     found: list[_Thing] = []
-    for start in range(0, len(parts), at_once):
-        group = parts[start : start + at_once]
+    for group in _grouped(parts, at_once):
         for part, things in zip(group, look([frame.part(part) for part in group]), strict=True):
             found += [
                 _Thing(part, replace(thing, box=part.placed(thing.box, width, height)))
@@ -160,6 +200,11 @@ def _with_parts(
     seen += _continued(found, width, height)
     kept = _kept([(window, one.box, one.score, one.class_id) for window, one in seen], width, height)
     return sorted((seen[i].thing for i in kept), key=lambda thing: -thing.score)
+
+
+def _grouped(parts: Sequence[Window], at_once: int) -> Iterator[Sequence[Window]]:
+    size = min(at_once, MOST_AT_ONCE)
+    return (parts[start : start + size] for start in range(0, len(parts), size))
 
 
 class _Thing(NamedTuple):

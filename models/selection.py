@@ -90,7 +90,7 @@ def parameters_of(spec: AnySpec, variant: Variant, settings: ModelSettings) -> d
     """
     chosen = {name: _named_only(value)[:LONGEST] for name, value in _chosen(spec, settings).items()}
     values = {name: getattr(settings, name) for name in spec.set_by}
-    unset = variant.least_score  # only thresholds can be left to the model
+    unset = variant.sure_score or variant.least_score  # only thresholds can be left to the model
     return {**chosen, **{name: unset if value is None else value for name, value in values.items()}}
 
 

@@ -95,7 +95,11 @@ class ModelSettings(BaseSettings):
     )
     yolo_size: Literal["n", "s", "m", "l", "x"] = Field("m", description="Size of the YOLOv8 detector.")
     object_threshold: float | None = Field(
-        None, gt=0, lt=1, description="Least score of an object that is kept; unset: as suits the model."
+        None,
+        gt=0,
+        lt=1,
+        description="Least score of an object that is shown: tagged, counted, described; unset: as suits the "
+        "model. What is likely is stored below it, too, as not sure.",
     )
     face_pack: str = Field("buffalo_l", description="InsightFace model pack.")
     face_threshold: float | None = Field(

@@ -71,12 +71,19 @@ class Variant:
     """Of its vectors, where it makes any."""
     least_score: float = 0.5
     """Of an object or a face that is kept, unless a setting says otherwise: scores of models differ."""
+    sure_score: float | None = None
+    """Of an object that is shown as in the picture, unless a setting says otherwise; None: as above."""
     same_face: float | None = None
     """The cosine from which on two of its vectors are of one person, where they are of faces."""
     megabytes: int = 500
     """Resident memory it takes, until it has been measured."""
     largest_batch: Mapping[Device, int] = field(default_factory=lambda: {"cpu": 1, "cuda": 16, "mps": 8})
     """Beyond which more inputs per call gain nothing."""
+
+    def scores(self, threshold: float | None) -> tuple[float, float]:
+        """From which scores on an object is kept, and is sure; a setting may say the latter: `threshold`."""
+        sure = threshold or self.sure_score or self.least_score
+        return min(self.least_score, sure), sure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ from models.backends.ways import Way, build_first
 from models.coco import CLASSES
 from models.errors import BadWeights
 from models.frame import Frame
+from models.looks import detect_closely
 from models.machine import memory
 from models.machine.processor import has_avx512
 from models.results import Box, DetectedObject
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
 
 SIDE: Final = 640
 """Pixels of the square that the network sees, as it was trained and as its preprocessor has it."""
+LEAST_SCORE: Final = 0.25
+SURE_SCORE: Final = 0.5
+"""Both as YOLOv8's: neither has been measured with these weights."""
 SPELT_OTHERWISE: Final = 20
 """Classes of COCO's that weights may call by other names (sofa, aeroplane) and still mean the same list."""
 _GRAPH: Final = "d_fine.onnx"
@@ -79,6 +83,8 @@ def _variant(size: str, files: tuple[WeightFile, ...]) -> Variant:
         licence=Licence(name="Apache-2.0", use="free"),
         files=files,
         packages=("torch", "torchvision", "transformers"),
+        least_score=LEAST_SCORE,
+        sure_score=SURE_SCORE,
         megabytes=250,
         largest_batch={"cpu": 1, "cuda": 16, "mps": 4},
     )
@@ -93,7 +99,8 @@ def _build(loading: Loading, way: Way) -> DFine:
         network = _on_torch(_reference(loading), loading.device)
     else:
         network = _on_graph(export(loading, way.backend), way.backend, loading)
-    return DFine(network, way, loading.settings.object_threshold or loading.variant.least_score)
+    scores = loading.variant.scores(loading.settings.object_threshold)
+    return DFine(network, way, scores, loading.variant.largest_batch[loading.device])
 
 
 def _ways(device: Device) -> tuple[Way, ...]:
@@ -192,18 +199,23 @@ def _on_graph(folder: Path, backend: GraphRuntime, loading: Loading) -> Network:
 class DFine(ObjectDetector):
     """Detects objects by a square picture and a network; what it is sure enough of is an object."""
 
-    def __init__(self, network: Network, way: Way, threshold: float) -> None:
+    def __init__(self, network: Network, way: Way, scores: tuple[float, float], at_once: int) -> None:
+        """`scores` are those from which on an object is kept, and is sure."""
         self.backend, self.precision = way.backend, way.precision
         self._network = network
-        self._threshold = threshold
+        self._least, self._sure = scores
+        self._at_once = at_once
 
     def detect(self, frames: Sequence[Frame]) -> Sequence[tuple[DetectedObject, ...]]:
+        return detect_closely(frames, self._look, at_once=self._at_once, sure=self._sure)
+
+    def _look(self, frames: Sequence[Frame]) -> Sequence[tuple[DetectedObject, ...]]:
         import numpy as np
 
         if not frames:
             return ()
         scores, boxes = self._network(np.stack([pixels_of(frame) for frame in frames]))
-        return [objects_in(*each, self._threshold) for each in zip(scores, boxes, strict=True)]
+        return [objects_in(*each, self._least) for each in zip(scores, boxes, strict=True)]
 
 
 def pixels_of(frame: Frame) -> Array:

@@ -10,8 +10,17 @@ import pytest
 pytest.importorskip("numpy")
 
 from models.frame import Frame
-from models.looks import LARGE, MOST_OBJECTS, Look, detect_closely, find_closely, second_looks
-from models.pictures.windows import Window
+from models.looks import (
+    LARGE,
+    MOST_AT_ONCE,
+    MOST_OBJECTS,
+    Look,
+    detect_closely,
+    embed_closely,
+    find_closely,
+    second_looks,
+)
+from models.pictures.windows import MOST, Window
 from models.results import Box, DetectedObject
 
 SIDE = 640
@@ -235,3 +244,41 @@ def test_a_window_that_is_all_of_a_frame_is_that_frame() -> None:
     whole = Frame(width=2, height=1, data=b"abcdef")
     assert whole.part(Window(0, 0, 2, 1)) is whole
     assert whole.part(Window(1, 0, 1, 1)) == Frame(width=1, height=1, data=b"def")
+
+
+def test_the_vector_of_a_strip_tells_of_its_ends() -> None:
+    street = Street((4500, 500), [(4300, 4480, 1.0, 1)])
+    calls = []
+
+    def look(frames: Sequence[Frame]) -> list[tuple[float, ...]]:
+        calls.append(len(frames))
+        return [(0.0, 1.0) if seen else (1.0, 0.0) for seen in street.look(frames)]
+
+    photo = Frame(width=500, height=500, data=bytes(3 * 500 * 500))
+    plain, strip, again = embed_closely([photo, street.frame, photo], look, at_once=4)
+    assert plain == again == (1.0, 0.0)
+    assert calls == [2, 4, 4, 4]
+    assert strip[0] ** 2 + strip[1] ** 2 == pytest.approx(1)
+    # One of 12 squares shows it; by the plain mean 1 to 11.
+    assert strip[1] > 0.5 * strip[0] > 0
+
+
+def test_a_strip_that_is_the_same_all_over_has_the_vector_of_any_part() -> None:
+    def look(frames: Sequence[Frame]) -> list[tuple[float, ...]]:
+        return [(0.6, 0.8) for _ in frames]
+
+    [vector] = embed_closely([Street((4500, 500), []).frame], look, at_once=100)
+    assert vector == pytest.approx((0.6, 0.8))
+    assert embed_closely([], look, at_once=1) == []
+
+
+def test_no_call_takes_more_parts_than_are_worth_it() -> None:
+    calls = []
+
+    def look(frames: Sequence[Frame]) -> list[tuple[float, ...]]:
+        calls.append(len(frames))
+        return [(1.0, 0.0) for _ in frames]
+
+    embed_closely([Street((9000, 100), []).frame], look, at_once=64)
+    assert max(calls) == MOST_AT_ONCE
+    assert sum(calls) <= MOST

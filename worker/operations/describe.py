@@ -75,7 +75,8 @@ async def see(picture: SharedPicture, context: Context) -> tuple[Seen, tuple[Mod
         reading = await _said(picture.ask(context, OCR, TextReader.read))
     regions = reading.value.regions if reading else ()
     text = " ".join(region.text for region in regions if region.score >= LEGIBLE)
-    seen = Seen(objects=objects.value, faces=len(faces.value) if faces else 0, text=text)
+    things = tuple(thing for thing in objects.value if thing.sure)
+    seen = Seen(objects=things, faces=len(faces.value) if faces else 0, text=text)
     return seen, tuple(answer.model for answer in (objects, faces, reading) if answer)
 
 

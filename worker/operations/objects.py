@@ -1,4 +1,4 @@
-"""Detects the objects in a picture with their boxes, and tags the photo with their names."""
+"""Detects the objects in a picture with their boxes, and tags the photo with the names of what is sure."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ async def detect(picture: SharedPicture, context: Context) -> Finding:
     size = (frame.width, frame.height)
     answer = await picture.ask(context, OBJECTS, ObjectDetector.detect, shape=size)
     things, model = answer.value, answer.model
+    sure = [thing for thing in things if thing.sure]
     tagged_by = {"source": "kizu", "model": model.version}
     return Finding(
         count=len(things),
         result={
             "success": True,
-            "count": len(things),
-            "objects": [{"class": thing.name, "confidence": round(thing.score, 4)} for thing in things],
+            "count": len(sure),
+            "objects": [{"class": thing.name, "confidence": round(thing.score, 4)} for thing in sure],
         },
         writes=[
             Replace(
@@ -29,6 +30,7 @@ async def detect(picture: SharedPicture, context: Context) -> Finding:
                     {
                         "object_class": thing.name,
                         "confidence": thing.score,
+                        "sure": thing.sure,
                         "bounding_box": box_row(thing.box),
                         **provenance(model),
                     }
@@ -39,7 +41,7 @@ async def detect(picture: SharedPicture, context: Context) -> Finding:
                 table="asset_tags",
                 rows=[
                     {"tag_value": name, "tagged_by": tagged_by}
-                    for name in sorted({thing.name for thing in things})
+                    for name in sorted({thing.name for thing in sure})
                 ],
             ),
         ],

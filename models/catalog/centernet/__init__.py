@@ -19,12 +19,15 @@ from models.catalog.centernet.boxes import decode, letterboxed
 from models.catalog.centernet.graph import INPUT, OUTPUTS, write_graph
 from models.errors import ModelFailed
 from models.frame import Frame
+from models.looks import detect_closely
 from models.results import DetectedObject
 from models.settings import ModelSettings
 from models.spec import Device, Licence, Loading, ModelSpec, Variant, WeightFile
 from models.tasks import OBJECTS, ObjectDetector
 
-LEAST_SCORE: Final = 0.3
+LEAST_SCORE: Final = 0.2
+"""In pictures of COCO .78 of what it finds from here on are right, and .69 from 0.15 on."""
+SURE_SCORE: Final = 0.3
 """The scores of a network with centres are lower than YOLO's: at 0.5 half of what it sees would be lost."""
 _GRAPH: Final = "centernet.onnx"
 _LIBRARIES: Final = ("onnx",)
@@ -64,6 +67,7 @@ def _variant(name: str, files: tuple[WeightFile, ...]) -> Variant:
         files=files,
         packages=("onnx", "onnxruntime", "cv2"),
         least_score=LEAST_SCORE,
+        sure_score=SURE_SCORE,
         megabytes=100,
         largest_batch={"cpu": 1, "cuda": 4, "mps": 1},
     )
@@ -77,8 +81,7 @@ def load(loading: Loading) -> ObjectDetector:
     except OSError as error:
         raise ModelFailed(f"{loading.variant.version} cannot be turned into a graph: {error}") from error
     session = open_graph(folder / _GRAPH, backend, loading)
-    threshold = loading.settings.object_threshold or loading.variant.least_score
-    return CenterNet(session, backend, threshold)
+    return CenterNet(session, backend, loading.variant.scores(loading.settings.object_threshold))
 
 
 def _ways(device: Device) -> tuple[Way, ...]:
@@ -108,18 +111,22 @@ class CenterNet(ObjectDetector):
 
     precision = "fp32"
 
-    def __init__(self, session: Session, backend: str, threshold: float) -> None:
+    def __init__(self, session: Session, backend: str, scores: tuple[float, float]) -> None:
+        """`scores` are those from which on an object is kept, and is sure."""
         self.backend = backend
         self._session = session
-        self._threshold = threshold
+        self._least, self._sure = scores
 
     def detect(self, frames: Sequence[Frame]) -> Sequence[tuple[DetectedObject, ...]]:
+        return detect_closely(frames, self._look, at_once=1, sure=self._sure)
+
+    def _look(self, frames: Sequence[Frame]) -> Sequence[tuple[DetectedObject, ...]]:
         return [self._detect(frame) for frame in frames]
 
     def _detect(self, frame: Frame) -> tuple[DetectedObject, ...]:
         pixels, scale = letterboxed(frame)
         scores, sides = self._session.run(list(OUTPUTS), {INPUT: pixels})
-        return tuple(decode(scores[0], sides[0], scale, frame, self._threshold))
+        return tuple(decode(scores[0], sides[0], scale, frame, self._least))
 
 
 SPEC = ModelSpec(

@@ -30,6 +30,7 @@ from models.catalog.conse.space import by_length, class_table, digest_of_classes
 from models.catalog.conse.torch_file import read_weights
 from models.errors import BadWeights
 from models.frame import Frame
+from models.looks import embed_closely
 from models.machine import memory
 from models.machine.processor import has_bf16
 from models.results import Vector
@@ -95,7 +96,7 @@ def load(loading: Loading) -> Embedder:
     way = choose(_ways(loading), loading.settings.model_backend)
     assert way.backend != "torch"
     folder = export(loading, way.backend)
-    return Conse(_Networks(folder, way, loading), way)
+    return Conse(_Networks(folder, way, loading), way, LARGEST_BATCH[loading.device])
 
 
 def _ways(loading: Loading) -> tuple[Way, ...]:
@@ -211,11 +212,15 @@ class Conse(Embedder):
 
     dimension = DIMENSION
 
-    def __init__(self, networks: _Networks, way: Way) -> None:
+    def __init__(self, networks: _Networks, way: Way, at_once: int) -> None:
         self.backend, self.precision = way.backend, way.precision
         self._networks = networks
+        self._at_once = at_once
 
     def embed_images(self, frames: Sequence[Frame]) -> Sequence[Vector]:
+        return embed_closely(frames, self._embed, at_once=self._at_once)
+
+    def _embed(self, frames: Sequence[Frame]) -> Sequence[Vector]:
         if not frames:
             return ()
         return unit_rows(picture_vectors(self._networks.classify(_pixels(frames)), self._networks.table))

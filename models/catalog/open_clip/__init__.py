@@ -36,6 +36,7 @@ from models.catalog.open_clip.towers import (
 )
 from models.errors import BadWeights
 from models.frame import Frame
+from models.looks import embed_closely
 from models.machine import memory
 from models.machine.memory import is_out_of_memory
 from models.machine.processor import has_avx512, has_bf16
@@ -140,7 +141,8 @@ def _build(loading: Loading, way: Way) -> OpenClip:
         towers = TorchTowers(_reference(loading), loading.device, way.precision)
     else:
         towers = GraphTowers(export(loading, way.backend), way.backend, way.precision, loading)
-    return OpenClip(towers, way, partial(_tokenizer, loading))
+    at_once = LARGEST_BATCH[loading.device]
+    return OpenClip(towers, way, partial(_tokenizer, loading), at_once)
 
 
 def export(loading: Loading, backend: Literal["onnxruntime", "openvino"]) -> Path:
@@ -281,13 +283,17 @@ def _brief(error: Exception) -> str:
 class OpenClip(Embedder):
     """Embeds pictures and sentences: preparation, a tower, and a vector scaled to length 1."""
 
-    def __init__(self, towers: Towers, way: Way, tokenizer: Callable[[], Tokenizer]) -> None:
+    def __init__(self, towers: Towers, way: Way, tokenizer: Callable[[], Tokenizer], at_once: int) -> None:
         self.backend, self.precision = way.backend, way.precision
         self.dimension = towers.dimension
         self._towers = towers
+        self._at_once = at_once
         self._make_tokenizer = tokenizer
 
     def embed_images(self, frames: Sequence[Frame]) -> Sequence[Vector]:
+        return embed_closely(frames, self._embed, at_once=self._at_once)
+
+    def _embed(self, frames: Sequence[Frame]) -> Sequence[Vector]:
         if not frames:
             return ()
         return unit_rows(self._towers.pictures(self._towers.preparation.pixels(frames)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from PIL import Image
 
@@ -12,6 +14,8 @@ from models.results import Box
 from tests.paths import TESTDATA
 
 FACES = Detail(long_side=1280, strip_side=1280)
+OBJECTS = Detail(long_side=1280, strip_side=640)
+PICTURES = Detail(long_side=512, strip_side=384)
 MOST_PIXELS = 4096**2
 FACE = (272, 163, 83, 117)
 """Of the girl in `portrait.jpg`: left, top, width and height in pixels."""
@@ -60,6 +64,35 @@ def crowd(
             )
         )
     return image, boxes
+
+
+def example(name: str) -> Image.Image:
+    """A picture that comes with scikit-image."""
+    skimage = pytest.importorskip("skimage")
+    return Image.open(Path(skimage.__file__).parent / "data" / name).convert("RGB")
+
+
+def strip_of(things: list[Image.Image], height: int = 700) -> tuple[Image.Image, list[Box]]:
+    """A landscape of 9 to 1 with the things in turn at four places of it, and those places."""
+    size = (9 * height, height)
+    image = photo("formats/tanners_ridge.jpg")
+    image = image.resize((image.width * height // image.height, height), Image.Resampling.BICUBIC)
+    strip = Image.new("RGB", size)
+    for left in range(0, size[0], image.width):
+        strip.paste(image, (left, 0))
+    boxes = []
+    for i, place in enumerate((0.0, 0.3, 0.64, 1.0)):
+        thing = things[i % len(things)]
+        thing = thing.resize((thing.width * height // thing.height, height), Image.Resampling.BICUBIC)
+        left = round(place * (size[0] - thing.width))
+        strip.paste(thing, (left, 0))
+        boxes.append(Box(x=left / size[0], y=0, width=thing.width / size[0], height=1))
+    return strip, boxes
+
+
+def within(one: Box, other: Box) -> bool:
+    """Whether the middle of one box lies in the other."""
+    return other.x < one.x + one.width / 2 < other.x + other.width
 
 
 def seen(image: Image.Image, detail: Detail) -> Frame:

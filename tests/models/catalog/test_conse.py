@@ -25,6 +25,7 @@ from models.spec import Device, Loading
 from models.tasks import Embedder
 from models.vectors import cosine
 from models.weights.store import Weights
+from tests.models.catalog import scenes
 from tests.paths import ROOT, TESTDATA
 
 for package in ("numpy", "onnx", "onnxruntime", "safetensors", "tokenizers", "torch"):
@@ -268,3 +269,17 @@ def test_sentence_finds_its_photo(real: Embedder, photos: dict[str, Any], senten
     [wanted] = real.embed_texts([sentence])
     best = max(photos, key=lambda name: cosine(wanted, photos[name]))
     assert best == photo
+
+
+@pytest.mark.slow
+def test_a_thing_at_the_end_of_a_strip_is_found_by_its_sentence(
+    real: Embedder, photos: dict[str, Any]
+) -> None:
+    things = {"a motorcycle": "motorcycle_left.png", "a cup of coffee": "coffee.png"}
+    plain = scenes.photo("formats/tanners_ridge.jpg")
+    for sentence, name in things.items():
+        strip, _ = scenes.strip_of([plain, plain, plain, scenes.example(name)])
+        [vector] = real.embed_images([scenes.seen(strip, scenes.PICTURES)])
+        [wanted] = real.embed_texts([sentence])
+        better = [photo for photo, other in photos.items() if cosine(wanted, other) > cosine(wanted, vector)]
+        assert len(better) < 5, sentence

@@ -23,6 +23,7 @@ from models.pictures.picture import open_picture
 from models.settings import ModelSettings
 from models.spec import Loading
 from models.tasks import ObjectDetector
+from tests.models.catalog import scenes
 from tests.models.catalog.detections import (
     Found,
     average_precision,
@@ -112,7 +113,7 @@ class Library:
     def __init__(self, path: Path) -> None:
         self._yolo = library.YOLO(str(path))
 
-    def __call__(self, frame: Frame, threshold: float = 0.5) -> list[Found]:
+    def __call__(self, frame: Frame, threshold: float = catalog.LEAST_SCORE) -> list[Found]:
         threads = torch.get_num_threads()
         try:
             [result] = self._yolo.predict(
@@ -195,12 +196,14 @@ def test_any_number_of_likely_places_is_read_alike(count: int) -> None:
     assert sorted(kept[:, 5].tolist()) == list(range(count))
 
 
-def test_the_threshold_is_the_settings(cache: Path, weights: Path) -> None:
+def test_the_threshold_of_what_is_sure_is_the_settings(cache: Path, weights: Path) -> None:
     frame = FRAMES[0]
     few = tiny(cache, weights, model_backend="torch", object_threshold=0.999999).detect([frame])[0]
     many = tiny(cache, weights, model_backend="torch", object_threshold=0.001).detect([frame])[0]
     assert len(few) < len(many)
-    assert all(thing.score > 0.001 for thing in many)
+    assert all(thing.score > catalog.LEAST_SCORE for thing in few)
+    assert not any(thing.sure for thing in few)
+    assert all(thing.score > 0.001 and thing.sure for thing in many)
     assert [thing.score for thing in many] == sorted((thing.score for thing in many), reverse=True)
 
 
@@ -276,6 +279,19 @@ def test_on_pictures_of_coco_the_mean_average_precision_is_80_percent(cache: Pat
     labels = [PHOTOS / "coco8/labels/train" / f"{photo.stem}.txt" for photo in photos]
     expected = [truth(label, frame) for label, frame in zip(labels, frames, strict=True)]
     assert mean_average_precision(found, expected) >= 0.80
+
+
+@needs_testdata
+def test_things_all_along_a_strip_are_found_once_each(cache: Path) -> None:
+    strip, boxes = scenes.strip_of([scenes.example("motorcycle_left.png"), scenes.example("coffee.png")])
+    [things] = real(cache).detect([scenes.seen(strip, scenes.OBJECTS)])
+    for name, box in zip(("motorcycle", "cup", "motorcycle", "cup"), boxes, strict=True):
+        inside = [
+            thing
+            for thing in things
+            if thing.name == name and thing.sure and thing.box.width > 0.05 and scenes.within(thing.box, box)
+        ]
+        assert len(inside) == 1, name
 
 
 # Weights and graphs

@@ -15,6 +15,7 @@ from models.frame import Frame
 from models.results import Box, Caption, DetectedObject, Level, Reading, Seen, TextRegion
 from models.spec import Choice, ModelIdentity
 from models.tasks import CAPTION, COMPOSED, Task
+from worker.core.job import Replace
 from worker.operations import describe, objects
 from worker.operations.operation import SharedPicture
 from worker.testing import FakeModels
@@ -61,6 +62,23 @@ async def test_the_composer_is_told_what_was_found_and_nobody_is_asked_twice() -
     assert found.count == 1
     assert described.result["description"] == "a dog"
     assert [model.version for model in described.made_of] == ["fake-objects", "fake-faces", "fake-ocr"]
+
+
+async def test_what_is_only_likely_is_neither_told_nor_counted_nor_tagged_but_stored() -> None:
+    likely = replace(DOG, name="cat", class_id=15, score=0.3, sure=False)
+    models = Composing(objects=lambda _: (DOG, likely), faces=lambda _: (), ocr=lambda _: READING)
+    context: Any = SimpleNamespace(models=models)
+    shared = picture()
+    found, _ = await asyncio.gather(objects.detect(shared, context), describe.describe(shared, context))
+    assert [seen.objects for seen in models.told if seen] == [(DOG,)]
+    assert found.count == 2
+    assert found.result["count"] == 1
+    assert [thing["class"] for thing in found.result["objects"]] == ["dog"]
+    stored, tags = found.writes
+    assert isinstance(stored, Replace)
+    assert [(row["object_class"], row["sure"]) for row in stored.rows] == [("dog", True), ("cat", False)]
+    assert isinstance(tags, Replace)
+    assert [row["tag_value"] for row in tags.rows] == ["dog"]
 
 
 async def test_faces_and_text_that_cannot_be_found_out_have_not_been_seen() -> None:

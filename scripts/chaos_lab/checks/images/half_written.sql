@@ -56,6 +56,7 @@ select photo.asset_id
  where array(select distinct object_class
                from public.detected_objects
               where asset_id = photo.asset_id
+                and sure
               order by object_class)
     <> array(select tag_value
                from public.asset_tags
