@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -11,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 pytestmark = pytest.mark.stack
 
+MIGRATIONS = Path(__file__).parents[2] / "supabase" / "migrations"
 WANTED = {"embedding": "clip", "faces": "buffalo"}
 
 
@@ -274,3 +276,18 @@ def test_odd_versions_are_a_mistake(queue: Any, versions: Any) -> None:
         pytest.raises(psycopg.DatabaseError, match="bad_params"),
     ):
         queue.value("select enqueue_missing(%s)", Jsonb(versions))
+
+
+def test_of_strips_is_missing_what_only_their_middle_told(queue: Any, photo: Any) -> None:
+    user = queue.user()
+    sizes = {"wide": (9000, 1000), "tall": (1080, 9040), "double": (2000, 1000), "usual": (4000, 3000)}
+    named = {name: photo(user, "embedding", "faces", facts={"hashes": ("1", None)}) for name in sizes}
+    unknown = photo(user, "embedding", "faces")
+    for name, asset in named.items():
+        queue.db.execute("update assets set width = %s, height = %s where id = %s", (*sizes[name], asset))
+    assert missing(queue, user)["missing"] == 0
+    queue.db.execute((MIGRATIONS / "20261130000810_look_at_strips_again.sql").read_text())
+    assert missing(queue, user)["facts"] == {"embedding": 2, "faces": 2}
+    assert jobs(queue, user) == {named[name]: ["embedding", "faces"] for name in ("wide", "tall")}
+    assert unknown not in jobs(queue, user)
+    assert len(queue.rows("select from asset_facts where fact = 'hashes' and user_id = %s", user)) == 4

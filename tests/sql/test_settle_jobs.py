@@ -477,3 +477,12 @@ def test_locks_are_taken_on_assets_then_jobs_each_in_id_order(
 def test_a_job_whose_asset_is_removed_is_lost(queue: Any, job: Any) -> None:
     queue.db.execute("delete from assets where id = %s", (job["asset_id"],))
     assert queue.settle(job, writes=[objects("cat")])["answer"] == "lost"
+
+
+def test_an_object_is_sure_unless_it_is_said_to_be_only_likely(queue: Any, job: Any) -> None:
+    said = objects("cat", "dog", model="new")
+    for row, sure in zip(said["rows"], (True, False), strict=True):
+        row["sure"] = sure
+    assert queue.settle(job, writes=[objects("bird", model="old"), said])["answer"] == "settled"
+    rows = queue.rows("select object_class, sure from detected_objects where asset_id = %s", job["asset_id"])
+    assert {row["object_class"]: row["sure"] for row in rows} == {"bird": True, "cat": True, "dog": False}
