@@ -29,6 +29,7 @@ from models.pictures.apart import decode_apart
 from models.pictures.carriers import colour_profile
 from models.pictures.colour import flatten
 from models.pictures.exif import ORIENTATION_TAG, Metadata, read_camera
+from models.pictures.frames import first_seen
 from models.pictures.isobmff import container_turn
 from models.pictures.jpeg import SCAN, segments
 from models.pictures.libtiff import silence_libtiff
@@ -67,7 +68,9 @@ Scale = Callable[
 
 
 def decode(data: bytes, kind: Format, *, max_pixels: int, orientation: int | None, scale: Scale) -> Decoded:
-    """Decode the first picture in `data`; `orientation` (1..8) takes the place of the embedded one.
+    """Decode the first picture in `data`, of animations the first with content.
+
+    `orientation` (1..8) takes the place of the embedded one.
 
     `scale` is asked only where decoding smaller is cheaper than decoding in full, which is JPEG. Raises
     TooLarge before decoding, Unreadable, UnsupportedFormat; MemoryError is left alone, because trying again
@@ -169,7 +172,7 @@ def _decode_plain(data: bytes, kind: Format, max_pixels: int, orientation: int |
         orientation = orientation if container_turn(data) is None else None
     return Decoded(
         kind=kind,
-        pixels=flatten(image),
+        pixels=first_seen(image, data),
         extent=(float(size[0]), float(size[1])),
         size=size,
         orientation=orientation or read_camera(metadata).orientation or AS_STORED,

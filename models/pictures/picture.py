@@ -7,9 +7,9 @@ All functions are pure, block, and may be called from any number of threads; nea
 in C with the interpreter lock released (decoding WebP is the exception).
 
 Memory: beside `data`, decoding takes at most 17 bytes per pixel of the full picture (WebP; AVIF 12,
-progressive JPEG 10, the rest 9), and a JPEG opened for its thumbnail 0.1 (progressive: 6). A `Picture`
-keeps 4 at most. Not more threads than cores: more of them take memory and delay the event loop, and finish
-no sooner.
+progressive JPEG 10, the rest 9), and a JPEG opened for its thumbnail 0.1 (progressive: 6). An animation that
+begins blank takes 64 MB more at most. A `Picture` keeps 4 at most. Not more threads than cores: more of them
+take memory and delay the event loop, and finish no sooner.
 """
 
 from dataclasses import dataclass
@@ -82,7 +82,9 @@ def open_picture(
     strip_side: int | None = None,
     orientation: object = None,
 ) -> Picture:
-    """Decode `source`, told by its content, not its name; of animations and series the first picture.
+    """Decode `source`, told by its content, not its name.
+
+    Of series it is the first picture, and of animations the first that is not blank, within limits.
 
     A file that is no picture, such as a video, is refused by its first bytes and not read into memory. An
     open file is read from its start and left open.

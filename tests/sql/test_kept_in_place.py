@@ -31,6 +31,7 @@ ZERO = "[" + ",".join(["0"] * 512) + "]"
 HUGE = "[" + ",".join(["1e6", *["0"] * 511]) + "]"
 """More than a half can hold."""
 UNIT = HUGE.replace("1e6", "1")
+HASHES = ("0" * 64, "1" + "0" * 63, "0" * 63 + "1", "11" + "0" * 62)
 
 
 class Library(NamedTuple):
@@ -138,6 +139,10 @@ def migrated(queue: Queue, database_url: str) -> Library:
         *looked_at(user, photos[2], "antelope", face(0, HERE, somebody(9), "antelope")),
     )
     settle(queue, user, photos[3], *looked_at(user, photos[3], "buffalo"))
+    # What blank pictures looked like, and two that were none.
+    for asset, bits in zip(photos, HASHES, strict=False):
+        hashed = {"sha256": "0" * 64, "perceptual_hash": bits}
+        settle(queue, user, asset, {"table": "asset_hashes", "rows": [hashed]})
     # What could not be found out: without a version, and a job that failed.
     unknown = {"fact": "ocr", "state": "unavailable", "reason": "weights_missing"}
     settle(queue, user, photos[3], {"table": "asset_facts", "rows": [unknown]})
@@ -229,6 +234,14 @@ def test_what_a_former_model_embedded_is_known(library: Library) -> None:
     )
     there = "select asset_id from image_embeddings where model_version = 'older' order by asset_id"
     assert known == library.queue.rows(there) != []
+
+
+def test_blank_pictures_share_no_hash(library: Library) -> None:
+    looks = library.queue.rows("select asset_id::text, perceptual_hash::text, sha256 from asset_hashes")
+    assert {row["asset_id"]: row["perceptual_hash"] for row in looks} == dict(
+        zip(library.photos, (None, None, *HASHES[2:]), strict=False)
+    )
+    assert {row["sha256"] for row in looks} == {"0" * 64}
 
 
 def test_what_was_a_zero_vector_is_looked_at_again(library: Library) -> None:

@@ -1,4 +1,7 @@
-"""Hashes a picture: SHA-256 of the file's bytes, and 64 bits that near-duplicates share most of."""
+"""Hashes a picture: SHA-256 of the file's bytes, and 64 bits that near-duplicates share most of.
+
+A blank picture has no such bits, so that it is nobody's duplicate but by its bytes.
+"""
 
 from __future__ import annotations
 
