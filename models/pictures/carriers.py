@@ -35,8 +35,8 @@ from models.pictures.spaces import (
 from models.pictures.tiff_tags import integer, look_up, text_of
 
 _EXIF, _COLOUR_SPACE, _INTEROPERABILITY, _INDEX = 0x8769, 0xA001, 0xA005, 1  # tags
-_GAMMA_OF_SRGB: Final = 1 / 2.2
-_GAMMA_TOLERANCE: Final = 0.05  # of the number: libpng's PNG_GAMMA_THRESHOLD
+_POWER_OF_SRGB: Final = 2.2
+_TOLERANCE: Final = 0.05  # of a power, below which libpng, too, sees no difference
 _GAMMAS: Final = (0.1, 10.0)  # others are no colours that anyone meant
 
 
@@ -109,10 +109,13 @@ def _space_within(profile: bytes) -> Space | None:
 def _png_space(chunks: Mapping[bytes, bytes]) -> Space | None:
     if b"sRGB" in chunks:
         return SRGB
-    primaries, transfer = _chromaticities(chunks.get(b"cHRM", b"")), _power(chunks.get(b"gAMA", b""))
-    if primaries is None and transfer is None:
+    primaries, power = _chromaticities(chunks.get(b"cHRM", b"")), _power(chunks.get(b"gAMA", b""))
+    if primaries is None and power is None:
         return None
-    return Space(primaries=primaries or BT_709, transfer=transfer or Transfer.SRGB)
+    space = Space(primaries=primaries or BT_709, transfer=power or Transfer.SRGB)
+    # The power that writers of sRGB put in place of its curve.
+    likely = power is not None and abs(power / _POWER_OF_SRGB - 1) <= _TOLERANCE
+    return SRGB if likely and space.primaries.near(BT_709) else space
 
 
 def _chromaticities(chunk: bytes) -> Primaries | None:
@@ -125,12 +128,10 @@ def _chromaticities(chunk: bytes) -> Primaries | None:
     return Primaries(red=red, green=green, blue=blue, white=white)
 
 
-def _power(chunk: bytes) -> Transfer | float | None:
+def _power(chunk: bytes) -> float | None:
     if len(chunk) != 4:
         return None
     gamma = unpack_from(">I", chunk)[0] / 100000
-    if abs(gamma / _GAMMA_OF_SRGB - 1) <= _GAMMA_TOLERANCE:
-        return Transfer.SRGB
     least, most = _GAMMAS
     return 1 / gamma if least <= gamma <= most else None
 

@@ -136,6 +136,7 @@ def chrm(numbers: Iterable[float]) -> bytes:
 
 
 P3_POINTS = (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060)
+ADOBE_POINTS = (0.3127, 0.3290, 0.640, 0.330, 0.210, 0.710, 0.150, 0.060)
 SRGB_POINTS = (0.3127, 0.3290, 0.640, 0.330, 0.300, 0.600, 0.150, 0.060)
 
 
@@ -283,6 +284,9 @@ def test_chromaticities_and_gamma_of_a_png() -> None:
     # What stands in for the curve of sRGB where a power is all that can be written.
     assert seen(png(colour, gAMA=gama(0.45455))) == colour
     assert seen(png(colour, gAMA=gama(0.45455), cHRM=chrm(SRGB_POINTS))) == colour
+    # With other primaries it is meant.
+    wide = png((20, 30, 25), cHRM=chrm(ADOBE_POINTS), gAMA=gama(256 / 563))
+    assert apart(seen(wide), expected((20, 30, 25), adobe, FROM_ADOBE)) <= EXACT
     grey = encoded(Image.new("L", (64, 64), 60), "PNG", pnginfo=_info(gAMA=gama(1.0)))
     assert apart(seen(grey), expected((60, 60, 60), float, AS_IT_IS)) <= EXACT
 

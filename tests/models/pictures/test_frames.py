@@ -131,7 +131,7 @@ def test_what_a_gifs_first_frame_leaves_behind_is_what_the_file_says() -> None:
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
 def test_damage_behind_the_first_frame_leaves_that(kind: str) -> None:
-    """The second frame's data is gone, the file as long as it says it is. (AVIF's decoder makes up for it.)"""
+    """The second frame's data is gone, the file as long as it says; AVIF's decoder would make some up."""
     data = film(kind, [blank("navy"), drawing(*SIZE)])
     end = len(film(kind, [blank("navy"), blank("orange")])) + 100
     assert len(data) > 2 * end
