@@ -70,6 +70,26 @@ create trigger names_are_carried
         and current_setting('kizu.recognising', true) is distinct from 'yes')
   execute function kizu.carry_names();
 
+-- Whether people named a face, put it among the faces of somebody they named, or said who it is not: then its row stays
+-- where others go.
+create or replace function kizu.is_named(p_face public.face_embeddings)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (not p_face.recognised
+          and (p_face.contact_id is not null
+               or exists (
+                    select from public.face_clusters as cluster
+                     where cluster.id = p_face.cluster_id
+                       and (cluster.name is not null or cluster.contact_id is not null)
+                  )))
+      or exists (select from kizu.exclusions where face_id = p_face.face_id);
+end;
+$$;
+
 -- Whom p_version takes the faces of these photos for, as far as people have not said: the contact whose named faces
 -- they are most like, if they are alike enough; a person is in a photo once, and nobody is who their owner said they
 -- are not. Only faces that people named are compared with: what was recognised teaches nothing, or one mistake would

@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from tests.sql.conftest import Queue, acting, wait_until_locked
 from tests.sql.people import HERE, THERE, contact, face, faces_of, look, name_face, somebody
@@ -214,6 +215,18 @@ def test_a_name_that_is_taken_away_does_not_come_back(queue: Any, user: str) -> 
     assert queue.value("select count(*) from kizu.exclusions where user_id = %s", user) == 0
 
 
+def test_a_run_that_is_taken_back_takes_no_persons_word_along(queue: Any, user: str) -> None:
+    ada = contact(queue, user)
+    named, mistaken = photo(queue, user, somebody(1)), photo(queue, user, somebody(1, blur=0.4))
+    assign(queue, user, first(queue, named), ada)
+    assign(queue, user, first(queue, mistaken))
+    for asset in (named, mistaken):
+        queue.value("select roll_back_runs(%s, false)", Jsonb({"asset_id": asset}))
+        look(queue, user, asset, face(0, HERE, somebody(1, blur=0.4)))
+    assert said(queue, named) == [(ada, False)]
+    assert said(queue, mistaken) == [NOBODY]
+
+
 def test_what_is_not_ada_may_be_bob(queue: Any, user: str) -> None:
     ada, bob = contact(queue, user), contact(queue, user, "Bob")
     one = photo(queue, user, somebody(1))
@@ -381,7 +394,7 @@ def fill(queue: Any, user: str, count: int, *, people: int = 20) -> list[str]:
             "count": count,
             "people": people,
             "centres": [str(centre) for centre in centres],
-            "box": psycopg.types.json.Jsonb(HERE),
+            "box": Jsonb(HERE),
         },
     )
     queue.db.execute("reset session_replication_role")
