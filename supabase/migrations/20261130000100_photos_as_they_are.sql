@@ -7,12 +7,14 @@ alter table public.assets
   add column folder             text,        -- below what was imported, with slashes; '' for its top
   add column file_modified_at   timestamptz, -- as its owner's disk had it
   add constraint precision_is_known
-    check (taken_at_precision in ('second', 'minute', 'day', 'month', 'year')),
+    check (taken_at_precision in ('second', 'minute', 'day', 'month', 'year')
+           and pg_column_size(taken_at_precision) <= 100),
   add constraint source_is_known
     check (taken_at_source in ('person', 'original', 'digitised', 'satellite', 'modified', 'sidecar', 'file_name',
-                               'file_time')),
+                               'file_time')
+           and pg_column_size(taken_at_source) <= 100),
   add constraint folder_is_short
-    check (length(folder) <= 1000);
+    check (length(folder) <= 1000 and pg_column_size(folder) <= 4100);
 
 comment on column public.assets.taken_at_precision is
   'How much of taken_at is known; of a day, a month or a year it is the first moment.';

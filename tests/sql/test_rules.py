@@ -69,7 +69,7 @@ def test_what_comes_after_a_change_acts_as_its_owner(queue: Any) -> None:
         "select distinct proname from pg_trigger join pg_class on pg_class.oid = tgrelid"
         " join pg_proc on pg_proc.oid = tgfoid"
         " where relnamespace = 'public'::regnamespace and not tgisinternal and not prosecdef"
-        "   and tgtype & 2 = 0 and tgtype & 24 <> 0"  # after an update or a delete
+        "   and tgtype & 66 = 0 and tgtype & 24 <> 0"  # after an update or a delete, not in its stead
     )
     assert as_the_caller == []
 
