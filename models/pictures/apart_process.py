@@ -58,7 +58,7 @@ def _reduced(data: bytes, times: int) -> Image.Image:
     return image
 
 
-DECODERS: Final = {"jpeg_xl": decode_jpeg_xl, "jpeg2000": decode_jpeg2000}
+DECODERS: Final = {"jxl": decode_jpeg_xl, "jp2": decode_jpeg2000}
 
 
 def hold_to(amount: int) -> None:

@@ -21,9 +21,9 @@ class Format(StrEnum):
     TIFF = "tiff"
     GIF = "gif"
     BMP = "bmp"
-    JPEG2000 = "jpeg2000"
-    JPEG_XL = "jpeg_xl"
-    PHOTOSHOP = "photoshop"
+    JPEG2000 = "jp2"
+    JPEG_XL = "jxl"
+    PHOTOSHOP = "psd"
     RAW = "raw"
     """Of a camera; the picture that it holds is decoded. In a TIFF, the first bytes do not tell."""
 

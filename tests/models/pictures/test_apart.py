@@ -203,7 +203,7 @@ def test_the_process_is_told_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_module_says_what_it_takes() -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "models.pictures.apart_process", "jpeg_xl", "1", str(1 << 28)],
+        [sys.executable, "-m", "models.pictures.apart_process", "jxl", "1", str(1 << 28)],
         input=b"no picture",
         cwd=ROOT,
         capture_output=True,
