@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import Final
 
 import structlog
 
@@ -15,26 +14,19 @@ from worker.core.errors import JobError
 
 log = structlog.get_logger(__name__)
 
-_VERB: Final = "asset_origin"
-
 
 async def read(context: Context) -> Origin:
     """The origin of the job's asset; a sidecar that is not there, or too large, is left out.
 
     Raises:
-        LeaseLost: the job is not this worker's any more.
-        DatabaseUnavailable, StorageUnavailable, TimedOut: no answer came in time.
+        StorageUnavailable, TimedOut: no answer came in time.
     """
-    if context.job.asset_id is None:
-        return Origin()
-    page = await context.rows.call(_VERB, {"asset_id": str(context.job.asset_id)})
-    if not page.rows:
-        return Origin()
-    row = page.rows[0]
-    sidecars = [await _sidecar(context, path) for path in row["sidecars"]]
+    asset = context.job.asset
+    modified_at = asset.get("file_modified_at")
+    sidecars = [await _sidecar(context, path) for path in asset.get("sidecars") or ()]
     return Origin(
-        file_name=row["file_name"] or "",
-        modified_at=datetime.fromisoformat(row["file_modified_at"]) if row["file_modified_at"] else None,
+        file_name=asset.get("file_name") or "",
+        modified_at=datetime.fromisoformat(modified_at) if modified_at else None,
         sidecars=tuple(data for data in sidecars if data is not None),
     )
 

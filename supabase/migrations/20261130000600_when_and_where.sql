@@ -204,46 +204,68 @@ values ('asset_captures', 'replace',
               'place_source'],
         'write_capture');
 
--- The verb `asset_origin`: what is known of an asset's file beside its bytes, in one row, or none. Args: `asset_id`.
--- Of its sidecars the first four come along.
-create function kizu.read_asset_origin(p_user uuid, p_args jsonb)
+-- What a claim holds, as its worker is told; a job has a claim_id only while it is processing. Where the asset's file
+-- lies comes along, because a worker with the narrow role reads no table, and what is known of the file beside its
+-- bytes: name, time, and the paths of its first four sidecars.
+create or replace function kizu.jobs_under_claim(p_worker text, p_claim_id uuid, p_scope uuid)
 returns jsonb
 language plpgsql
-stable
 set search_path = ''
 as $$
-declare
-  c_most constant int := 4;
-  v_asset constant uuid := (p_args ->> 'asset_id')::uuid;
 begin
-  return jsonb_build_object(
-    'rows', (
-      select coalesce(jsonb_agg(jsonb_build_object(
-               'file_name',        file_name,
-               'file_modified_at', file_modified_at,
-               'sidecars',         array(
-                                     select path
-                                       from public.asset_parts
-                                      where asset_id = assets.id
-                                        and kind = 'sidecar'
-                                        and path is not null
-                                      order by created_at, id
-                                      limit c_most
-                                   )
-             )), '[]')
-        from public.assets
-       where id = v_asset
-         and user_id = p_user
-    ),
-    'next', null
+  return (
+    select coalesce(
+             jsonb_agg(
+               jsonb_build_object(
+                 'table',        job_table.relname,
+                 'id',           job.id,
+                 'kind',         job.job_type,
+                 'user_id',      job.user_id,
+                 'asset_id',     job.asset_id,
+                 'asset',        jsonb_build_object(
+                                   'path',             asset.path,
+                                   'web_uri',          asset.web_uri,
+                                   'file_name',        asset.file_name,
+                                   'file_modified_at', asset.file_modified_at,
+                                   'sidecars',         asset.sidecars
+                                 ),
+                 'params',       job.params,
+                 'attempt',      job.attempts,
+                 'max_attempts', job.max_attempts,
+                 'epoch',        job.lease_epoch,
+                 'crashes',      job.crashes,
+                 'priority',     job.priority
+               )
+               order by job.priority, job.run_at, job.id
+             ),
+             '[]'
+           )
+      from public.jobs as job
+      join pg_catalog.pg_class as job_table on job_table.oid = job.tableoid
+      left join lateral (
+             select path, web_uri, file_name, file_modified_at,
+                    array(
+                      select path
+                        from public.asset_parts
+                       where asset_id = job.asset_id
+                         and kind = 'sidecar'
+                         and path is not null
+                       order by created_at, id
+                       limit 4
+                    ) as sidecars
+               from public.assets
+              where id = job.asset_id
+                and user_id = job.user_id
+             offset 0  -- planned by itself: by its id
+           ) as asset on true
+     where job.worker_id = p_worker
+       and job.claim_id = p_claim_id
+       and (p_scope is null or job.user_id = p_scope)
   );
 end;
 $$;
-
-insert into public.read_verbs (verb, reader) values ('asset_origin', 'read_asset_origin');
 
 select kizu.keep_internal('kizu.note_corrections()');
 select kizu.keep_internal('kizu.forget_capture()');
 select kizu.keep_internal('kizu.write_capture(jsonb, uuid, uuid, uuid)');
 select kizu.keep_internal('kizu.on_the_wall(timestamptz, int)');
-select kizu.keep_internal('kizu.read_asset_origin(uuid, jsonb)');

@@ -234,7 +234,7 @@ def test_a_job_writes_the_photo_of_its_own_user(photo: Photo) -> None:
     assert photo.look(time(OLD, "person")) == "refused"
 
 
-def test_the_origin_of_an_asset_is_read_for_its_user(queue: Any, photo: Photo) -> None:
+def test_a_claim_tells_what_is_known_of_the_file_beside_its_bytes(queue: Any, photo: Photo) -> None:
     queue.db.execute(
         "update assets set file_name = 'IMG-20240601-WA0001.jpg', file_modified_at = %s where id = %s",
         (NEW, photo.id),
@@ -250,20 +250,9 @@ def test_the_origin_of_an_asset_is_read_for_its_user(queue: Any, photo: Photo) -
                 NEW + timedelta(seconds=number),
             ),
         )
-
-    def read(user: str) -> Any:
-        return queue.value(
-            "select kizu.read_asset_origin(%s, jsonb_build_object('asset_id', %s::text))", user, photo.id
-        )
-
-    assert read(photo.user) == {
-        "rows": [
-            {
-                "file_name": "IMG-20240601-WA0001.jpg",
-                "file_modified_at": "2024-06-01T10:00:00+00:00",
-                "sidecars": [f"{photo.user}/{number}" for number in (1, 2, 3, 4)],
-            }
-        ],
-        "next": None,
-    }
-    assert read(queue.user())["rows"] == []
+    kind = queue.kind()
+    queue.enqueue(kind, photo.user, photo.id)
+    known = queue.take(kind)["asset"]
+    assert known["file_name"] == "IMG-20240601-WA0001.jpg"
+    assert known["file_modified_at"] == "2024-06-01T10:00:00+00:00"
+    assert known["sidecars"] == [f"{photo.user}/{number}" for number in (1, 2, 3, 4)]

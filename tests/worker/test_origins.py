@@ -16,9 +16,8 @@ from models.pictures.capture import Origin
 from models.pictures.sidecars import MAX_BYTES
 from worker import origins
 from worker.core.errors import ForbiddenUrl, JobError, NotFound, StorageUnavailable, TooLarge
-from worker.testing import MemoryRows
 
-USER, ASSET = UUID(int=1), UUID(int=2)
+USER = UUID(int=1)
 
 
 class Files:
@@ -39,11 +38,8 @@ class Files:
         yield path
 
 
-def context(folder: Path, files: dict[str, bytes | JobError], *rows: dict[str, Any]) -> Any:
-    asked = {"asset_origin": lambda args: rows if args == {"asset_id": str(ASSET)} else ()}
-    return SimpleNamespace(
-        job=SimpleNamespace(asset_id=ASSET, user_id=USER), files=Files(folder, files), rows=MemoryRows(asked)
-    )
+def context(folder: Path, files: dict[str, bytes | JobError], asset: dict[str, Any]) -> Any:
+    return SimpleNamespace(job=SimpleNamespace(asset=asset, user_id=USER), files=Files(folder, files))
 
 
 def row(*sidecars: str, **columns: Any) -> dict[str, Any]:
@@ -65,8 +61,7 @@ async def test_name_time_and_sidecars_come_together(tmp_path: Path) -> None:
 
 async def test_nothing_may_be_known(tmp_path: Path) -> None:
     assert await origins.read(context(tmp_path, {}, row())) == Origin()
-    assert await origins.read(context(tmp_path, {})) == Origin()
-    assert await origins.read(SimpleNamespace(job=SimpleNamespace(asset_id=None))) == Origin()  # type: ignore[arg-type]
+    assert await origins.read(context(tmp_path, {}, {"path": "a", "web_uri": None})) == Origin()
 
 
 @pytest.mark.parametrize("error", [NotFound(), TooLarge(), ForbiddenUrl()])

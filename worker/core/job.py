@@ -27,7 +27,9 @@ class Job:
     user_id: UUID
     asset_id: UUID | None = None
     asset: Mapping[str, Any] = field(default_factory=dict)
-    """`path` (key in the bucket `assets`) and `web_uri` of the asset, as they were at the claim."""
+    """Of the asset, as it was at the claim: `path` (key in the bucket `assets`), `web_uri`, `file_name`,
+    `file_modified_at` (ISO 8601), and the keys of its `sidecars`.
+    """
     params: Mapping[str, Any] = field(default_factory=dict)
     """Untrusted until the handler's params type has read it."""
     attempt: int = 1
