@@ -216,6 +216,13 @@ def test_an_asset_whose_capture_is_deleted_is_still_there(photo: Photo) -> None:
     assert photo.columns("taken_at", "latitude") == (NEW, 1.0)
 
 
+def test_other_bytes_end_what_the_old_ones_said(photo: Photo) -> None:
+    photo.look(time(OLD), place(43.5, 11))
+    photo.edit(taken_at=NEW)
+    photo.queue.db.execute("select kizu.renew(%s, 'other bytes')", (photo.id,))
+    assert photo.columns("taken_at", "taken_at_source", *PLACED) == (NEW, "person", None, None, None)
+
+
 def test_an_older_worker_still_fills_what_is_empty(photo: Photo) -> None:
     kind = photo.queue.kind()
     photo.queue.enqueue(kind, photo.user, photo.id)
