@@ -1,7 +1,10 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from PIL import Image
 
 from models.pictures.colour import flatten, to_srgb
+from models.pictures.spaces import ADOBE_RGB, icc_profile
 from tests.models.pictures.mutations import profile_of
 
 
@@ -114,3 +117,22 @@ def _rename(profile: bytearray) -> None:
         name = "sRGB".encode(encoding)
         while (at := profile.find(name)) >= 0:
             profile[at : at + len(name)] = "else".encode(encoding)
+
+
+def test_profiles_that_change_nothing_are_told_by_what_they_do() -> None:
+    image = Image.new("RGB", (2, 2), (12, 34, 56))
+    nameless = bytearray(_srgb_profile())
+    _rename(nameless)
+
+    assert to_srgb(image, bytes(nameless)) is image
+
+
+def test_one_transform_serves_several_threads_at_once() -> None:
+    """It is kept for photos with the same profile, and a colour engine may remember the colour before."""
+    profile = icc_profile(ADOBE_RGB)
+    images = [Image.effect_noise((400, 400), 80 + number).convert("RGB") for number in range(4)]
+    alone = [to_srgb(image, profile).tobytes() for image in images]
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(5):
+            assert [image.tobytes() for image in threads.map(to_srgb, images, [profile] * 4)] == alone
+    assert alone[0] != images[0].tobytes()

@@ -403,6 +403,17 @@ async def test_nothing_found_is_a_fact(look: Any) -> None:
     assert done.result["ocr"]["has_text"] is False
 
 
+async def test_a_blank_picture_is_told_by_its_bytes_alone(look: Any) -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (300, 200), "grey").save(out, "JPEG")
+    done, _ = await look({"operations": ["hashes"]}, files=FakeFiles(out.getvalue()))
+
+    sha256 = hashlib.sha256(out.getvalue()).hexdigest()
+    assert rows(done, "asset_hashes") == [{"sha256": sha256, "perceptual_hash": None}]
+    assert done.result["hashes"] == {"success": True, "sha256": sha256, "perceptual_hash": None}
+    assert known(done)["hashes"]["state"] == "done"
+
+
 async def test_the_picture_is_upright_and_no_larger_than_needed(look: Any) -> None:
     frames: list[Frame] = []
     models = willing(objects=lambda frame: frames.append(frame) or ())
