@@ -15,6 +15,7 @@ from models.catalog.d_fine import SPEC, DFine, objects_in, pixels_of
 from models.coco import CLASSES
 from models.errors import BadWeights
 from models.frame import Frame
+from models.looks import MOST_OBJECTS
 from models.machine.torch_cpu import make_torchvision_importable
 from models.settings import ModelSettings
 from models.spec import Loading
@@ -96,7 +97,8 @@ def test_every_backend_finds_what_the_library_finds(
     for things, theirs in zip(model.detect(FRAMES), expected, strict=True):
         found = [thing for thing in things if thing.sure]
         assert len(theirs) >= 10
-        assert abs(len(found) - len(theirs)) <= 2  # some are as good as sure of as the threshold asks
+        likeliest = min(len(theirs), MOST_OBJECTS)
+        assert abs(len(found) - likeliest) <= 2  # some are as good as sure of as the threshold asks
         assert [thing.score for thing in found] == sorted((thing.score for thing in found), reverse=True)
         for number, score, (left, top, right, bottom) in theirs[:5]:
             sides = np.clip([left, top, right, bottom], 0, 1)
