@@ -6,8 +6,10 @@ Faces, of which a look shows surely those with `SURE` of its pixels and at most 
 | --- | --- | --- |
 | a strip | whole, and in squares of its short side | one look for each square |
 | other, with a face smaller than `SURE` | whole, and in four parts | 5 looks |
-| other, with no face over its middle, or a large one | whole, and once more, small | 1.1 to 1.4 looks |
+| other, with no face over its middle, or a large one | whole, and once more, small | 1.2 looks |
 | other | whole | 1 look |
+
+The small look is 2 to 4 ms of 10 to 20 for the smallest detectors; a graph of one fixed size takes 2 looks.
 
 Objects: a strip whole and in parts of 4 to 3, everything else whole. Vectors: a strip in squares only.
 """
