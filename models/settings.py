@@ -114,7 +114,11 @@ class ModelSettings(BaseSettings):
         ("en",), description="Languages looked for, comma separated, in EasyOCR's codes."
     )
     ocr_canvas: int = Field(
-        960, ge=320, le=4096, description="Long side in pixels at which text is looked for: less is faster."
+        960,
+        ge=320,
+        le=4096,
+        description="Long side in pixels of the first look for text; what is too small in it is looked at "
+        "again, larger.",
     )
     caption_model: Literal["", "base", "large", "composed", "server", "blip2", "llava"] = Field(
         "",

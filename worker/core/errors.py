@@ -1,9 +1,10 @@
 """Everything that can go wrong with a job: a stable code, one sentence, and whether trying again could help.
 
     JobError
-    ├── permanent: NotFound, ForbiddenUrl, TooLarge, NotAnImage, Unreadable, UnsupportedFormat, BadParams,
-    │              UnknownJobType, UnknownModel, UnknownGeneration, GenerationIncomplete, GenerationAnswers,
-    │              BadWeights, PackageMissing, LicenceRefused, ResultRefused, TooManyJobs
+    ├── permanent: NotFound, ForbiddenUrl, TooLarge, NotAnImage, Unreadable, UnsupportedFormat,
+    │              TooSmallToRead, BadParams, UnknownJobType, UnknownModel, UnknownGeneration,
+    │              GenerationIncomplete, GenerationAnswers, BadWeights, PackageMissing,
+    │              LicenceRefused, ResultRefused, TooManyJobs
     └── transient: TimedOut, OutOfMemory, DiskFull, WeightsMissing, DeviceUnavailable, ServerUnavailable,
                    ModelFailed, StorageUnavailable, SourceRefused, DatabaseUnavailable, LeaseLost,
                    InternalError
@@ -67,6 +68,12 @@ class UnsupportedFormat(JobError):
     """The bytes are an image in a format or variant no decoder here understands."""
 
     code = "unsupported_format"
+
+
+class TooSmallToRead(JobError):
+    """No text was found, and the picture was looked at too small for most of what there may be."""
+
+    code = "too_small_to_read"
 
 
 class BadParams(JobError):

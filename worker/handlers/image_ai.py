@@ -37,6 +37,7 @@ from worker.core.errors import (
     OutOfMemory,
     PackageMissing,
     ServerUnavailable,
+    TooSmallToRead,
     UnknownGeneration,
     UnknownModel,
     WeightsMissing,
@@ -74,12 +75,13 @@ UNAVAILABLE: Final = frozenset(
         LicenceRefused,
         PackageMissing,
         ServerUnavailable,
+        TooSmallToRead,
         UnknownGeneration,
         UnknownModel,
         WeightsMissing,
     }
 )
-"""Trying again here and now would not help, and says nothing about the picture."""
+"""Trying again here and now would not help."""
 
 
 class Params(BaseModel):
@@ -220,7 +222,10 @@ def see(
     # The type IO does not say that a binary file reads into a buffer.
     sha256 = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
     return SharedPicture(
-        frames={name: frames[side] for name, side in views.items()}, sha256=sha256, level=level
+        frames={name: frames[side] for name, side in views.items()},
+        sha256=sha256,
+        level=level,
+        size=(picture.width, picture.height),
     )
 
 
@@ -245,6 +250,8 @@ async def _run_all(
                 found: Finding | JobError = await look.operation.run(seen, context)
         except ModelError as error:
             found = MODEL_ERRORS.get(error.code, ModelFailed)(str(error))
+        except TooSmallToRead as error:
+            found = error
         done += 1
         context.progress(20 + 70 * done // len(looks), name)
         return found

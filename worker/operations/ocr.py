@@ -5,6 +5,7 @@ from __future__ import annotations
 from models.pictures.detail import Detail
 from models.tasks import OCR, TextReader
 from worker.context import Context
+from worker.core.errors import TooSmallToRead
 from worker.core.job import Replace
 from worker.operations.operation import Finding, Operation, SharedPicture, box_row, provenance
 
@@ -14,9 +15,23 @@ CERTAIN = 0.5
 """A region of this score makes a picture one that has text, as apps count them."""
 
 
+LEAST_SIDE = 640
+"""Pixels of the short side, or all there are, from which on a picture can be said to have no text: lines of a
+page that fills it are then 10 pixels high.
+"""
+
+
 async def read(picture: SharedPicture, context: Context) -> Finding:
     answer = await picture.ask(context, OCR, TextReader.read)
     reading, model = answer.value, answer.model
+    frame = picture.frames[OCR.name]
+    if not reading.regions and picture.size is not None:
+        least = min(LEAST_SIDE, *picture.size)
+        if min(frame.width, frame.height) < least:
+            raise TooSmallToRead(
+                f"no text was found at {frame.width} x {frame.height} pixels of {picture.size[0]} x "
+                f"{picture.size[1]}; MAX_IMAGE_SIZE allows no more"
+            )
     return Finding(
         count=len(reading.regions),
         result={

@@ -27,6 +27,8 @@ class SharedPicture:
     sha256: str
     """Of the file's bytes, lower-case hexadecimal."""
     level: Level
+    size: tuple[int, int] | None = None
+    """Width and height of the whole upright picture in pixels, where that is known."""
     generation: Generation | None = None
     """Which the operation that looks at it now makes vectors for; None: for the first, which it begins."""
     choices: Mapping[str, Choice] = field(default_factory=dict)

@@ -55,7 +55,7 @@ def select(settings: ModelSettings) -> Variant:
             weights_of(script),
         )
     return Variant(
-        version="easyocr",
+        version="easyocr-2",
         licence=Licence(name="Apache-2.0", use="free"),
         files=files,
         packages=("easyocr", "torch", "torchvision"),
@@ -140,9 +140,6 @@ class EasyOcr(TextReader):
         """The two halves of the library's `readtext`, which knows no picture that is in memory in RGB."""
         import cv2
 
-        long, short = max(frame.width, frame.height), min(frame.width, frame.height)
-        if int(short * min(1.0, self._canvas / long)) < 1:
-            return []  # nothing of it is left on the canvas
         pixels = frame.array()
         [upright], [slanted] = self._reader.detect(pixels, canvas_size=self._canvas, reformat=False)
         upright = [box for box in upright if _is_readable(_corners(box), frame)]

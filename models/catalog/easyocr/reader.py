@@ -9,20 +9,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from models.catalog.easyocr.detector import find_words
 from models.errors import BadWeights
 from models.machine.memory import is_out_of_memory
 from models.spec import Loading
 
 
 def open_reader(loading: Loading, detector: Any = None) -> Any:
-    """The library's reader, with `detector` in place of its own if one is given.
+    """The library's reader, with `detector` in place of its own if one is given, looking where text may be.
 
     Raises:
         BadWeights: a file is none of EasyOCR's, or damaged.
     """
     with _variable("LRU_CACHE_CAPACITY"):  # it sets 1, by which torch forgets each convolution it prepared
         from easyocr import Reader
-        from easyocr.detection import get_textbox
 
     tiny = loading.settings.model_profile == "tiny"
     paths = list(loading.files.values())
@@ -49,11 +49,12 @@ def open_reader(loading: Loading, detector: Any = None) -> Any:
     finally:
         sys.path[:] = search  # it adds the folder, from which anything might then be imported
     if detector is not None:
-        reader.detector, reader.get_textbox = detector, get_textbox
+        reader.detector = detector
     elif loading.device == "cpu":
         import torch
 
         reader.detector.to(memory_format=torch.channels_last)  # a third faster
+    reader.get_textbox = find_words
     return reader
 
 

@@ -112,7 +112,7 @@ def page(size: tuple[int, int] = (320, 224)) -> Image.Image:
 
 
 @pytest.mark.parametrize(
-    ("backend", "scale"), [("torch", 1), ("torch", 1.5), ("onnxruntime", 1), ("openvino", 1)]
+    ("backend", "scale"), [("torch", 1), ("torch", 1.25), ("onnxruntime", 1), ("openvino", 1)]
 )
 @pytest.mark.filterwarnings(_NO_GPU)
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from models.pictures.picture import open_picture
 from models.settings import ModelSettings
 from models.spec import Loading
 from models.tasks import TextReader
+from tests.models.catalog.pages import as_jpeg, photo, photo_of_page, screenshot, words, words_read
 from tests.paths import TESTDATA
 
 rapidocr = pytest.importorskip("rapidocr")
@@ -134,13 +135,73 @@ def test_what_the_library_reads_with_these_options_is_read(model: TextReader) ->
             "Rec.rec_batch_num": 1,
         }
     )
-    image = page([*_LINES, "Straße, café, naïve: 3 + 4 = 7"], size=(1200, 500))
+    image = page([*_LINES, "Straße, café, naïve: 3 + 4 = 7"], size=(1200, 600))
     expected = library(np.asarray(image)[..., ::-1].copy())
     [reading] = model.read([Frame.of(image)])
     assert [region.text for region in reading.regions] == list(expected.txts)
     assert [region.score for region in reading.regions] == pytest.approx(list(expected.scores), abs=1e-4)
     for region, corners in zip(reading.regions, expected.boxes, strict=True):
-        assert [region.box.x * 1200, region.box.y * 500] == pytest.approx(corners.min(axis=0).tolist(), abs=1)
+        assert [region.box.x * 1200, region.box.y * 600] == pytest.approx(corners.min(axis=0).tolist(), abs=1)
+
+
+@pytest.mark.parametrize("turn", [0, 3, 180])
+@pytest.mark.parametrize("ink", ["black", "white"])
+def test_a_page_in_a_photo_is_read_however_small_its_letters_are_in_it(
+    model: TextReader, turn: float, ink: str
+) -> None:
+    """Of 12 pixels in a photo of 2400, which the first look has at 5."""
+    story = words(180)
+    image = photo_of_page(0.4, story, size=(2400, 1800), turn=turn, ink=ink)
+    [reading] = model.read([Frame.of(image)])
+    assert words_read(reading.text, story) >= 0.95 * len(story)
+
+
+def test_a_long_screenshot_is_read(model: TextReader) -> None:
+    image, story = screenshot(540, 6000, 40, 18)
+    [reading] = model.read([Frame.of(image)])
+    assert len(reading.regions) == 40
+    assert words_read(reading.text, story) >= 0.95 * len(story)
+
+
+def test_a_card_in_a_large_photo_is_read(model: TextReader) -> None:
+    image = photo(4000, 3000)
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((2600, 1900, 2950, 2060), fill="white")
+    for number, line in enumerate(("Ada Wintergreen", "14 Harbour Street", "020 7946 0018")):
+        draw.text((2630, 1920 + 40 * number), line, fill="black", font=ImageFont.load_default(16))
+    [reading] = model.read([Frame.of(as_jpeg(image))])
+    assert reading.text == "Ada Wintergreen 14 Harbour Street 020 7946 0018"
+
+
+def test_letters_higher_than_they_are_read_at_lose_no_strokes(model: TextReader) -> None:
+    image = page(["Hillside Inn"], size=(4000, 1200), points=600)
+    assert model.read([Frame.of(image)])[0].text == "Hillside Inn"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [1.0, 0.75, 0.6, 0.45])
+def test_of_a_page_in_a_photo_as_much_is_read_as_of_all_its_pixels(model: TextReader, share: float) -> None:
+    story = words(627)
+    image = photo_of_page(share, story)
+    [reading] = model.read([Frame.of(image)])
+    assert words_read(reading.text, story) >= 0.95 * words_of_library(image, story)
+
+
+@pytest.mark.slow
+def test_of_a_long_screenshot_as_much_is_read_as_of_all_its_pixels(model: TextReader) -> None:
+    image, story = screenshot(1080, 9040, 120, 36)
+    [reading] = model.read([Frame.of(image)])
+    assert len(reading.regions) == 120
+    assert words_read(reading.text, story) >= 0.95 * words_of_library(image, story)
+
+
+def words_of_library(image: Image.Image, story: list[str]) -> int:
+    """How many words RapidOCR finds in the whole picture."""
+    library = rapidocr.RapidOCR(params={"Global.log_level": "critical", "Global.max_side_len": 10_000})
+    found = library(np.asarray(image)[..., ::-1].copy())
+    read = words_read(" ".join(found.txts), story)
+    assert read > 0.7 * len(story)
+    return read
 
 
 def test_scanned_pages_are_read_with_less_than_2_errors_in_100_characters(model: TextReader) -> None:
@@ -196,4 +257,8 @@ def test_the_languages_are_those_of_the_packaged_model() -> None:
 
 def test_its_terms_are_free() -> None:
     variant = SPEC.select(ModelSettings(_env_file=None))
-    assert (variant.version, variant.licence.name, variant.licence.use) == ("rapidocr", "Apache-2.0", "free")
+    assert (variant.version, variant.licence.name, variant.licence.use) == (
+        "rapidocr-2",
+        "Apache-2.0",
+        "free",
+    )

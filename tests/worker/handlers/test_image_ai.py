@@ -25,6 +25,7 @@ from worker.core.errors import (
     NotAnImage,
     NotFound,
     StorageUnavailable,
+    TooSmallToRead,
     UnknownGeneration,
     WeightsMissing,
 )
@@ -116,6 +117,7 @@ def look(pixels: PixelThreads) -> Any:
         attempt: int = 1,
         asset: dict[str, Any] | None = None,
         project: MemoryGenerations | None = None,
+        max_image_size: int = 4096,
     ) -> tuple[Done, Context]:
         job = Job(
             table="ai_processing_jobs",
@@ -129,7 +131,7 @@ def look(pixels: PixelThreads) -> Any:
             epoch=3,
         )
         given: Any = files or FakeFiles(photo())
-        settings = Settings(supabase_url="http://127.0.0.1:1", worker_id="w1")
+        settings = Settings(supabase_url="http://127.0.0.1:1", worker_id="w1", max_image_size=max_image_size)
         asked = models or willing()
         context: Any = Context(
             job=job,
@@ -206,6 +208,22 @@ async def test_the_result_is_what_apps_read(look: Any) -> None:
         "vlm": "fake-caption",
         "yolo": "fake-objects",
     }
+
+
+async def test_no_text_is_a_fact_only_where_text_could_have_been_seen(look: Any) -> None:
+    models = willing(ocr=lambda frame: Reading(regions=(), languages=("en",)))
+    done, _ = await look({"operations": ["ocr", "hashes"]}, models)
+    assert known(done)["ocr"]["state"] == "nothing_found"
+
+    done, _ = await look({"operations": ["ocr", "hashes"]}, models, max_image_size=512)
+    assert set(known(done)) == {"hashes"}
+    assert done.result["ocr"]["error"] == "too_small_to_read"
+    [facts] = [write for write in done.writes if isinstance(write, Upsert)]
+    assert [(row["state"], row["reason"]) for row in facts.rows if row["fact"] == "ocr"] == [
+        ("unavailable", "too_small_to_read")
+    ]
+    with pytest.raises(TooSmallToRead):
+        await look({"operations": ["ocr"]}, models, max_image_size=512)
 
 
 @pytest.mark.parametrize("params", [{}, {"operations": []}, {"operations": None}])

@@ -10,6 +10,7 @@ from PIL import Image
 
 from models.frame import Frame
 from models.results import Box, Reading, TextRegion
+from worker.core.errors import TooSmallToRead
 from worker.core.job import Replace
 from worker.operations.ocr import read
 from worker.operations.operation import Finding, SharedPicture
@@ -18,9 +19,11 @@ from worker.testing import FakeModels
 BOX = Box(x=0.1, y=0.2, width=1 / 3, height=0.4)
 
 
-async def found(*regions: tuple[str, float]) -> Finding:
-    image = Image.new("RGB", (8, 8))
-    picture = SharedPicture(frames={"ocr": Frame.of(image)}, sha256="0" * 64, level="medium")
+async def found(
+    *regions: tuple[str, float], seen: tuple[int, int] = (8, 8), size: tuple[int, int] | None = None
+) -> Finding:
+    image = Image.new("RGB", seen)
+    picture = SharedPicture(frames={"ocr": Frame.of(image)}, sha256="0" * 64, level="medium", size=size)
     reading = Reading(
         regions=tuple(TextRegion(text=text, score=score, box=BOX) for text, score in regions),
         languages=("en", "de"),
@@ -54,3 +57,27 @@ async def test_a_long_text_is_cut_in_the_result_and_whole_in_the_row() -> None:
         "block": 0,
         "angle": 0.0,
     }
+
+
+@pytest.mark.parametrize(
+    ("seen", "size"),
+    [
+        ((512, 384), (512, 384)),  # all there is
+        ((853, 640), (4000, 3000)),
+        ((4000, 3000), (4000, 3000)),
+        ((9040, 108), (9040, 108)),
+    ],
+)
+async def test_a_picture_of_which_enough_was_seen_has_no_text(
+    seen: tuple[int, int], size: tuple[int, int]
+) -> None:
+    assert (await found(seen=seen, size=size)).count == 0
+
+
+@pytest.mark.parametrize(("seen", "size"), [((640, 480), (4000, 3000)), ((9040, 108), (90_400, 1080))])
+async def test_nothing_is_said_of_text_where_too_little_was_seen(
+    seen: tuple[int, int], size: tuple[int, int]
+) -> None:
+    with pytest.raises(TooSmallToRead, match=f"{seen[0]} x {seen[1]} pixels of {size[0]} x {size[1]}"):
+        await found(seen=seen, size=size)
+    assert (await found(("EXIT", 0.9), seen=seen, size=size)).count == 1
