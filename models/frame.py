@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from models.pictures.windows import Window
+from models.windows import Window
 
 if TYPE_CHECKING:
     import numpy as np

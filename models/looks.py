@@ -23,10 +23,10 @@ from typing import Final, NamedTuple, Protocol, TypeVar
 
 from models.frame import Frame
 from models.pictures.detail import is_strip
-from models.pictures.windows import Window, windows
 from models.results import Box, DetectedObject, Vector
 from models.suppression import distinct
 from models.vectors import unit_rows
+from models.windows import Window, windows
 
 SURE: Final = 28
 """Pixels of what a detector sees: a face so long is found, and of smaller ones some."""

@@ -20,8 +20,8 @@ from models.looks import (
     find_closely,
     second_looks,
 )
-from models.pictures.windows import MOST, Window
 from models.results import Box, DetectedObject
+from models.windows import MOST, Window
 
 SIDE = 640
 MIDDLE = Box(x=0.4, y=0.4, width=0.2, height=0.2)

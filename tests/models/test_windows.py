@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from models.pictures.windows import MOST, Window, windows
 from models.results import Box
+from models.windows import MOST, Window, windows
 
 SHAPES = [
     (1280, 960, 704, 56),
