@@ -15,9 +15,9 @@ CERTAIN = 0.5
 """A region of this score makes a picture one that has text, as apps count them."""
 
 
-LEAST_SIDE = 640
-"""Pixels of the short side, or all there are, from which on a picture can be said to have no text: lines of a
-page that fills it are then 10 pixels high.
+LEAST_SIDE = 512
+"""Pixels of the short side, or all there are, from which on a picture can be said to have no text: the 60
+lines of a page that fills it are then 8 pixels high.
 """
 
 
