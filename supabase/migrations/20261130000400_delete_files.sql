@@ -42,7 +42,8 @@ end;
 $$;
 
 -- Of assets, their originals and the folders of what was made of them, where an attempt that still runs may write
--- later. An account that goes takes its whole folder with it.
+-- later. An account that goes takes its whole folder with it. A path that ends in a slash is no file's: noted, it would
+-- be all that lies there.
 create function kizu.throw_away_assets()
 returns trigger
 language plpgsql
@@ -50,7 +51,7 @@ security definer
 set search_path = ''
 as $$
 begin
-  perform kizu.throw_away(user_id, 'assets', array_agg(path)),
+  perform kizu.throw_away(user_id, 'assets', array_agg(path) filter (where right(path, 1) <> '/')),
           kizu.throw_away(user_id, null, array_agg(format('%s/processed/%s/', user_id, id))
                                          || array_agg(format('%s/videos/%s/', user_id, id)))
      from gone
@@ -75,7 +76,7 @@ as $$
 begin
   perform kizu.throw_away(user_id, 'assets', array_agg(path))
      from gone
-    where path is not null
+    where right(path, 1) <> '/'
       and exists (select from auth.users where users.id = gone.user_id)
     group by user_id;
   return null;
@@ -89,7 +90,7 @@ create trigger files_go_with_parts
   execute function kizu.throw_away_parts();
 
 -- A file that was made of an asset and lies in no folder of that asset; only where workers write, because workers say
--- what these rows name, and owners say the others.
+-- what these rows name, and owners say the others: a user's own worker may name any bucket.
 create function kizu.throw_away_derived()
 returns trigger
 language plpgsql
@@ -108,7 +109,9 @@ $$;
 create trigger files_go_with_what_was_made
   after delete on public.derived_assets
   for each row
-  when (starts_with(old.key, old.user_id::text || '/processed/')
+  when (old.bucket in ('assets', 'thumbnails', 'avatars', 'face-thumbnails')
+        and right(old.key, 1) <> '/'
+        and starts_with(old.key, old.user_id::text || '/processed/')
         and not starts_with(old.key, old.user_id::text || '/processed/' || old.asset_id::text || '/'))
   execute function kizu.throw_away_derived();
 

@@ -363,3 +363,49 @@ def test_nobody_makes_anothers_file_into_trash(queue: Any, bucket: Bucket, user:
     bucket.delete(asset)
     assert bucket.empty() == {own}
     assert theirs in bucket.left()
+
+
+@pytest.mark.parametrize("table", ["assets", "asset_parts"])
+@pytest.mark.parametrize("path", ["{user}/", "{user}/albums/", "{user}/albums/rome/", "{user}//"])
+def test_a_row_that_names_a_folder_takes_no_other_file_along(
+    queue: Any, bucket: Bucket, user: str, table: str, path: str
+) -> None:
+    """Nor does it keep the trash of others from being emptied."""
+    asset, _ = bucket.photo(user)
+    loose = {bucket.put(f"{user}/albums/rome/just-uploaded.jpg"), bucket.put(f"{user}//just-uploaded.jpg")}
+    deleted, others = bucket.photo(queue.user())
+    with queue.acting("authenticated", user):
+        if table == "assets":
+            queue.db.execute("insert into assets (path) values (%s)", (path.format(user=user),))
+        else:
+            queue.db.execute(
+                "insert into asset_parts (asset_id, kind, path) values (%s, 'raw', %s)",
+                (asset, path.format(user=user)),
+            )
+        queue.db.execute(f"delete from {table} where path = %s", (path.format(user=user),))
+    bucket.delete(deleted)
+    assert bucket.empty() == {others}
+    assert loose < bucket.left()
+
+
+def test_no_worker_says_of_a_file_in_a_foreign_bucket_that_it_is_to_be_deleted(
+    queue: Any, bucket: Bucket, user: str
+) -> None:
+    """A user's own worker may name any bucket, and the worker of all has a key to each."""
+    queue.db.execute(
+        "insert into storage.buckets (id, name) values ('invoices', 'invoices') on conflict do nothing"
+    )
+    asset, path = bucket.photo(user)
+    invoice = bucket.put(f"{user}/processed/2026.pdf", "invoices")
+    kind = queue.kind()
+    queue.enqueue(kind, user, asset)
+    with queue.acting("authenticated", user):
+        rows = [
+            {"bucket": name, "key": key, "kind": "web", "bytes": 1, "mime_type": "image/jpeg"}
+            for name, key in (("invoices", invoice), ("assets", f"{user}/processed/a/b/c/"))
+        ]
+        write = {"table": "derived_assets", "scope": {"kind": "web"}, "rows": rows}
+        assert queue.settle(queue.take(kind), writes=[write])["answer"] == "settled"
+    bucket.delete(asset)
+    assert bucket.empty() == {path}
+    assert bucket.left() == {invoice}
