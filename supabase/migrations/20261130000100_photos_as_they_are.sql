@@ -48,6 +48,7 @@ create table public.asset_parts (
   constraint path_is_in_the_owners_folder
     check (starts_with(path, user_id::text || '/') and path !~ '(^|/)\.{1,2}(/|$)'),
   constraint a_file_is_part_of_one_asset unique (user_id, path),
+  constraint a_file_of_its_own_is_no_result check (path is null or run_id is null), -- no roll-back takes it along
   constraint texts_are_short
     check (length(path) <= 1024 and length(mime_type) <= 200 and length(file_name) <= 500),
   constraint sha256_is_hexadecimal check (sha256 ~ '^[0-9a-f]{64}$')

@@ -46,6 +46,43 @@ alter table public.result_tables add column peoples text;
 update public.result_tables set peoples = 'created_by is not null' where table_name = 'asset_tags';
 update public.result_tables set peoples = 'path is not null' where table_name = 'asset_parts'; -- files of their own
 
+-- Puts rows in place of those of the job's asset, or user, that match the scope and are not people's own.
+create or replace function kizu.replace_rows(p_target public.result_tables, p_write jsonb,
+                                             p_user uuid, p_asset uuid, p_run uuid)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_scope constant jsonb := coalesce(p_write -> 'scope', '{}') - kizu.forced_columns(p_target);
+  v_rows  constant jsonb := coalesce(p_write -> 'rows', '[]');
+  v_wrong text;
+begin
+  select min(key)
+    into v_wrong
+    from jsonb_object_keys(v_scope) as key
+   where key <> all (p_target.scope_columns);
+  if v_wrong is not null then
+    raise exception 'jobs do not write %.%', p_target.table_name, v_wrong;
+  end if;
+
+  execute format(
+    'delete from public.%1$I as t using (select jsonb_populate_record(null::public.%1$I, $1) as scope) as given'
+    ' where t.user_id = $2 %2$s %3$s %4$s',
+    p_target.table_name,
+    case p_target.owner when 'asset' then 'and t.asset_id is not distinct from $3' end,
+    (select string_agg(format('and t.%1$I is not distinct from (given.scope).%1$I', key), ' ')
+       from jsonb_object_keys(v_scope) as key),
+    'and not (' || p_target.peoples || ')'
+  )
+  using v_scope, p_user, p_asset;
+
+  if jsonb_array_length(v_rows) > 0 then
+    perform kizu.insert_rows(p_target, v_rows, v_scope, p_user, p_asset, p_run);
+  end if;
+end;
+$$;
+
 -- An ETag without what servers and proxies put around it.
 create function kizu.content_of(p_etag text)
 returns text

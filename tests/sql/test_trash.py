@@ -388,6 +388,28 @@ def test_a_row_that_names_a_folder_takes_no_other_file_along(
     assert loose < bucket.left()
 
 
+@pytest.mark.parametrize("scope", [{}, {"kind": "raw"}, {"kind": "motion"}])
+def test_the_narrow_role_takes_no_part_that_is_a_file_of_its_owners(
+    queue: Any, bucket: Bucket, user: str, scope: dict[str, str]
+) -> None:
+    asset, path = bucket.photo(user)
+    files = {path}
+    for kind in ("raw", "motion"):
+        files.add(bucket.put(f"{user}/{kind}"))
+        queue.db.execute(
+            "insert into asset_parts (user_id, asset_id, kind, path) values (%s, %s, %s, %s)",
+            (user, asset, kind, f"{user}/{kind}"),
+        )
+    kind = queue.kind()
+    queue.enqueue(kind, user, asset)
+    with queue.acting("kizu_worker"):
+        write = {"table": "asset_parts", "scope": scope, "rows": []}
+        assert queue.settle(queue.take(kind), writes=[write])["answer"] == "settled"
+    assert bucket.empty("kizu_worker") == set()
+    assert bucket.left() == files
+    assert queue.value("select count(*) from asset_parts where asset_id = %s", asset) == 2
+
+
 def test_no_worker_says_of_a_file_in_a_foreign_bucket_that_it_is_to_be_deleted(
     queue: Any, bucket: Bucket, user: str
 ) -> None:
