@@ -210,11 +210,13 @@ begin
   return (
     select coalesce(jsonb_agg(jsonb_build_object('bucket', bucket_id, 'key', name)), '[]')
       from (select bucket_id, name
-              from storage.objects
+              from (select bucket_id, name
+                      from storage.objects
+                     where name operator(pg_catalog.~>~) p_folder -- byte by byte, as Storage's index by name has it
+                       and name operator(pg_catalog.~<~) (left(p_folder, -1) || '0') -- what follows a slash
+                    offset 0) as inside -- planned by itself: by its name
              where bucket_id = any (c_buckets)
                and bucket_id = coalesce(p_bucket, bucket_id)
-               and name collate "C" > p_folder collate "C"
-               and name collate "C" < left(p_folder, -1) || '0' collate "C" -- what follows a slash
                and name <> all (p_linked)
                and not kizu.is_named(bucket_id, name)
              limit p_limit) as file
@@ -327,6 +329,8 @@ begin
   );
 end;
 $$;
+
+select kizu.pin_plans('public.take_trash(bigint[], int)');
 
 select kizu.keep_internal('kizu.throw_away(uuid, text, text[])');
 select kizu.keep_internal('kizu.throw_away_assets()');

@@ -295,6 +295,38 @@ def test_users_are_answered_their_own(queue: Any, bucket: Bucket, user: str) -> 
     )
 
 
+READ = """
+    select pg_stat_get_xact_numscans('storage.objects'::regclass)::int as whole,
+           (select sum(pg_stat_get_xact_tuples_fetched(indexrelid)) from pg_index
+             where indrelid = 'storage.objects'::regclass)::int as files
+"""
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_folders_are_found_by_their_name_among_many_files(
+    queue: Any, bucket: Bucket, user: str, analyzed: bool
+) -> None:
+    """Else a call about a hundred of them takes longer than a worker may, and no file goes."""
+    queue.db.execute(
+        "insert into storage.objects (bucket_id, name)"
+        " select 'assets', %s || '/processed/' || gen_random_uuid() || '/j.1/web.jpg'"
+        "   from generate_series(1, 5000)",
+        (user,),
+    )
+    if analyzed:
+        queue.db.execute("analyze storage.objects")
+    asset, path = bucket.photo(user)
+    made = bucket.make(user, asset, processed(user, asset))
+    bucket.delete(asset)
+    bucket.take(limit=0)  # to plan a statement for the first time is to peek at the ends of indexes
+    with queue.db.transaction():
+        [before] = queue.rows(READ)
+        assert {file["key"] for file in bucket.take()["files"]} == {path, made}
+        [after] = queue.rows(READ)
+    assert after["whole"] == before["whole"]
+    assert after["files"] - before["files"] < 20
+
+
 # A stolen token of the narrow role.
 
 
