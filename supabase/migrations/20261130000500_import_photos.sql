@@ -96,6 +96,19 @@ begin
       using message = 'bad_params', detail = format('p_photos: expected a list of at most %s', c_most);
   end if;
 
+  -- One import of a user's at a time, or the same bytes would become two photos; and photos that are there in id
+  -- order, as settlements take them.
+  perform pg_advisory_xact_lock(hashtextextended('imports of ' || v_user, 0));
+  perform id
+     from public.assets
+    where id = any (array(
+            select known.asset_id
+              from jsonb_to_recordset(p_photos) as photo (sha256 text)
+             cross join lateral kizu.original(v_user, photo.sha256) as known
+          ))
+    order by id
+      for no key update;
+
   -- All at once, so that their jobs come in one statement, too.
   with
   photos as (

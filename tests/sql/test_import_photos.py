@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
+
+from tests.sql.conftest import Queue, wait_until_locked
 
 pytestmark = pytest.mark.stack
 
@@ -203,3 +208,39 @@ def test_what_is_asked_is_bounded(me: Importer, photos: Any) -> None:
     with me.queue.acting("authenticated", me.user_id), pytest.raises(psycopg.errors.DatabaseError) as refusal:
         me.queue.value("select find_originals(%s)", ["a"] * 10_001)
     assert refusal.value.sqlstate == "PT400"
+
+
+# At the same time.
+
+
+def test_who_settles_these_photos_and_who_imports_them_again_wait_for_each_other(
+    me: Importer, connect: Callable[[], psycopg.Connection]
+) -> None:
+    """Settlements take photos in the order of their ids, whatever order an import names them in."""
+    said = me.add(*(me.photo(letter) for letter in "ab"))
+    (first, one), (second, other) = sorted(zip((row["asset_id"] for row in said), "ab", strict=True))
+    settling = connect()
+    take = "select from assets where id = %s for no key update"
+    with ThreadPoolExecutor(1) as pool:
+        with settling.transaction():
+            settling.execute(take, (first,))
+            photos = [me.photo(letter, file_name=letter) for letter in (other, one)]
+            imported = pool.submit(me.add, *photos)
+            wait_until_locked(Queue(connect()), me.queue.db)
+            settling.execute("set local lock_timeout = '1s'")
+            settling.execute(take, (second,))
+        assert len(imported.result(30)) == 2
+
+
+def test_two_imports_of_the_same_bytes_at_once_make_one_photo(
+    me: Importer, connect: Callable[[], psycopg.Connection]
+) -> None:
+    other = Importer.__new__(Importer)
+    other.queue, other.user_id = Queue(connect()), me.user_id
+    with ThreadPoolExecutor(1) as pool:
+        with me.queue.db.transaction():
+            [first] = me.add(me.photo("a", ("raw", "b"), ending=".jpeg"))
+            later = pool.submit(other.add, other.photo("a", ending=".jpg"), other.photo("b"))
+            time.sleep(0.5)
+        assert [said["asset_id"] for said in later.result(30)] == [first["asset_id"]] * 2
+    assert len(me.assets()) == 1
