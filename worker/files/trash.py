@@ -34,6 +34,7 @@ async def empty_trash(connection: Connection, files: Files) -> tuple[int, bool]:
         for file in page["files"]:
             buckets[file["bucket"]].append(file["key"])
         deleted = await asyncio.gather(*(files.delete(bucket, keys) for bucket, keys in buckets.items()))
-        gone, done = gone + sum(deleted), page["ids"]
+        # Where Storage deletes nothing, it is not asked for the same folder again at once, for ever.
+        gone, done = gone + sum(deleted), page["ids"] if sum(deleted) else []
     page = await connection.rpc("take_trash", {"p_done": done, "p_limit": 0})
     return gone, bool(page["more"])

@@ -12,11 +12,12 @@ from worker.files.trash import PAGE, PAGES_AT_ONCE, empty_trash
 class Project:
     """Answers with one page of trash after the other, and then with empty ones; Storage deletes all."""
 
-    def __init__(self, *pages: Mapping[str, Any], fails: bool = False) -> None:
+    def __init__(self, *pages: Mapping[str, Any], fails: bool = False, keeps: bool = False) -> None:
         self.pages = list(pages)
         self.done: list[Sequence[int]] = []
         self.deleted: list[tuple[str, list[str]]] = []
         self.fails = fails
+        self.keeps = keeps
 
     async def rpc(self, function: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         assert function == "take_trash"
@@ -29,7 +30,7 @@ class Project:
         if self.fails:
             raise StorageUnavailable("away")
         self.deleted.append((bucket, keys))
-        return len(keys)
+        return 0 if self.keeps else len(keys)
 
 
 def page(*files: str, ids: Sequence[int] = (), more: bool = False) -> dict[str, Any]:
@@ -66,3 +67,10 @@ async def test_a_round_ends_and_says_that_there_is_more() -> None:
     project = Project(*(page("assets/a/1", ids=[number], more=True) for number in range(PAGES_AT_ONCE + 1)))
     assert await empty(project) == (PAGES_AT_ONCE, True)
     assert project.done[-1] == [PAGES_AT_ONCE - 1]
+
+
+async def test_what_storage_keeps_is_not_done() -> None:
+    """A project whose policies let this caller delete nothing: a folder that is done is due again at once."""
+    project = Project(page("assets/a/1", ids=[1]), keeps=True)
+    assert await empty(project) == (0, False)
+    assert project.done == [[], []]
