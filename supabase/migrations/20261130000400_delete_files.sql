@@ -155,6 +155,30 @@ begin
 end;
 $$;
 
+-- A name as it was before it was written into an address: `%20` is a space.
+create function kizu.unquoted(p_name text)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return (
+    select convert_from(
+             string_agg(case
+                          when piece[1] ~ '^%..$' then decode(right(piece[1], 2), 'hex')
+                          else convert_to(piece[1], 'UTF8')
+                        end, ''::bytea order by place),
+             'UTF8'
+           )
+      from regexp_matches(p_name, '%[0-9A-Fa-f]{2}|[^%]+|%', 'g') with ordinality as pieces (piece, place)
+  );
+exception
+  when character_not_in_repertoire then
+    return p_name;
+end;
+$$;
+
 -- The key that an address in a row of p_user's has: what begins with their folder, without what follows a `?`.
 create function kizu.key_in(p_address text, p_user uuid)
 returns text
@@ -163,9 +187,10 @@ immutable
 set search_path = ''
 as $$
 declare
-  v_at constant int := strpos(p_address, p_user::text || '/');
+  v_at  constant int := strpos(p_address, p_user::text || '/');
+  v_key constant text := case when v_at > 0 then split_part(substr(p_address, v_at), '?', 1) end;
 begin
-  return case when v_at > 0 then split_part(substr(p_address, v_at), '?', 1) end;
+  return case when strpos(v_key, '%') > 0 then kizu.unquoted(v_key) else v_key end;
 end;
 $$;
 
@@ -338,6 +363,7 @@ select kizu.keep_internal('kizu.throw_away_parts()');
 select kizu.keep_internal('kizu.throw_away_derived()');
 select kizu.keep_internal('kizu.throw_away_account()');
 select kizu.keep_internal('kizu.is_named(text, text)');
+select kizu.keep_internal('kizu.unquoted(text)');
 select kizu.keep_internal('kizu.key_in(text, uuid)');
 select kizu.keep_internal('kizu.files_in(text, text, text[], int)');
 

@@ -71,7 +71,7 @@ drop index public.derived_assets_of_a_user;
 
 -- Looks at up to p_limit (at most 1,000) files of Storage, and answers {"files": [{"bucket", "key", "bytes",
 -- "written_at"}…]: those older than p_older_than that no row names as an original, a part or a file that was made,
--- shows as its picture, thumbnail or face, and that are not being written; "looked_at"; "next": where to go on, null at
+-- shows as its picture, thumbnail, face or key photo, and that are not being written; "looked_at"; "next": where to go on, null at
 -- the end}. What waits to be deleted is not among them. Users see their own.
 create function public.list_unnamed_files(
   p_older_than interval default '24 hours',
@@ -136,6 +136,17 @@ begin
       from owners
       join public.face_embeddings as face on face.user_id = owners.user_id
      where face_thumbnail_url is not null
+     union all
+    select kizu.key_in(address, item.user_id)
+      from owners
+      join public.album_assets as item on item.user_id = owners.user_id
+     cross join lateral unnest(array[item.asset_uri, item.thumbnail_uri]) as address
+     where address is not null
+     union all
+    select kizu.key_in(keyphoto, album.user_id)
+      from owners
+      join public.albums as album on album.user_id = owners.user_id
+     where keyphoto is not null
   )
   select jsonb_build_object(
            'files', coalesce((

@@ -138,6 +138,41 @@ def test_files_that_no_row_names_are_found(queue: Any, project: Project, user: s
         assert set(project.unnamed()) == loose[user]
 
 
+def test_a_file_whose_name_is_written_otherwise_in_an_address_is_shown(
+    queue: Any, project: Project, user: str
+) -> None:
+    key = project.put(f"{user}/Mum & me 100.jpg", "thumbnails")
+    address = f"https://p.example/storage/v1/object/sign/thumbnails/{user}/Mum%20%26%20me%20100.jpg?token=a"
+    project.photo(user, path=None, thumbnail=address)
+    for odd in ("%ff.jpg", "%00.jpg", "100%.jpg", "%"):
+        project.photo(user, path=None, thumbnail=f"https://p.example/thumbnails/{user}/{odd}")
+    assert project.unnamed() == []
+    queue.db.execute("update assets set thumbnail = null where user_id = %s", (user,))
+    assert project.unnamed() == [f"thumbnails/{key}"]
+
+
+def test_what_an_album_shows_is_not_unnamed(queue: Any, project: Project, user: str) -> None:
+    asset, path = project.photo(user)
+    project.put(path)
+    album = queue.value(
+        "insert into albums (user_id, title, keyphoto) values (%s, 'Rome', %s) returning id",
+        user,
+        project.put(f"{user}/albums/rome.jpg"),
+    )
+    queue.db.execute(
+        "insert into album_assets (user_id, album_id, asset_id, asset_uri, thumbnail_uri)"
+        " values (%s, %s, %s, %s, %s)",
+        (
+            user,
+            album,
+            asset,
+            f"https://p.example/storage/v1/object/sign/assets/{project.put(f'{user}/albums/1.jpg')}?token=a",
+            project.put(f"{user}/small.jpg", "thumbnails"),
+        ),
+    )
+    assert project.unnamed() == []
+
+
 def test_what_a_running_attempt_writes_is_not_unnamed(queue: Any, project: Project, user: str) -> None:
     kind = queue.kind()
     asset, _ = project.photo(user)
