@@ -95,7 +95,8 @@ def _properties(file: IO[bytes]) -> Iterator[Box]:
     every = list(boxes(file, container.start, container.end)) if container else []
     for table in boxes(file, held.start, held.end):
         if table.kind == b"ipma":
-            for number in _associated(piece(file, table.start, _MOST_OF_A_TABLE), item):
+            content = piece(file, table.start, min(table.end - table.start, _MOST_OF_A_TABLE))
+            for number in _associated(content, item):
                 if 1 <= number <= len(every):
                     yield every[number - 1]
 

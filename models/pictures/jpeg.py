@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import IO, Final
 
 from models.errors import Unreadable
@@ -26,6 +27,8 @@ _PROGRESSIVE: Final = 0xC2
 _MARKER: Final = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
 # An honest file has a few hundred, of 64 KiB at most.
 _MOST_SEGMENTS: Final = 50_000
+# Before the frame of a picture within another file, of which there may be many.
+_MOST_BEFORE_A_FRAME: Final = 1000
 # Searched at once, because the search keeps the interpreter lock.
 _FIRST_WINDOW, _LARGEST_WINDOW = 1 << 12, 1 << 20
 
@@ -81,7 +84,7 @@ def end_of(file: IO[bytes], at: int = 0) -> int | None:
 
 def frame_of(file: IO[bytes], at: int = 0) -> Frame | None:
     """Size and kind of the JPEG that begins at `at`; None where there is none that is decoded here."""
-    for segment in segments(file, at):
+    for segment in islice(segments(file, at), _MOST_BEFORE_A_FRAME):
         if segment.marker == SCAN:
             return None
         if segment.marker in _FRAMES:

@@ -6,7 +6,7 @@ pixels; the largest is the picture.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Final
 
@@ -21,6 +21,10 @@ _LEAST_SIDE: Final = 400
 """Of a picture's longer side, in pixels. Cameras put thumbnails of up to 320 into their files, in which
 neither faces nor text can be seen."""
 _LONGEST_PACKET: Final = 1 << 20
+_MOST_JPEGS: Final = 64  # cameras write five at most
+_MOST_TRACKS: Final = (
+    8  # of Canon's, which have four: the picture, what the sensor saw in two sizes, and notes
+)
 
 _DNG_VERSION: Final = 0xC612
 _MAKER_NOTE: Final = 0x927C
@@ -78,7 +82,7 @@ def preview_of(file: IO[bytes]) -> Preview | None:
         return None
     size = length(file)
     best: Preview | None = None
-    for at, count in raw.jpegs:
+    for at, count in tuple(dict.fromkeys(raw.jpegs))[:_MOST_JPEGS]:
         frame = jpeg.frame_of(file, at) if 0 < at < size and count > 0 else None
         if frame is None or (best and frame.width * frame.height <= best.frame.width * best.frame.height):
             continue
@@ -202,22 +206,21 @@ def _read_canon(file: IO[bytes]) -> _Raw:
     jpegs: list[Place] = []
     parts: dict[bytes, int] = {}
     xmp = None
-    for box in isobmff.boxes(file):
-        kind = piece(file, box.start, _UUID) if box.kind == b"uuid" else b""
-        if box.kind == b"moov":
-            for inner in isobmff.boxes(file, box.start, box.end):
-                if inner.kind == b"uuid" and piece(file, inner.start, _UUID) == _CANONS_BOX:
-                    for part in isobmff.boxes(file, inner.start + _UUID, inner.end):
-                        parts.setdefault(part.kind, part.start)
-                elif inner.kind == b"trak":
-                    jpegs += _sample_of(file, inner)
-        elif kind == _CANONS_PREVIEW:
-            # Eight bytes, then a box of flags, size of the picture and length of the JPEG that follows.
-            if held := isobmff.first(file, b"PRVW", box.start + _UUID + 8, box.end):
-                count = int.from_bytes(piece(file, held.start + 12, 4), "big")
-                jpegs.append((held.start + 16, count))
-        elif kind == _XMP_BOX:
-            xmp = piece(file, box.start + _UUID, min(box.end - box.start - _UUID, _LONGEST_PACKET)) or None
+    every = tuple(isobmff.boxes(file))
+    if moov := next((box for box in every if box.kind == b"moov"), None):
+        within = tuple(isobmff.boxes(file, moov.start, moov.end))
+        if canons := _of_canon(file, within, _CANONS_BOX):
+            for part in isobmff.boxes(file, canons.start + _UUID, canons.end):
+                parts.setdefault(part.kind, part.start)
+        for track in [box for box in within if box.kind == b"trak"][:_MOST_TRACKS]:
+            jpegs += _sample_of(file, track)
+    # Eight bytes, then a box of flags, size of the picture and length of the JPEG that follows.
+    if (box := _of_canon(file, every, _CANONS_PREVIEW)) and (
+        held := isobmff.first(file, b"PRVW", box.start + _UUID + 8, box.end)
+    ):
+        jpegs.append((held.start + 16, int.from_bytes(piece(file, held.start + 12, 4), "big")))
+    if box := _of_canon(file, every, _XMP_BOX):
+        xmp = piece(file, box.start + _UUID, min(box.end - box.start - _UUID, _LONGEST_PACKET)) or None
     main, exif, gps = (Tiff(file, parts.get(name, -1)) for name in (b"CMT1", b"CMT2", b"CMT4"))
     if main.main is None:
         return _Raw(jpegs=tuple(jpegs))
@@ -236,6 +239,11 @@ def _read_canon(file: IO[bytes]) -> _Raw:
             xmp=xmp,
         ),
     )
+
+
+def _of_canon(file: IO[bytes], among: Iterable[isobmff.Box], kind: bytes) -> isobmff.Box | None:
+    """The first box that has this kind of name, which makers of cameras give to boxes of their own."""
+    return next((box for box in among if box.kind == b"uuid" and piece(file, box.start, _UUID) == kind), None)
 
 
 def _sample_of(file: IO[bytes], track: isobmff.Box) -> Iterator[Place]:

@@ -22,6 +22,8 @@ EXIF_DIRECTORY, GPS_DIRECTORY, INTEROPERABILITY_DIRECTORY = 0x8769, 0x8825, 0xA0
 
 _MOST_ENTRIES: Final = 4096
 _MOST_DIRECTORIES: Final = 256
+# Directories may overlap, so that a small file has many large ones; a thousand pages have as many as this.
+_MOST_ENTRIES_IN_ALL: Final = 1 << 14
 _MOST_NUMBERS: Final = 64
 _LONGEST_VALUE: Final = 4096
 _BLOCKS: Final = (0x02BC, 0x83BB, 0x8649)
@@ -53,6 +55,7 @@ class Directory:
     at: int
     values: Mapping[int, Value]
     following: int
+    entries: int  # readable or not
 
 
 Entry = tuple[int, int, bytes]
@@ -99,16 +102,21 @@ class Tiff:
             if value is not None:
                 values.setdefault(tag, value)
         following = piece(self.file, start + entry_bytes * count, 8 if self.is_large else 4)
-        return Directory(offset, values, int.from_bytes(following, "little" if self.order == "<" else "big"))
+        behind = int.from_bytes(following, "little" if self.order == "<" else "big")
+        return Directory(offset, values, behind, count)
 
     def every_directory(self) -> Iterator[Directory]:
-        """The first directory, those that follow it, and those below any of them; each once."""
-        waiting, seen = [self.first], set[int]()
-        while waiting and len(seen) < _MOST_DIRECTORIES:
+        """The first directory, those that follow it, and those below any of them; each once.
+
+        No further ones where these have more entries than any camera writes.
+        """
+        waiting, seen, entries = [self.first], set[int](), 0
+        while waiting and len(seen) < _MOST_DIRECTORIES and entries < _MOST_ENTRIES_IN_ALL:
             offset = waiting.pop(0)
             if offset in seen or (directory := self.directory(offset)) is None:
                 continue
             seen.add(offset)
+            entries += directory.entries
             yield directory
             waiting += [directory.following, *self.numbers(directory, SUB_DIRECTORIES)]
 

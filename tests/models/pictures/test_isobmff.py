@@ -3,7 +3,7 @@ import struct
 import pytest
 
 from models.pictures.isobmff import colour_codes, container_turn
-from tests.models.pictures.boxes import box, meta
+from tests.models.pictures.boxes import box, full_box, meta
 
 SIZE = box(b"ispe", bytes(4) + struct.pack(">II", 40, 30))
 FTYP = box(b"ftyp", b"heic")
@@ -112,3 +112,13 @@ def test_broken_properties_declare_no_colours() -> None:
         assert colour_codes(data[:cut]) in (None, (9, 16))
     for associations in (struct.pack(">II", 0, 0xFFFFFFFF), struct.pack(">IIHBB", 0, 1, 1, 1, 200), b""):
         assert colour_codes(meta_of(PROPERTIES, bytes(4) + struct.pack(">H", 1), associations)) is None
+
+
+def test_a_table_ends_with_its_box() -> None:
+    """Read to the file's end, each of thousands of tables would be a list of everything behind it."""
+    table = full_box(b"ipma", struct.pack(">IHBB", 9, 7, 1, 1))
+    stray = full_box(b"free", struct.pack(">HBB", 1, 1, 1))
+    held = box(b"iprp", box(b"ipco", turn(1)) + table)
+    pictures = full_box(b"meta", full_box(b"pitm", b"\0\1") + held + b"\0\1\1\1" * 20 + stray)
+
+    assert container_turn(FTYP + pictures) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -17,6 +18,7 @@ from models.pictures.picture import open_picture
 from models.pictures.places import Place
 from models.pictures.raw import preview_of
 from models.pictures.sniff import Format
+from models.pictures.tiff import Tiff
 from models.pictures.tiff_tags import directories
 from tests.models.pictures.boxes import box
 from tests.models.pictures.mutations import exif_of, samples, with_exif
@@ -249,3 +251,56 @@ def test_pixels_that_look_like_the_name_of_a_camera_are_pixels(pixels: bytes) ->
 def test_directories_in_a_circle_end() -> None:
     data = bytearray(tiff_file({**thumbnail(), 0x014A: (4, [8, 8, 8])}))
     assert open_picture(bytes(data)).width == 16
+
+
+def test_directories_that_overlap_take_no_more_than_a_file_of_pictures() -> None:
+    """Each begins in the last bytes of the entry before the last one's first: small files have thousands."""
+    most, count = 4096, 200
+    entries = b"".join(struct.pack("<HHII", tag, 4, 2, most << 16) for tag in range(1, most + count + 2))
+    data = bytearray(b"II*\0" + struct.pack("<I", 22) + bytes(4) + entries)
+    for number in range(1, count):
+        struct.pack_into("<I", data, 12 * (number + most + 1), 22 + 12 * number)
+
+    every = list(Tiff(io.BytesIO(bytes(data))).every_directory())
+
+    assert 1 < sum(len(directory.values) for directory in every) < 6 * most
+
+
+def test_each_of_many_pictures_is_looked_at_once_and_not_all_are() -> None:
+    """A JPEG that never comes to its frame would be read thousands of times."""
+    reads: list[int] = []
+
+    class Counted(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            reads.append(self.tell())
+            return super().read(size)
+
+    endless = b"\xff\xd8\xff\xee\0\2" * 20_000
+    holders = [{0x0201: (4, 24 + 6 * n), 0x0202: (4, len(endless))} for n in range(250)]
+    data = tiff_file(
+        {**thumbnail(), 0xC612: (1, b"\1\4\0\0"), 0x014A: (4, Below(holders))}, head=bytes(16) + endless
+    )
+
+    with pytest.raises(UnsupportedFormat):
+        preview_of(Counted(data))
+
+    assert len(reads) < 200_000
+
+
+def test_tracks_of_a_canon_that_claim_each_others_boxes_end_soon() -> None:
+    reads = 0
+
+    class Counted(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            nonlocal reads
+            reads += 1
+            return super().read(size)
+
+    count = 2000
+    tracks = b"".join(
+        struct.pack(">I4sI4s", 16, b"trak", 16 * (count - number) - 8, b"mdia") for number in range(count)
+    )
+    with pytest.raises(UnsupportedFormat):
+        preview_of(Counted(box(b"ftyp", b"crx isom") + box(b"moov", tracks)))
+
+    assert reads < 50_000
