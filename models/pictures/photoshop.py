@@ -29,6 +29,7 @@ _IPTC, _PROFILE, _VERSION_INFO, _EXIF, _XMP = 1028, 1039, 1057, 1058, 1060
 _LONGEST_RESOURCE: Final = 1 << 22
 _MOST_RESOURCES: Final = 1000
 _PLAIN, _PACKED = 0, 1
+_NUMBERS_AT_ONCE: Final = 1 << 16  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +126,15 @@ def _resources(file: IO[bytes], at: int, end: int) -> Iterator[tuple[int, bytes]
         at = content_at + (length + 1) // 2 * 2
 
 
+def _sum(file: IO[bytes], at: int, count: int) -> int:
+    """The sum of the numbers of two bytes in `count` bytes, as many as there are."""
+    total = 0
+    for start in range(at, at + count, _NUMBERS_AT_ONCE):
+        numbers = piece(file, start, min(_NUMBERS_AT_ONCE, at + count - start))
+        total += sum(struct.unpack(f">{len(numbers) // 2}H", numbers[: len(numbers) // 2 * 2]))
+    return total
+
+
 def _planes(file: IO[bytes], header: Header, at: int, count: int) -> list[Image.Image]:
     """The first channels of the picture, one after the other."""
     width = header.width * header.depth // 8
@@ -133,10 +143,9 @@ def _planes(file: IO[bytes], header: Header, at: int, count: int) -> list[Image.
     if compression == _PLAIN:
         sizes = [width * header.height] * count
     elif compression == _PACKED:
-        rows = piece(file, at, 2 * header.height * header.channels)
-        at += len(rows)
-        lengths = struct.unpack(f">{len(rows) // 2}H", rows[: len(rows) // 2 * 2])
-        sizes = [sum(lengths[n * header.height : (n + 1) * header.height]) for n in range(count)]
+        column = 2 * header.height
+        sizes = [_sum(file, at + column * number, column) for number in range(count)]
+        at += column * header.channels
     else:
         raise UnsupportedFormat(f"a Photoshop document of compression {compression} is not supported")
     decoder = "raw" if compression == _PLAIN else "packbits"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import tracemalloc
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +14,7 @@ from PIL import Image, ImageChops
 from models.errors import TooLarge, Unreadable, UnsupportedFormat
 from models.pictures.capture import read_capture
 from models.pictures.demand import Header, read_header
+from models.pictures.photoshop import read_document
 from models.pictures.picture import open_picture
 from models.pictures.sniff import Format
 from tests.models.pictures.documents import document
@@ -103,3 +106,19 @@ def test_a_damaged_document_is_unreadable() -> None:
             open_picture(data[:cut])
     with pytest.raises(Unreadable):
         open_picture(document(PHOTO.split()[:2]))
+
+
+def test_lengths_of_rows_take_no_room_of_their_own() -> None:
+    """A packed document tells two bytes of each row, which were fifty as numbers."""
+    height = 1 << 20
+    header = b"8BPS" + struct.pack(">H6xHIIHH", 1, 1, height, 1, 8, 1)
+    lengths = b"".join(struct.pack(">H", 1000 + number % 50_000) for number in range(height))
+    file = io.BytesIO(header + bytes(12) + b"\0\1" + lengths)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="not enough image data"):
+            read_document(file)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * height
