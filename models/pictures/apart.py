@@ -29,6 +29,7 @@ BYTES_PER_PIXEL: Final = 40
 _BYTES_FOR_ANY: Final = 256 << 20
 _SECONDS: Final = 240
 _PACKAGES: Final = {Format.JPEG_XL: "pylibjxl"}
+_ENDED_FROM_OUTSIDE: Final = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _KEPT_VARIABLES: Final = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
 
 
@@ -62,10 +63,12 @@ def decode_apart(data: bytes, kind: Format, pixels: int, *, factor: int = 1) -> 
                 env={**variables, "OPENBLAS_NUM_THREADS": "1"},
                 timeout=_SECONDS,
                 check=False,
+                start_new_session=True,  # Ctrl-C on a terminal is for the worker, which finishes its jobs
             )
         except subprocess.TimeoutExpired as error:
             raise Unreadable(f"damaged {kind}: not decoded in {_SECONDS} seconds") from error
-        if done.returncode == -signal.SIGKILL:
+        if -done.returncode in _ENDED_FROM_OUTSIDE:
+            # By the system, short of memory, or by who stops the service: nothing was learnt of the file.
             raise MemoryError("the process that decodes was killed")
         if done.returncode:
             reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]

@@ -58,6 +58,8 @@ def _reduced(data: bytes, times: int) -> Image.Image:
     return image
 
 
+SECONDS: Final = 300
+"""Of a core, at most, where nobody is left to end the process sooner."""
 DECODERS: Final = {"jxl": decode_jpeg_xl, "jp2": decode_jpeg2000}
 
 
@@ -71,6 +73,7 @@ def hold_to(amount: int) -> None:
 
 def main() -> None:
     kind, factor, amount = sys.argv[1:]
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     data = sys.stdin.buffer.read()
     hold_to(int(amount))
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ import pytest
 from PIL import Image
 
 from models.errors import TooLarge, Unreadable, UnsupportedFormat
-from models.pictures import apart
+from models.pictures import apart, apart_process
 from models.pictures.capture import read_capture
 from models.pictures.demand import Header, read_header
 from models.pictures.picture import open_picture
@@ -149,12 +150,38 @@ def test_a_file_that_takes_more_memory_than_its_size_tells_is_refused(
         open_picture(large)
 
 
-def test_a_killed_process_was_short_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    killed = [sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"]
+@pytest.mark.parametrize("number", ["SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"])
+def test_of_a_process_that_is_ended_from_outside_nothing_is_known(
+    number: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the system, short of memory, or by who stops the service with all that belongs to it."""
+    killed = [sys.executable, "-c", f"import os, signal; os.kill(os.getpid(), signal.{number})"]
     run = subprocess.run
     monkeypatch.setattr(subprocess, "run", lambda _, **options: run(killed, **options))
     with pytest.raises(MemoryError):
         open_picture(FILES["JPEG XL"][0])
+
+
+def test_who_interrupts_the_worker_does_not_interrupt_what_it_decodes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = "import os, sys; print(os.getpgid(0), file=sys.stderr); sys.exit(1)"
+    run = subprocess.run
+    monkeypatch.setattr(subprocess, "run", lambda _, **options: run([sys.executable, "-c", told], **options))
+    with pytest.raises(Unreadable) as raised:
+        open_picture(FILES["JPEG XL"][0])
+    assert str(raised.value).split()[-1] != str(os.getpgid(0))
+
+
+def test_a_process_that_nobody_waits_for_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[tuple[int, tuple[int, int]]] = []
+    monkeypatch.setattr(apart_process.resource, "setrlimit", lambda *limit: limits.append(limit))
+    monkeypatch.setattr(sys, "argv", ["", "jxl", "1", str(1 << 28)])
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"no picture")))
+    with pytest.raises(SystemExit):
+        apart_process.main()
+    seconds = dict(limits)[apart_process.resource.RLIMIT_CPU][1]
+    assert apart._SECONDS < seconds < 600
 
 
 def test_where_there_is_no_decoder_the_format_is_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
