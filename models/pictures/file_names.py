@@ -36,7 +36,7 @@ _SPELT: Final = re.compile(
     + r"(?<!\d\.)(\d{4})([-_.])(\d{2})\2(\d{2})(?!\d)"
     + r"(?:(?:[-_ T]|[^0-9\w]{1,2}[^\W\d.]{1,3}\.?(?: [^\W\d]{1,3})?[^0-9\w]{1,2})"
     + r"(?:(\d{1,2})([-_.:h])(\d{2})\6(\d{2})|(\d{2})(\d{2})(\d{2}))(?:[-.](\d{3}))?(?!\d)"
-    + r"(?:[ \u202f\u00a0]?([AP])M\b)?)?",
+    + r"(?:[ \u202f\u00a0]?([AP])M\b|(Z)(?![0-9A-Za-z]))?)?",
     re.IGNORECASE,
 )
 _UTC_NAMES: Final = re.compile(r"PXL_\d{8}_\d{9}", re.IGNORECASE)
@@ -68,8 +68,11 @@ def _spelt(match: re.Match[str]) -> Moment | None:
         hour, minute, second = (int(text) for text in clock)
         if (half := (match[13] or "").upper()) and 1 <= hour <= 12:
             hour = hour % 12 + 12 * (half == "P")
-        if moment := moment_of((year, month, day, hour, minute, second), microsecond=_micro(match[12])):
-            return moment
+        zone = UTC if match[14] else None
+        if moment := moment_of(
+            (year, month, day, hour, minute, second), microsecond=_micro(match[12]), zone=zone
+        ):
+            return _without_place(moment)
     return moment_of((year, month, day), precision=Precision.DAY)
 
 
@@ -82,9 +85,13 @@ def _packed(match: re.Match[str], *, in_utc: bool) -> Moment | None:
         time = tuple(int(text) for text in clock)
         zone = UTC if in_utc or match[0].endswith("Z") else None
         if moment := moment_of((*date, *time), microsecond=_micro(match[7]), zone=zone):
-            # UTC is what the name is written in, and not where the camera was.
-            return replace(moment, offset_minutes=None)
+            return _without_place(moment)
     return moment_of(date, precision=Precision.DAY)
+
+
+def _without_place(moment: Moment) -> Moment:
+    """UTC is what a name is written in, and not where the camera was."""
+    return replace(moment, offset_minutes=None)
 
 
 def _micro(milliseconds: str | None) -> int:

@@ -159,3 +159,16 @@ def test_a_number_is_not_a_date(name: str, why: str) -> None:
 def test_a_long_name_takes_no_time() -> None:
     assert moment_in_name("1-" * 100_000) is None
     assert moment_in_name("2024-06-01" + " a" * 100_000) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "2024-06-01T12:34:56Z.jpg",
+        "2024-06-01T12-34-56.000Z.jpg",
+        "photo 2024-06-01T123456Z.jpg",
+        "20240601T123456Z.jpg",
+    ],
+)
+def test_a_name_that_ends_its_time_with_z_tells_utc(name: str) -> None:
+    assert moment_in_name(name) == Moment(at=datetime(2024, 6, 1, 12, 34, 56, tzinfo=UTC))
