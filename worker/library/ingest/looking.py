@@ -40,11 +40,9 @@ RAW_TYPES: Final = {
 }
 """Endings of camera raw: most of it is TIFF inside, so that only the name tells it from other TIFFs."""
 STORED_AS: Final = {
-    "jpeg": ("image/jpeg", ".jpg"),
-    "heif": ("image/heic", ".heic"),
-    "jpeg2000": ("image/jp2", ".jp2"),
-    "jpeg_xl": ("image/jxl", ".jxl"),
-    "photoshop": ("image/vnd.adobe.photoshop", ".psd"),
+    Format.JPEG: ("image/jpeg", ".jpg"),
+    Format.HEIF: ("image/heic", ".heic"),
+    Format.PHOTOSHOP: ("image/vnd.adobe.photoshop", ".psd"),
 }
 """MIME type and ending of those formats whose names are neither."""
 LONGEST_SIDECAR: Final = 4 << 20
