@@ -176,6 +176,7 @@ def compose(
         capabilities=partial(capabilities, settings, handlers, generations),
         requests=lambda: connection.requests,
         chores=chores,
+        tidy_first=drain,
     )
 
 

@@ -98,7 +98,7 @@ def check(ctx: click.Context, older_than: float | None, delete: bool, as_json: b
 
 
 async def _check(settings: Settings, *, older_than_hours: float, delete: bool) -> dict[str, Any]:
-    """{missing: rows, unnamed: files, trash: how much of what waits, removed: how many unnamed files}."""
+    """{missing: rows, unnamed: files older than that, trash: how much waits, removed: of the unnamed}."""
     missing: list[Mapping[str, Any]] = []
     unnamed: list[Mapping[str, Any]] = []
     removed = 0
@@ -113,7 +113,13 @@ async def _check(settings: Settings, *, older_than_hours: float, delete: bool) -
                     keys[file["bucket"]].append(file["key"])
                 removed += sum([await files.delete(bucket, some) for bucket, some in keys.items()])
         trash = await connection.rpc("trash_waiting")
-    return {"missing": missing, "unnamed": unnamed, "trash": trash, "removed": removed}
+    return {
+        "missing": missing,
+        "unnamed": unnamed,
+        "older_than_hours": older_than_hours,
+        "trash": trash,
+        "removed": removed,
+    }
 
 
 def _tell(found: Mapping[str, Any]) -> None:
@@ -123,8 +129,10 @@ def _tell(found: Mapping[str, Any]) -> None:
         say(f"unnamed: {file['bucket']}/{file['key']}")
     say(f"{len(found['missing'])} rows name a file that is not in Storage")
     mebibytes = sum(file["bytes"] or 0 for file in found["unnamed"]) / 2**20
+    removed = f", {found['removed']} removed" if found["removed"] else ""
     say(
-        f"{len(found['unnamed'])} files are named by no row ({mebibytes:.1f} MiB), {found['removed']} removed"
+        f"{len(found['unnamed'])} files of more than {found['older_than_hours']:g} hours are named by no row"
+        f" ({mebibytes:.1f} MiB){removed}"
     )
     trash = found["trash"]
     tried = f", {trash['tried']} of them asked for in vain" if trash["tried"] else ""

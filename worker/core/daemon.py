@@ -57,7 +57,9 @@ class Daemon:
         capabilities: Callable[[], Mapping[str, Any]],
         requests: Callable[[], int],
         chores: Mapping[str, Chore] | None = None,
+        tidy_first: bool = False,
     ) -> None:
+        """With `tidy_first` chores are done once before the first claim, for a worker that may end soon."""
         self._queue = queue
         self._lanes = lanes
         self._leases = leases
@@ -67,6 +69,7 @@ class Daemon:
         self._capabilities = capabilities
         self._requests = requests
         self._chores = chores or {}
+        self._tidy_first = tidy_first
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
 
@@ -106,6 +109,8 @@ class Daemon:
             asyncio.create_task(self._keep_announcing()),
             asyncio.create_task(self._keep_tidying()),
         ]
+        if self._tidy_first:
+            await self._tidy()
         lanes = [asyncio.create_task(lane.serve()) for lane in self._lanes]
         emptied = asyncio.gather(*lanes)
         stopped = asyncio.create_task(self._stop.wait())
@@ -160,12 +165,17 @@ class Daemon:
         more = True  # a worker that is started by a timer may not live for long
         while True:
             await asyncio.sleep((TIDY_ON_SECONDS if more else TIDY_SECONDS) * random.uniform(0.8, 1.2))
-            more = False
-            for name, chore in {"pruning": self._queue.prune, **self._chores}.items():
-                try:
-                    more |= await chore()
-                except Exception as error:
-                    log.warning(f"{name} failed", reason=str(error))
+            more = await self._tidy()
+
+    async def _tidy(self) -> bool:
+        """Do each chore once; whether one of them has more to do."""
+        more = False
+        for name, chore in {"pruning": self._queue.prune, **self._chores}.items():
+            try:
+                more |= await chore()
+            except Exception as error:
+                log.warning(f"{name} failed", reason=str(error))
+        return more
 
     async def _announce(self, *, stopped: bool = False, refusable: bool = False) -> None:
         try:

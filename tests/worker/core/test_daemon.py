@@ -232,6 +232,20 @@ async def test_a_chore_that_fails_keeps_no_other_from_being_done(monkeypatch: py
     assert await serving == 0
 
 
+async def test_a_worker_that_drains_tidies_before_its_first_claim() -> None:
+    bench = Bench(until_empty=True)
+
+    async def empty() -> bool:
+        bench.queue.calls.append("chore")
+        return True
+
+    bench.daemon._chores = {"emptying": empty}
+    bench.daemon._tidy_first = True
+    await asyncio.wait_for(bench.daemon.serve(), 10)
+    assert bench.queue.calls.index("chore") < bench.queue.calls.index("claim")
+    assert bench.queue.calls.count("chore") == 1
+
+
 async def test_a_worker_that_is_refused_does_not_start() -> None:
     bench = Bench()
 
