@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.markup import escape
@@ -24,6 +24,10 @@ from worker.project.tables import Store
 from worker.settings import Settings
 
 
+MOST_NAMED: Final = 20
+"""Photos that are named because their jobs failed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """What there is when the queue is empty."""
@@ -31,6 +35,9 @@ class Summary:
     assets: int
     jobs: dict[str, int]
     errors: dict[str, int]
+    """How many jobs failed, by code."""
+    damaged: Mapping[str, str]
+    """The photos that they were about: their names, and the codes."""
     operations: dict[str, dict[str, Any]]
     """By name: how many photos are `done` and how many `missing`, and `why`."""
     url: str
@@ -52,13 +59,16 @@ async def summarize(
     things = [row async for row in store.every("detected_objects", columns)]
     suggestion = await suggest(connection, settings, things)
     photos = await photos_of(store, tags)
-    lines = (*report.summary(), *report.complaints())
-    sheet = await write_contact_sheet(info.home / "contact-sheet", files, derived, photos, suggestion, lines)
     jobs = [
         row async for row in store.every("jobs", "id,asset_id,job_type,status,error_code,result,completed_at")
     ]
+    failures = failures_of(jobs)
+    failed = Counter(job["error_code"] for job in failures)
+    damaged = damaged_of(failures, photos)
+    lines = [*report.summary(), *report.complaints()]
+    lines += [f"no photo came out of {name}: {code}" for name, code in damaged.items()]
+    sheet = await write_contact_sheet(info.home / "contact-sheet", files, derived, photos, suggestion, lines)
     kinds = Counter(row["kind"] for row in derived)
-    failed = failures_of(jobs)
     return Summary(
         assets=len([row async for row in store.every("assets", "id")]),
         jobs={
@@ -66,6 +76,7 @@ async def summarize(
             "failed": failed.total(),
         },
         errors=dict(failed),
+        damaged=damaged,
         operations=operations_of([row for row in jobs if row["job_type"] == "image_ai" and row["result"]]),
         url=info.url,
         thumbnails=kinds["thumbnail"],
@@ -89,12 +100,19 @@ async def photos_of(store: Store, tags: Iterable[Mapping[str, Any]]) -> dict[str
     }
 
 
-def failures_of(jobs: list[dict[str, Any]]) -> Counter[str]:
-    """How often what failed: a failure counts until a later job of that kind about the photo has ended."""
+def failures_of(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What failed: a failure counts until a later job of that kind about the photo has ended."""
     last: dict[tuple[str, str], dict[str, Any]] = {}
     for job in sorted(jobs, key=lambda job: str(job["completed_at"])):
         last[job["asset_id"] or job["id"], job["job_type"]] = job
-    return Counter(job["error_code"] for job in last.values() if job["status"] == "failed")
+    return [job for job in last.values() if job["status"] == "failed"]
+
+
+def damaged_of(failures: Iterable[Mapping[str, Any]], photos: Mapping[str, Photo]) -> dict[str, str]:
+    """Which photos failed, the first of them: their names (else their ids), and the codes."""
+    codes = {job["asset_id"]: job["error_code"] for job in failures if job["asset_id"] in photos}
+    named = {photos[asset].name or asset: str(code) for asset, code in codes.items()}
+    return dict(sorted(named.items())[:MOST_NAMED])
 
 
 def operations_of(jobs: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -121,7 +139,8 @@ def print_summary(summary: Summary, info: StackInfo, seconds: float) -> None:
     table.add_row("jobs completed", str(summary.jobs["completed"]))
     table.add_row("jobs failed", str(summary.jobs["failed"]))
     for code, count in sorted(summary.errors.items()):
-        table.add_row(f"  {escape(printable(code))}", str(count))
+        names = ", ".join(name for name, why in summary.damaged.items() if why == code)
+        table.add_row(f"  {escape(printable(code))}", f"{count} {escape(printable(names))}".rstrip())
     for name, entry in summary.operations.items():
         why = escape(printable(entry["why"]))
         missing = f", {entry['missing']} missing: {why}" if entry["missing"] else ""

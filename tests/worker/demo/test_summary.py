@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from worker.demo.summary import Summary, failures_of, operations_of, print_summary
+from worker.demo.contact_sheet import Photo
+from worker.demo.summary import Summary, damaged_of, failures_of, operations_of, print_summary
 from worker.local.stack import StackInfo
 
 
@@ -65,7 +66,18 @@ def test_a_failure_counts_until_a_later_job_has_mended_it() -> None:
         job("other kind", 11, "completed", "optimize_image"),
         job(None, 10, "failed"),
     ]
-    assert failures_of(jobs) == {"timeout": 3}
+    assert [job["asset_id"] for job in failures_of(jobs)] == ["broken", "other kind", None]
+
+
+def test_photos_of_which_jobs_failed_are_named() -> None:
+    failures: list[dict[str, Any]] = [
+        {"asset_id": "2", "error_code": "unreadable"},
+        {"asset_id": "1", "error_code": "too_large"},
+        {"asset_id": "deleted meanwhile", "error_code": "timeout"},
+        {"asset_id": None, "error_code": "timeout"},
+    ]
+    photos = {"1": Photo(name="", words=""), "2": Photo(name="cut.jpg", words="")}
+    assert damaged_of(failures, photos) == {"1": "too_large", "cut.jpg": "unreadable"}
 
 
 @pytest.mark.parametrize("why", ["weights_missing", "licence_refused"])
@@ -77,6 +89,7 @@ def test_what_is_missing_is_printed_with_what_helps(
         assets=3,
         jobs={"completed": 5, "failed": 1},
         errors={"[bold]not_an_image\x1b[2J": 1},
+        damaged={"[red]cut\x1b[2J.jpg": "[bold]not_an_image\x1b[2J"},
         operations={
             "faces": {"done": 1, "missing": 2, "why": why},
             "ocr": {"done": 3, "missing": 0, "why": None},
@@ -100,5 +113,6 @@ def test_what_is_missing_is_printed_with_what_helps(
     assert f"1 photos, 2 missing: {why}" in said
     assert "3 photos\n" in "\n".join(line.rstrip() for line in said.splitlines())
     assert "[bold]not_an_image" in said, "what users wrote is no markup"
+    assert "[red]cut" in said
     assert "\x1b[2J" not in said
     assert ("models pull all" in said) is (why == "weights_missing")
