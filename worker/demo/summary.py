@@ -23,7 +23,6 @@ from worker.project.connection import Connection
 from worker.project.tables import Store
 from worker.settings import Settings
 
-
 MOST_NAMED: Final = 20
 """Photos that are named because their jobs failed."""
 
