@@ -7,15 +7,15 @@ create index assets_by_content on public.assets (user_id, (substring(path from '
   where substring(path from '/originals/([0-9a-f]{64})') is not null;
 create index asset_parts_by_content on public.asset_parts (user_id, sha256) where sha256 is not null;
 
--- The user's asset that is made of these bytes, or that they are a part of (then `kind` says of which kind); null
--- for neither. An asset goes before a part.
-create function kizu.original(p_user_id uuid, p_sha256 text, out asset_id uuid, out kind text)
+-- The user's asset that is made of these bytes, or that they are a part of (then `kind` says of which kind), and where
+-- they are stored; null for neither. An asset goes before a part.
+create function kizu.original(p_user_id uuid, p_sha256 text, out asset_id uuid, out kind text, out path text)
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
-  select asset.id into asset_id
+  select asset.id, asset.path into asset_id, path
     from public.assets as asset
    where asset.user_id = p_user_id
      and substring(asset.path from '/originals/([0-9a-f]{64})') = p_sha256
@@ -23,7 +23,7 @@ begin
    limit 1;
 
   if asset_id is null then
-    select part.asset_id, part.kind into asset_id, kind
+    select part.asset_id, part.kind, part.path into asset_id, kind, path
       from public.asset_parts as part
      where part.user_id = p_user_id
        and part.sha256 = p_sha256
@@ -32,8 +32,21 @@ begin
 end;
 $$;
 
+-- Whether Storage holds a file there that nobody is about to delete.
+create function kizu.is_kept(p_path text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (select from storage.objects where bucket_id = 'assets' and name = p_path)
+     and not exists (select from kizu.trash where key = p_path and bucket = 'assets' and tries > 0);
+end;
+$$;
+
 -- Which of these digests (at most 10,000) are files of the caller's library: {sha256: kind}, where the kind is that
--- of a part, and null for an asset's own file.
+-- of a part, and null for an asset's own file. One that Storage has lost is not among them.
 create function public.find_originals(p_sha256s text[])
 returns jsonb
 language plpgsql
@@ -56,7 +69,8 @@ begin
     (select jsonb_object_agg(asked.sha256, known.kind)
        from (select distinct unnest(p_sha256s)) as asked (sha256)
       cross join lateral kizu.original(v_user, asked.sha256) as known
-      where known.asset_id is not null),
+      where known.asset_id is not null
+        and kizu.is_kept(known.path)),
     '{}'
   );
 end;
@@ -66,9 +80,11 @@ $$;
 --
 -- p_photos is a list of at most 500 {sha256, path, file_name, folder, file_modified_at, parts}, parts a list of
 -- {sha256, kind, path, mime_type, file_name}. Answers for each photo, in order, {"asset_id", "added", "parts",
--- "look_again"}: whether the asset is new, how many parts are, and whether an asset that was there has learned
--- something that its files do not say (a sidecar; or a name or a time of its file, while its date is unknown).
+-- "look_again", "missing"}: whether the asset is new, how many parts are, whether an asset that was there has learned
+-- something that its files do not say (a sidecar; or a name or a time of its file, while its date is unknown), and
+-- which digests are not in Storage: their rows name them now, and they are to be stored once more.
 --
+-- An asset whose file is lost is told where it is stored from now on.
 -- What a row says already stays; what it does not say is filled in. A photo whose bytes are a part of another asset
 -- is that asset. A part whose bytes are an asset of their own, or a part already, stays what it is: people may have
 -- named it, or put it into albums.
@@ -154,6 +170,14 @@ begin
             or (file_modified_at is null and v_photo.file_modified_at is not null))
     returning taken_at is null into v_learns;
 
+    update public.assets
+       set path = v_photo.path
+     where id = v_asset
+       and path <> v_photo.path
+       and substring(path from '/originals/([0-9a-f]{64})') = v_photo.sha256
+       and not kizu.is_kept(path)
+       and not exists (select from public.assets where user_id = v_user and path = v_photo.path);
+
     with
     parts as (
       select distinct on (sha256) *
@@ -180,7 +204,18 @@ begin
       'asset_id',   v_asset,
       'added',      v_asset = any (v_added),
       'parts',      cardinality(v_parts),
-      'look_again', not v_asset = any (v_added) and (coalesce(v_learns, false) or 'sidecar' = any (v_parts))
+      'look_again', not v_asset = any (v_added) and (coalesce(v_learns, false) or 'sidecar' = any (v_parts)),
+      'missing',    array(
+                      select given.sha256
+                        from (select v_photo.sha256
+                               union
+                              select part ->> 'sha256'
+                                from jsonb_array_elements(coalesce(v_photo.parts, '[]')) as part) as given
+                       cross join lateral kizu.original(v_user, given.sha256) as known
+                       where known.path is not null
+                         and not kizu.is_kept(known.path)
+                       order by given.sha256
+                    )
     );
   end loop;
   return v_answer;
@@ -188,6 +223,7 @@ end;
 $$;
 
 select kizu.keep_internal('kizu.original(uuid, text)');
+select kizu.keep_internal('kizu.is_kept(text)');
 
 select kizu.pin_plans('public.find_originals(text[])');
 select kizu.pin_plans('public.import_photos(jsonb)');

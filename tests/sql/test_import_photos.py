@@ -47,10 +47,21 @@ class Importer:
             **columns,
         }
 
-    def add(self, *photos: dict[str, Any]) -> list[dict[str, Any]]:
+    def add(self, *photos: dict[str, Any], stored: bool = True) -> list[dict[str, Any]]:
+        for file in photos if stored else ():
+            self.store(file["path"], *(part["path"] for part in file["parts"]))
         with self.queue.acting("authenticated", self.user_id):
             answer: list[dict[str, Any]] = self.queue.value("select import_photos(%s)", Jsonb(photos))
         return answer
+
+    def store(self, *paths: str) -> None:
+        self.queue.db.cursor().executemany(
+            "insert into storage.objects (bucket_id, name) values ('assets', %s) on conflict do nothing",
+            [(path,) for path in paths],
+        )
+
+    def lose(self, letter: str) -> None:
+        self.queue.db.execute("delete from storage.objects where strpos(name, %s) > 0", (digest(letter),))
 
     def known(self, *letters: str) -> dict[str, str | None]:
         with self.queue.acting("authenticated", self.user_id):
@@ -110,7 +121,13 @@ def test_again_it_is_nothing_more(me: Importer) -> None:
     photo = me.photo("a", ("raw", "dng"), file_name="a.jpg", folder="")
     [first] = me.add(photo)
     [second] = me.add(photo)
-    assert second == {"asset_id": first["asset_id"], "added": False, "parts": 0, "look_again": False}
+    assert second == {
+        "asset_id": first["asset_id"],
+        "added": False,
+        "parts": 0,
+        "look_again": False,
+        "missing": [],
+    }
     assert len(me.assets()) == 1
     assert len(me.parts()) == 1
 
@@ -208,6 +225,35 @@ def test_what_is_asked_is_bounded(me: Importer, photos: Any) -> None:
     with me.queue.acting("authenticated", me.user_id), pytest.raises(psycopg.errors.DatabaseError) as refusal:
         me.queue.value("select find_originals(%s)", ["a"] * 10_001)
     assert refusal.value.sqlstate == "PT400"
+
+
+def test_what_storage_has_lost_is_not_known_and_comes_in_again(me: Importer) -> None:
+    photo = me.photo("a", ("raw", "dng"), ending=".jpeg")
+    [first] = me.add(photo)
+    me.lose("a")
+    me.lose("dng")
+    assert me.known("a", "dng") == {}
+    again = me.photo("a", ("raw", "dng"))
+    me.store(again["path"])
+    [said] = me.add(again, stored=False)
+    assert (said["asset_id"], said["added"], said["missing"]) == (first["asset_id"], False, [digest("dng")])
+    assert [asset["path"] for asset in me.assets()] == [again["path"]], "where it is now"
+    assert me.known("a", "dng") == {"a": None}
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_photo_that_is_deleted_while_it_is_imported_again_is_stored_again(me: Importer, gone: bool) -> None:
+    """Its file went, or a worker is about to delete it, after the import was told that it is there."""
+    photo = me.photo("a")
+    me.add(photo)
+    assert me.known("a") == {"a": None}
+    with me.queue.acting("authenticated", me.user_id):
+        me.queue.db.execute("delete from assets")
+        assert len(me.queue.value("select take_trash()")["files"]) == 1
+    if gone:
+        me.lose("a")
+    [said] = me.add(photo, stored=False)
+    assert (said["added"], said["missing"]) == (True, [digest("a")])
 
 
 # At the same time.

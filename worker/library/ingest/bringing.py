@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -131,6 +131,15 @@ class _Ingest:
         if outage is not None:
             raise outage
 
+    async def _store_again(self, photos: Sequence[_Photo], missing: Container[str]) -> None:
+        """Store files that went while rows were made that name them, as of a photo deleted meanwhile."""
+        for photo in photos:
+            for original in (photo.original, *(file for _, file in photo.parts.values())):
+                if original.sha256 in missing:
+                    left = await self._uploads.upload(original, follow=photo.found.is_named)
+                    if left is not None:
+                        self._fail(left, is_photo=False)
+
     def _count(self, what: str, amount: int = 1) -> None:
         if amount:
             self._report.counts[what] += amount
@@ -241,6 +250,9 @@ class _Ingest:
 
     async def _add(self, photos: Sequence[_Photo]) -> None:
         answers = await self._import(photos)
+        await self._store_again(
+            photos, {digest for answer in answers.values() for digest in answer["missing"]}
+        )
         self._count("parts", sum(answer["parts"] for answer in answers.values()))
         again = [answer["asset_id"] for answer in answers.values() if answer["look_again"]]
         others = [
@@ -279,8 +291,19 @@ class _Ingest:
         return {photo.original.sha256: answer for photo, answer in zip(photos, answers, strict=True)}
 
     async def _refuse(self, photo: _Photo, error: JobError) -> None:
-        """Leave out a photo that the database does not take, and no file of it in Storage."""
-        await self._files.remove(ASSETS_BUCKET, photo.stored)
+        """Leave out a photo that the database does not take, and no file of it in Storage.
+
+        What another import has brought into the library meanwhile stays.
+        """
+        known = await self._known([photo])
+        await self._files.remove(
+            ASSETS_BUCKET,
+            [
+                file.key
+                for file in (photo.original, *(part for _, part in photo.parts.values()))
+                if file.key in photo.stored and file.sha256 not in known
+            ],
+        )
         if photo.original.key in photo.stored:
             self._report.counts["uploaded"] -= 1
             self._report.counts["failed"] += 1

@@ -58,6 +58,8 @@ class Library:
         self.parts: dict[str, dict[str, Any]] = {}
         self.files: dict[str, bytes] = {}
         self.removed: list[str] = []
+        self.uploaded: list[str] = []
+        self.meanwhile: Callable[[], None] = lambda: None
         self.calls: list[tuple[list[str], bool]] = []
         self.trouble: Callable[[bytes], Exception | None] = lambda data: None
         self.refused: tuple[str, ...] = ()
@@ -68,6 +70,7 @@ class Library:
     async def upload(self, bucket: str, key: str, data: bytes, mime_type: str) -> None:
         assert bucket == "assets"
         assert key not in self.files
+        self.uploaded.append(key)
         assert hashlib.sha256(data).hexdigest() in key
         self.in_memory += len(data)
         self.most_in_memory = max(self.most_in_memory, self.in_memory)
@@ -93,17 +96,18 @@ class Library:
         return known | {digest: self.parts[digest]["kind"] for digest in p_sha256s if digest in self.parts}
 
     def import_photos(self, p_photos: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        self.meanwhile()
         for photo in p_photos:
             if photo["file_name"] in self.refused:
                 raise InternalError("import_photos was refused: 23514 texts_are_short")
         answers = []
         for photo in p_photos:
-            assert photo["path"] in self.files, "the files come first"
+            assert photo["path"] in self.uploaded, "the files come first"
             digest = self.parts.get(photo["sha256"], {}).get("of", photo["sha256"])
             added = digest not in self.rows
             self.rows.setdefault(digest, photo)
             fresh = [part for part in photo["parts"] if part["sha256"] not in self.parts | self.rows]
-            assert all(part["path"] in self.files for part in fresh)
+            assert all(part["path"] in self.uploaded for part in fresh)
             self.parts |= {part["sha256"]: {**part, "of": digest} for part in fresh}
             learned = not added and any(part["kind"] == "sidecar" for part in fresh)
             answers.append(
@@ -112,6 +116,9 @@ class Library:
                     "added": added,
                     "parts": len(fresh),
                     "look_again": learned,
+                    "missing": [
+                        file["sha256"] for file in (photo, *photo["parts"]) if file["path"] not in self.files
+                    ],
                 }
             )
         return answers
@@ -522,3 +529,36 @@ async def test_only_a_user_has_a_library(library: Any) -> None:
     library.caller.user_id = None
     with pytest.raises(StartupError, match="KIZU_EMAIL"):
         await brought(library)
+
+
+async def test_what_goes_while_it_is_imported_is_stored_again(library: Library, tmp_path: Path) -> None:
+    """A photo that is deleted between the look whether it is there and its new row takes its file along."""
+    put(tmp_path, "a.jpg", "b.jpg")
+    gone: list[str] = []
+
+    def delete() -> None:
+        gone.append(min(library.files))
+        del library.files[gone[0]]
+
+    library.meanwhile = delete
+    report = await brought(library, tmp_path)
+    assert not report.has_failed
+    assert len(library.files) == 2
+    assert library.uploaded.count(gone[0]) == 2
+
+
+async def test_what_another_import_brought_meanwhile_is_not_removed(library: Library, tmp_path: Path) -> None:
+    """The same photo, with a name that the database takes."""
+    put(tmp_path, "a.jpg")
+    library.refused = ("a.jpg",)
+
+    def bring_it() -> None:
+        [key] = library.files
+        digest = key.split("/")[-1].removesuffix(".jpg")
+        library.rows[digest] = {"sha256": digest, "path": key, "file_name": "other.jpg", "parts": []}
+
+    library.meanwhile = bring_it
+    report = await brought(library, tmp_path)
+    assert report.has_failed
+    assert library.removed == []
+    assert len(library.files) == 1
