@@ -299,6 +299,7 @@ declare
   v_owner  constant text := split_part(new.name, '/', 1);
   v_stored constant text := kizu.content_of(new.metadata ->> 'eTag');
   v_asset  uuid;
+  v_said   text[] := '{}';
 begin
   if v_owner !~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
      or (tg_op = 'UPDATE' and old.name = new.name and kizu.content_of(old.metadata ->> 'eTag') = v_stored) then
@@ -307,7 +308,11 @@ begin
   select id into v_asset from public.assets where user_id = v_owner::uuid and path = new.name for no key update;
   if v_asset is not null
      and not exists (select from kizu.contents where asset_id = v_asset and content = v_stored) then
-    perform kizu.renew(v_asset, v_stored);
+    -- Where nothing was stored there before, apps have said what is said.
+    if not exists (select from kizu.contents where asset_id = v_asset) then
+      v_said := array(select jsonb_object_keys(to_jsonb(asset)) from public.assets as asset where id = v_asset);
+    end if;
+    perform kizu.renew(v_asset, v_stored, v_said);
   end if;
   return null;
 exception

@@ -658,3 +658,19 @@ def test_a_project_that_allows_no_trigger_takes_the_migration_all_the_same(queue
             queue.db.execute(making)
         made = queue.value("select count(*) from pg_trigger where tgname = 'kizu_other_bytes_are_noticed'")
         assert made == (1 if may else 0)
+
+
+@pytest.mark.parametrize("media_type", ["photo", "video"])
+def test_what_an_app_wrote_with_the_row_stays_when_the_file_comes(queue: Queue, media_type: str) -> None:
+    """Nobody has looked at anything yet: there is nothing to forget, and a video's size is found by nobody."""
+    user = queue.user()
+    with queue.acting("authenticated", user):
+        asset = queue.value(
+            "insert into assets (path, media_type, width, height) values (%s, %s, 4000, 3000) returning id",
+            f"{user}/later",
+            media_type,
+        )
+    put(queue, asset, "one")
+    assert (column(queue, asset, "width"), column(queue, asset, "height")) == (4000, 3000)
+    put(queue, asset, "two")
+    assert column(queue, asset, "width") is None, "it is another picture"
