@@ -21,10 +21,6 @@ comment on column public.assets.taken_at_precision is
 comment on column public.assets.taken_at_source is
   'What said taken_at; null where the asset was made before this was kept.';
 
-update public.result_tables
-   set columns = columns || array['taken_at_precision', 'taken_at_source']
- where table_name = 'assets';
-
 -- A part lies in a file of its own, or within the asset's file, from `first_byte` on.
 create table public.asset_parts (
   id         uuid primary key default gen_random_uuid(),

@@ -188,6 +188,55 @@ begin
 end;
 $$;
 
+-- Changes columns of the row that is the job's asset. When and where it was taken is filled in where nobody knows, as
+-- workers did before sources were kept, and replaced through asset_captures alone, where what people said stays.
+create or replace function kizu.update_asset(p_target public.result_tables, p_write jsonb, p_user uuid, p_asset uuid)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  c_captured constant text[] := array['taken_at', 'taken_at_offset_minutes', 'latitude', 'longitude'];
+  v_set     constant jsonb := coalesce(p_write -> 'set', '{}');
+  v_fill    constant jsonb := coalesce(p_write -> 'fill', '{}');
+  v_merge   constant jsonb := coalesce(p_write -> 'merge', '{}');
+  v_columns constant text[] := array(select jsonb_object_keys(v_set || v_fill || v_merge) order by 1);
+  v_wrong   text;
+  v_touched bigint;
+begin
+  if kizu.written_columns(p_target, v_columns) = '{}' then
+    return;
+  end if;
+  select min(key) into v_wrong from jsonb_each(v_merge) where jsonb_typeof(value) <> 'object';
+  if v_wrong is not null then
+    raise exception 'merge: expected an object for %', v_wrong;
+  end if;
+
+  select min(key) into v_wrong from jsonb_object_keys(v_set || v_merge) as key where key = any (c_captured);
+  if v_wrong is not null then
+    raise exception 'jobs only fill in %.%', p_target.table_name, v_wrong;
+  end if;
+
+  execute format(
+    'update public.%1$I as t set %2$s from jsonb_populate_record(null::public.%1$I, $1) as new'
+    ' where t.id = $3 and t.user_id = $2',
+    p_target.table_name,
+    (select string_agg(
+              case when v_merge ? key then format('%1$I = coalesce(t.%1$I, ''{}'') || new.%1$I', key)
+                   when v_set ? key   then format('%1$I = new.%1$I', key)
+                   else format('%1$I = coalesce(t.%1$I, new.%1$I)', key)
+              end, ', ' order by key)
+       from unnest(v_columns) as key)
+  )
+  using v_fill || v_set || v_merge, p_user, p_asset;
+
+  get diagnostics v_touched = row_count;
+  if v_touched = 0 then
+    raise exception 'the job has no row in %', p_target.table_name;
+  end if;
+end;
+$$;
+
 -- What a clock at that offset from UTC showed, as if it were UTC.
 create function kizu.on_the_wall(p_at timestamptz, p_offset_minutes int)
 returns timestamptz

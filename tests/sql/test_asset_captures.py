@@ -232,6 +232,30 @@ def test_an_older_worker_still_fills_what_is_empty(photo: Photo) -> None:
     assert photo.columns("taken_at", "taken_at_source", "place_source") == (OLD, None, None)
 
 
+@pytest.mark.parametrize("how", ["set", "fill"])
+@pytest.mark.parametrize(
+    "column", [{"taken_at": NEW.isoformat()}, {"latitude": 7}, {"taken_at_source": "person"}], ids=str
+)
+def test_no_job_writes_over_what_a_person_said(photo: Photo, how: str, column: dict[str, Any]) -> None:
+    """Not even with a stolen token of the narrow role, past the table that is meant for it."""
+    photo.edit(taken_at=OLD, latitude=1, longitude=2)
+    said = photo.columns(*TOLD, "latitude", "longitude", "place_source")
+    kind = photo.queue.kind()
+    photo.queue.enqueue(kind, photo.user, photo.id)
+    with photo.queue.acting("kizu_worker"):
+        photo.queue.settle(photo.queue.take(kind), writes=[{"table": "assets", how: column}])
+    assert photo.columns(*TOLD, "latitude", "longitude", "place_source") == said
+
+
+def test_no_job_says_that_a_person_said_something(photo: Photo) -> None:
+    kind = photo.queue.kind()
+    photo.queue.enqueue(kind, photo.user, photo.id)
+    with photo.queue.acting("kizu_worker"):
+        fill = {"taken_at": OLD.isoformat(), "taken_at_source": "person"}
+        photo.queue.settle(photo.queue.take(kind), writes=[{"table": "assets", "fill": fill}])
+    assert photo.columns("taken_at_source") == (None,)
+
+
 def test_a_job_writes_the_photo_of_its_own_user(photo: Photo) -> None:
     other = Photo(photo.queue)
     assert photo.look({**time(OLD), "asset_id": other.id, "user_id": other.user}) == "settled"

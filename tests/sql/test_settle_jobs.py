@@ -251,8 +251,8 @@ def test_a_late_worker_cannot_settle(queue: Any, job: Any) -> None:
             {"table": "image_embeddings", "rows": [{"embedding": VECTOR, "model_version": "n"}]},
             "unknown_generation: n is no generation of pictures",
         ),
-        ({"table": "assets", "set": {"latitude": 91}}, "latitude_is_on_earth"),
-        ({"table": "assets", "set": {"latitude": "NaN"}}, "latitude_is_on_earth"),
+        ({"table": "assets", "fill": {"latitude": 91}}, "latitude_is_on_earth"),
+        ({"table": "assets", "fill": {"latitude": "NaN"}}, "latitude_is_on_earth"),
         ({"table": "assets", "set": {"width": "wide"}}, "integer"),
     ],
 )
