@@ -112,7 +112,7 @@ begin
   if p_job.picked_up_at >= v_since and v_before >= c_most then
     return null;
   end if;
-  return least(2 ^ v_before - 1, c_longest);
+  return least(2 ^ least(v_before, 10) - 1, c_longest);
 end;
 $$;
 

@@ -374,6 +374,22 @@ def test_a_cache_that_sends_old_bytes_is_waited_for_and_one_that_never_ends_is_b
     assert sum(waits[1:]) > 60
 
 
+def test_a_file_that_changes_for_weeks_is_put_off_for_minutes_each_time(queue: Queue) -> None:
+    asset = photo(queue)
+    job = take(queue, asset)
+    queue.db.execute(
+        "insert into runs (job_id, job_table, epoch, attempt, user_id, asset_id, kind, worker_id, outcome,"
+        "                  error_code, started_at, finished_at)"
+        " select id, 'ai_processing_jobs', -n, 1, user_id, asset_id, job_type, 'w1', 'released',"
+        "        'source_changed', now(), now()"
+        "   from jobs, generate_series(1, 1100) as n where id = %s",
+        (job["id"],),
+    )
+    put(queue, asset, "two")
+    answer = queue.settle(job, writes=facts(), run={"content": "one"})
+    assert (answer["answer"], answer["status"]) == ("settled", "pending")
+
+
 @pytest.mark.parametrize("header", ['"one"', 'W/"one"', "one"])
 def test_what_proxies_put_around_an_etag_is_no_other_content(queue: Queue, header: str) -> None:
     asset = photo(queue)
