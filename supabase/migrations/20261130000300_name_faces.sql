@@ -690,7 +690,8 @@ begin
     'left',       kizu.faces_after(v_face.user_id, v_after)
   ) || v_done;
 exception
-  when lock_not_available or deadlock_detected then
+  when lock_not_available or deadlock_detected
+    or foreign_key_violation then -- a contact was deleted meanwhile
     raise sqlstate 'PT503'
       using message = 'database_busy', detail = 'these photos are being worked on; try again';
 end;

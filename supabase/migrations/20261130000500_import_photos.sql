@@ -32,7 +32,7 @@ begin
 end;
 $$;
 
--- Whether Storage holds a file there that nobody is about to delete.
+-- Whether Storage holds a file there that is not to be deleted, nor may just be.
 create function kizu.is_kept(p_path text)
 returns boolean
 language plpgsql
@@ -41,7 +41,7 @@ set search_path = ''
 as $$
 begin
   return exists (select from storage.objects where bucket_id = 'assets' and name = p_path)
-     and not exists (select from kizu.trash where key = p_path and bucket = 'assets' and tries > 0);
+     and not exists (select from kizu.trash where key = p_path and bucket = 'assets');
 end;
 $$;
 

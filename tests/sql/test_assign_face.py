@@ -551,6 +551,24 @@ def test_users_name_without_waiting_for_each_other(
         assert assign(queue, other, faces[1], p_name="Bob")["status"] == "assigned"
 
 
+def test_a_contact_that_is_deleted_meanwhile_is_asked_for_again(
+    queue: Any, user: str, connect: Callable[[], psycopg.Connection]
+) -> None:
+    ada, bob, asset = contact(queue, user), contact(queue, user, "Bob"), photo(queue, user, somebody(1))
+    one = first(queue, asset)
+    assign(queue, user, one, ada)
+    namer, remover = Queue(connect()), connect()
+    with ThreadPoolExecutor(1) as pool:
+        with acting(remover, "authenticated", user):
+            remover.execute("delete from contacts where id = %s", (ada,))
+            naming = pool.submit(assign, namer, user, one, bob)
+            wait_until_locked(queue, namer.db)
+        with pytest.raises(psycopg.DatabaseError) as refusal:
+            naming.result(30)
+    assert refusal.value.sqlstate == "PT503"
+    assert assign(queue, user, one, bob)["status"] == "assigned"
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_many_at_once_come_to_one_end(
     queue: Any, user: str, connect: Callable[[], psycopg.Connection], seed: int

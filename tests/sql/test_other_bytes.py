@@ -678,7 +678,7 @@ def test_a_project_that_allows_no_trigger_takes_the_migration_all_the_same(queue
 
 @pytest.mark.parametrize("media_type", ["photo", "video"])
 def test_what_an_app_wrote_with_the_row_stays_when_the_file_comes(queue: Queue, media_type: str) -> None:
-    """Nobody has looked at anything yet: there is nothing to forget, and a video's size is found by nobody."""
+    """Nobody has looked at anything yet: there is nothing to forget; and nobody finds a video's size."""
     user = queue.user()
     with queue.acting("authenticated", user):
         asset = queue.value(
