@@ -348,7 +348,8 @@ select asset.id, kizu.content_of(object.metadata ->> 'eTag')
  where kizu.content_of(object.metadata ->> 'eTag') is not null;
 
 -- Replaces the faces of a photo as kizu.replace_faces, where those that people named in the picture before, if it was
--- another, count as the old ones: who is in the same place and is the same person keeps the name.
+-- another, count as the old ones: who is in the same place and is the same person keeps the name. Whoever is deleted
+-- meanwhile breaks no rule: the settlement gives way and is sent again.
 create function kizu.replace_faces_and_former(p_rows jsonb, p_user uuid, p_asset uuid, p_run uuid, p_scope jsonb)
 returns void
 language plpgsql
@@ -373,6 +374,9 @@ begin
       or contact_id is not null;
 
   perform kizu.replace_faces(p_rows, p_user, p_asset, p_run, p_scope);
+exception
+  when foreign_key_violation then
+    raise lock_not_available using message = 'a contact or a cluster was deleted meanwhile';
 end;
 $$;
 

@@ -569,6 +569,28 @@ def test_a_contact_that_is_deleted_meanwhile_is_asked_for_again(
     assert assign(queue, user, one, bob)["status"] == "assigned"
 
 
+def test_a_photo_of_somebody_who_is_deleted_meanwhile_is_settled_again(
+    queue: Any, user: str, connect: Callable[[], psycopg.Connection]
+) -> None:
+    """Refused, it would be looked at no more, as a photo that breaks a rule."""
+    ada, asset = contact(queue, user), photo(queue, user, somebody(1))
+    assign(queue, user, first(queue, asset), ada)
+    later, kind = queue.asset(user), queue.kind()
+    queue.enqueue(kind, user, later)
+    job = queue.take(kind)
+    write = {"table": "face_embeddings", "rows": [face(0, HERE, somebody(1, blur=0.3))]}
+    worker, remover = Queue(connect()), connect()
+    with ThreadPoolExecutor(1) as pool:
+        with acting(remover, "authenticated", user):
+            remover.execute("delete from contacts where id = %s", (ada,))
+            settling = pool.submit(worker.settle, job, writes=[write])
+            wait_until_locked(queue, worker.db)
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            settling.result(30)
+    assert queue.settle(job, writes=[write])["answer"] == "settled"
+    assert said(queue, later) == [("None", False)]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_many_at_once_come_to_one_end(
     queue: Any, user: str, connect: Callable[[], psycopg.Connection], seed: int
