@@ -38,8 +38,8 @@ def decode_jpeg_xl(data: bytes, _factor: int) -> Result:
             pixels = decoder.decode(data)
         else:
             pixels, metadata = decoder.decode(data, metadata=True)
-    height, width, channels = pixels.shape
-    return Image.frombuffer(_MODES[channels], (width, height), pixels), metadata
+    height, width, *channels = pixels.shape  # greys have no third side
+    return Image.frombuffer(_MODES[channels[0] if channels else 1], (width, height), pixels), metadata
 
 
 def decode_jpeg2000(data: bytes, factor: int) -> Result:

@@ -7,18 +7,21 @@ The first that speaks is believed:
    profile know nothing brighter than white, so those beside the code points are a makeshift;
 3. the ICC profile: it leaves of the container's code points only matrix and range (ISO/IEC 23000-22,
    7.3.6.4), and these are the decoder's affair: libheif 1.23 and libavif 1.4 apply both and nothing else;
-4. the container's code points; PNG's sRGB, then gAMA and cHRM together;
+4. the container's code points; JPEG XL's own words for a space, where they say more of what was decoded than
+   its profile; PNG's sRGB, then gAMA and cHRM together;
 5. EXIF: its ColorSpace, and for what is uncalibrated the interoperability index, which is all that cameras
    may say of Adobe RGB (CIPA DC-009, DCF option files).
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from struct import error as struct_error
 from struct import unpack_from
 from typing import Final
 
+from models.pictures import jpeg_xl
 from models.pictures.exif import Metadata
 from models.pictures.isobmff import colour_codes
 from models.pictures.sniff import Format
@@ -61,6 +64,8 @@ def _space_beside(data: bytes, kind: Format, embedded: bytes | None, metadata: M
     chunks = _chunks(data) if kind is Format.PNG else {}
     if space := _cicp(chunks.get(b"cICP", b"")):
         return space
+    if kind is Format.JPEG_XL:
+        return jpeg_xl.space_of(io.BytesIO(data))
     contained = None
     if kind in (Format.HEIF, Format.AVIF) and (codes := colour_codes(data)):
         contained = coded_space(*codes)
