@@ -19,6 +19,7 @@ _QUICK: Final = 4
 _BYTES: Final = {
     Format.WEBP: 17,
     Format.AVIF: 12,
+    Format.TIFF: 13,
     Format.JPEG2000: apart.BYTES_PER_PIXEL,
     Format.JPEG_XL: apart.BYTES_PER_PIXEL,
     Format.PHOTOSHOP: 16,

@@ -6,9 +6,10 @@
 All functions are pure, block, and may be called from any number of threads; nearly all their time is spent
 in C with the interpreter lock released (decoding WebP is the exception).
 
-Memory: beside `data`, decoding takes at most 17 bytes per pixel of the full picture (WebP; AVIF 12,
-progressive JPEG 10, the rest 9), and a JPEG opened for its thumbnail 0.1 (progressive: 6). An animation that
-begins blank takes 64 MB more at most. A `Picture` keeps 4 at most. Not more threads than cores: more of them
+Memory: beside `data`, decoding takes at most 17 bytes per pixel of the full picture (WebP; Photoshop 16, TIFF
+13, AVIF 12, progressive JPEG 10, the rest 9), and a JPEG opened for its thumbnail 0.1 (progressive: 6). JPEG
+2000 and JPEG XL take up to 40, in a process of their own. An animation that begins blank takes 64 MB more at
+most. A `Picture` keeps 4 at most. Not more threads than cores: more of them
 take memory and delay the event loop, and finish no sooner.
 """
 

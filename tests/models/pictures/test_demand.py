@@ -6,6 +6,7 @@ import io
 import subprocess
 import sys
 import textwrap
+import zlib
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from pillow_heif import register_heif_opener
 
 from models.pictures.demand import Demand, Header, read_header
 from models.pictures.sniff import Format
+from tests.models.pictures.raws import Blob, tiff_file
 
 WIDTH, HEIGHT = 640, 401
 
@@ -113,6 +115,31 @@ def test_demand_follows_from_the_header_and_what_is_wanted(
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the most memory there ever was")
 @pytest.mark.parametrize("kind", ["JPEG", "HEIF", "WEBP", "PNG"])
 def test_decoding_takes_no_more_memory_than_was_said(kind: str) -> None:
+    check_demand(plain(kind))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the most memory there ever was")
+def test_a_tiff_in_one_piece_takes_no_more_memory_than_was_said() -> None:
+    """All its ink in 16 bits lies beside the picture's in 8."""
+    width, height = 4000, 3000
+    check_demand(
+        tiff_file(
+            {
+                0x0100: (4, width),
+                0x0101: (4, height),
+                0x0102: (3, (16,) * 4),
+                0x0103: (3, 8),
+                0x0106: (3, 5),
+                0x0111: (4, Blob(packed := zlib.compress(bytes(8 * width * height), 1))),
+                0x0115: (3, 4),
+                0x0116: (4, height),
+                0x0117: (4, len(packed)),
+            }
+        )
+    )
+
+
+def plain(kind: str) -> bytes:
     encode = f"""
         import sys
         from PIL import Image
@@ -121,9 +148,12 @@ def test_decoding_takes_no_more_memory_than_was_said(kind: str) -> None:
         register_heif_opener()
         Image.new("RGB", (5000, 4000), (90, 60, 30)).save(sys.stdout.buffer, {kind!r})
     """
-    data = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(encode)], check=True, capture_output=True
     ).stdout
+
+
+def check_demand(data: bytes) -> None:
     decode = """
         import io, re, sys
         from pathlib import Path
