@@ -81,8 +81,8 @@ $$;
 -- p_photos is a list of at most 500 {sha256, path, file_name, folder, file_modified_at, parts}, parts a list of
 -- {sha256, kind, path, mime_type, file_name}. Answers for each photo, in order, {"asset_id", "added", "parts",
 -- "look_again", "missing"}: whether the asset is new, how many parts are, whether an asset that was there has learned
--- something that its files do not say (a sidecar; or a name or a time of its file, while its date is unknown), and
--- which digests are not in Storage: their rows name them now, and they are to be stored once more.
+-- something that its files do not say (a sidecar; or a name or a time of its file, while its date is unknown) and is
+-- looked at again for it, by a job that is there with the rows, whatever becomes of who imports; and which digests are not in Storage: their rows name them now, and they are to be stored once more.
 --
 -- An asset whose file is lost is told where it is stored from now on.
 -- What a row says already stays; what it does not say is filled in. A photo whose bytes are a part of another asset
@@ -96,6 +96,7 @@ set search_path = ''
 as $$
 declare
   c_most   constant int := 500;
+  c_look   constant text := 'optimize_image';
   v_user   constant uuid := kizu.caller_scope();
   v_answer jsonb := '[]';
   v_added  uuid[];
@@ -103,6 +104,7 @@ declare
   v_asset  uuid;
   v_parts  text[];
   v_learns boolean;
+  v_again  boolean;
 begin
   if v_user is null then
     raise insufficient_privilege using message = 'only a user has a library';
@@ -200,11 +202,26 @@ begin
     )
     select coalesce(array_agg(kind), '{}') into v_parts from added;
 
+    v_again := not v_asset = any (v_added) and (coalesce(v_learns, false) or 'sidecar' = any (v_parts));
+    if v_again then
+      -- One that runs may have looked already; one that is just being claimed is waited for.
+      perform id
+         from public.jobs
+        where asset_id = v_asset
+          and job_type = c_look
+          and status = 'pending'
+        limit 1
+          for share;
+      if not found then
+        perform kizu.enqueue(row(c_look, v_asset, '{}', null, null, null, true, c_look)::kizu.request, v_user);
+      end if;
+    end if;
+
     v_answer := v_answer || jsonb_build_object(
       'asset_id',   v_asset,
       'added',      v_asset = any (v_added),
       'parts',      cardinality(v_parts),
-      'look_again', not v_asset = any (v_added) and (coalesce(v_learns, false) or 'sidecar' = any (v_parts)),
+      'look_again', v_again,
       'missing',    array(
                       select given.sha256
                         from (select v_photo.sha256

@@ -164,6 +164,23 @@ def test_a_dated_photo_is_looked_at_again_only_for_a_sidecar(me: Importer) -> No
     assert me.add(me.photo("a", ("sidecar", "notes")))[0]["look_again"] is False
 
 
+@pytest.mark.parametrize("status", ["pending", "processing", "completed"])
+def test_a_sidecar_is_looked_at_whatever_becomes_of_who_brings_it(me: Importer, status: str) -> None:
+    """Once: by the job that waits; by another where one runs, which may have looked before it came."""
+    me.add(me.photo("a"))
+    me.queue.db.execute("delete from jobs where job_type <> 'optimize_image'")
+    if status != "pending":
+        me.queue.db.execute("delete from jobs where user_id <> %s", (me.user_id,))
+        job = me.queue.take("optimize_image")
+        if status == "completed":
+            me.queue.settle(job)
+    for letter in ("notes", "more notes", "and more"):
+        assert me.add(me.photo("a", ("sidecar", letter)))[0]["look_again"] is True
+    left = me.queue.rows("select status from jobs where user_id = %s order by created_at", me.user_id)
+    first = [] if status == "pending" else [status]
+    assert [row["status"] for row in left] == [*first, "pending"]
+
+
 def test_a_part_that_is_an_asset_stays_one(me: Importer) -> None:
     """Imported before bursts were known: it may have names, albums, and a history."""
     me.add(me.photo("b"))

@@ -254,18 +254,18 @@ class _Ingest:
             photos, {digest for answer in answers.values() for digest in answer["missing"]}
         )
         self._count("parts", sum(answer["parts"] for answer in answers.values()))
-        again = [answer["asset_id"] for answer in answers.values() if answer["look_again"]]
+        self._count("enqueued", sum(answer["look_again"] for answer in answers.values()))
         others = [
             answers[photo.original.sha256]["asset_id"]
             for photo in photos
-            if photo.original.sha256 in answers and not photo.found.photo.again
+            if photo.original.sha256 in answers
+            and not photo.found.photo.again
+            and not answers[photo.original.sha256]["look_again"]
         ]
-        others = [asset for asset in others if asset not in again]
         try:
-            for assets, force in ((others, False), (again, True)):
-                if assets and self._may_ask:
-                    for status in await _enqueue(self._connection, assets, force=force):
-                        self._count(status)
+            if others and self._may_ask:
+                for status in await _enqueue(self._connection, others):
+                    self._count(status)
         except TooManyJobs as error:
             self._may_ask = False
             reason = f"{error} Nor is it asked for the jobs of the photos after it; those of new photos are."
@@ -354,9 +354,9 @@ def _readable(name: str) -> str:
     return os.fsencode(name).decode(errors="replace")
 
 
-async def _enqueue(connection: Connection, asset_ids: Sequence[str], *, force: bool) -> list[str]:
+async def _enqueue(connection: Connection, asset_ids: Sequence[str]) -> list[str]:
     """Ask the edge function, as an app would; answers one status per asset."""
-    body = {"kind": "optimize_image", "asset_ids": list(asset_ids), **({"force": True} if force else {})}
+    body = {"kind": "optimize_image", "asset_ids": list(asset_ids)}
     try:
         response = await connection.request(
             "POST",

@@ -60,7 +60,7 @@ class Library:
         self.removed: list[str] = []
         self.uploaded: list[str] = []
         self.meanwhile: Callable[[], None] = lambda: None
-        self.calls: list[tuple[list[str], bool]] = []
+        self.calls: list[list[str]] = []
         self.trouble: Callable[[bytes], Exception | None] = lambda data: None
         self.refused: tuple[str, ...] = ()
         self.storage_answers = True
@@ -129,8 +129,8 @@ class Library:
             raise self.answer
         asked = json.loads(content)
         assert asked["kind"] == "optimize_image"
-        known = {asset for call, _ in self.calls for asset in call}
-        self.calls.append((asked["asset_ids"], asked.get("force", False)))
+        known = {asset for call in self.calls for asset in call}
+        self.calls.append(asked["asset_ids"])
         jobs = [
             {"status": "already_queued" if asset in known else "enqueued"} for asset in asked["asset_ids"]
         ]
@@ -242,7 +242,7 @@ async def test_after_an_interruption_it_goes_on(library: Any, tmp_path: Path) ->
 async def test_many_are_asked_for_a_hundred_at_a_time(library: Any, tmp_path: Path) -> None:
     put(tmp_path, *(f"{number:03}.jpg" for number in range(101)))
     assert counts(await brought(library, tmp_path)) == {"found": 101, "uploaded": 101, "enqueued": 101}
-    assert [len(call) for call, _ in library.calls] == [100, 1]
+    assert [len(call) for call in library.calls] == [100, 1]
 
 
 # Several files, one photo
@@ -291,8 +291,14 @@ async def test_parts_that_come_later_join_the_photo_that_is_there(library: Any, 
         "already_queued": 1,
     }
     write(tmp_path, "IMG_1.xmp", b"<rdf:RDF/>")
-    await brought(library, tmp_path)
-    assert library.calls[-1][1] is True, "what a sidecar says is looked at although the job was done"
+    asked = len(library.calls)
+    assert counts(await brought(library, tmp_path)) == {
+        "found": 1,
+        "already_there": 1,
+        "parts": 1,
+        "enqueued": 1,
+    }, "what a sidecar says is looked at although the job was done"
+    assert len(library.calls) == asked, "import_photos has seen to that"
     assert len(library.rows) == 1
     assert len(library.parts) == 3
 
