@@ -10,6 +10,7 @@ file's ancestors and history (xmpMM) is passed over.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -32,13 +33,16 @@ _HISTORIC: Final = ("http://ns.adobe.com/xap/1.0/mm/", PHOTOSHOP + "DocumentAnce
 MAX_BYTES: Final = 4 * 1024 * 1024
 _MAX_ELEMENTS: Final = 20_000  # that are kept; real packets have a few hundred
 _MAX_DEPTH: Final = 32
+# Expat writes the whole namespace before each name, so that a long one grows a packet a thousandfold, and
+# before any handler is asked. Real ones have fewer than a hundred characters.
+_LONG_NAMESPACE: Final = re.compile(rb"""xmlns(?::[^\s=]*)?\s*=\s*(?:"[^"]{256}|'[^']{256})""")
 _CONTAINERS: Final = frozenset(_RDF + name for name in ("Alt", "Seq", "Bag"))
 _DESCRIPTION: Final = _RDF + "Description"
 
 
 def read_xmp(packet: bytes | None) -> Mapping[str, Value]:
     """The properties of a packet by namespace and name in one; none if it cannot be read, never an error."""
-    if not packet or len(packet) > MAX_BYTES:
+    if not packet or len(packet) > MAX_BYTES or _LONG_NAMESPACE.search(packet.replace(b"\0", b"")):
         return {}
     reader = _Reader()
     try:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 
 import pytest
 
@@ -131,3 +132,29 @@ def test_a_long_list_of_ancestors_is_passed_over() -> None:
 def test_a_text_of_no_value_is_empty() -> None:
     assert [text_of(value) for value in (None, (), {"a": "b"}, ("x", "y"))] == ["", "", "", "x"]
     assert [items_of(value) for value in (None, "", "x", ("x", "y"))] == [(), (), ("x",), ("x", "y")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "<rdf:Description xmlns:q='{0}'>{1}</rdf:Description>",
+        '<rdf:Description xmlns:q = "{0}" {2}/>',
+        '<q:x xmlns:q="{0}">{1}</q:x>',
+    ],
+)
+def test_a_long_namespace_is_not_written_before_thousands_of_names(inside: str, encoding: str) -> None:
+    elements = "".join(f"<q:a{number}/>" for number in range(2000))
+    attributes = " ".join(f'q:a{number}="1"' for number in range(2000))
+    packet = (
+        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        + inside.format("u" * 100_000, elements, attributes)
+        + "</rdf:RDF>"
+    ).encode(encoding)
+    tracemalloc.start()
+    try:
+        assert read_xmp(packet) == {}
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 20_000_000
