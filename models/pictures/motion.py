@@ -127,6 +127,7 @@ def _of_samsung(file: IO[bytes], size: int) -> Iterator[tuple[int, int]]:
         block = piece(file, at - distance, 8 + len(_SAMSUNGS_NAME))
         if block[2:4] == directory[entry + 2 : entry + 4] and block[8:] == _SAMSUNGS_NAME:
             yield at - distance + len(block), min(at - distance + count, size)
+            return  # a photo has one film
 
 
 _SAMSUNGS_NAME: Final = b"MotionPhoto_Data"

@@ -15,6 +15,7 @@ from tests.models.pictures.mutations import drawing, encoded, samples
 from tests.paths import TESTDATA
 
 JPEG = encoded(drawing(), "JPEG")
+FREE = box(b"free", b"")
 FILM = film()
 
 
@@ -154,6 +155,24 @@ def test_a_directory_that_lies_says_nothing() -> None:
         for value in (0, 0x7F, 0xFF):
             film_in = found(good[:at] + bytes([value]) + good[at + 1 :])
             assert film_in is None or film_in.first_byte == good.index(FILM)
+
+
+def test_a_directory_that_names_one_block_hundreds_of_times_is_followed_once() -> None:
+    reads = 0
+
+    class Counted(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            nonlocal reads
+            reads += 1
+            return super().read(size)
+
+    block = struct.pack("<HHI", 0, 0x0A30, 16) + b"MotionPhoto_Data" + box(b"ftyp", b"mp42") + FREE * 1000
+    entry = struct.pack("<HHII", 0, 0x0A30, len(block), len(block))
+    directory = b"SEFH" + struct.pack("<II", 107, 300) + entry * 300
+    data = JPEG + block + directory + struct.pack("<I", len(directory)) + b"SEFT"
+
+    assert film_within(Counted(data), Format.JPEG, None) is None
+    assert reads < 10_000
 
 
 def test_other_formats_are_not_searched() -> None:
