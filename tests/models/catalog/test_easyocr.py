@@ -325,7 +325,7 @@ def test_weights_that_are_none_are_refused_and_not_run(
 def test_the_detector_and_the_recogniser_of_the_languages_are_its_files(tmp_path: Path) -> None:
     variant = SPEC.select(settings_of(tmp_path, ocr_languages=("en", "de", "pl")))
     assert [one.path for one in variant.files] == ["easyocr/craft_mlt_25k.pth", "easyocr/latin_g2.pth"]
-    assert variant.version == "easyocr"
+    assert variant.version == "easyocr-2"
     assert (variant.licence.name, variant.licence.use) == ("Apache-2.0", "free")
     assert not any(one.pickled for one in variant.files)
 
