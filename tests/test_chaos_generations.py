@@ -169,7 +169,8 @@ FORGERIES = [
         "a fact is left",
         (
             f"{UNGUARDED} insert into public.asset_facts (user_id, asset_id, fact, version, state)"
-            f" select user_id, asset_id, fact, '{FIRST['pictures']}', state from public.asset_facts limit 1"
+            f" select user_id, asset_id, fact, '{FIRST['pictures']}', state from public.asset_facts"
+            " where fact = 'embedding' limit 1"
         ),
     ),
     (

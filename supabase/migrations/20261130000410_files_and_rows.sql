@@ -19,7 +19,7 @@ declare
   v_table  constant text := coalesce(p_after ->> 'table', c_tables[1]);
   v_at     constant int := array_position(c_tables, v_table);
   v_key    constant text := coalesce(p_after ->> 'key', '');
-  v_user   constant uuid := coalesce(v_scope, nullif(split_part(v_key, '/', 1), '')::uuid, c_first);
+  v_user   constant uuid := coalesce(v_scope, (p_after ->> 'user_id')::uuid, c_first);
   v_rows   jsonb;
 begin
   if v_at is null then
@@ -58,7 +58,8 @@ begin
     'looked_at', jsonb_array_length(v_rows),
     'next', case
               when jsonb_array_length(v_rows) = v_limit
-              then jsonb_build_object('table', v_table, 'key', v_rows -> -1 -> 'key')
+              then jsonb_build_object('table', v_table, 'user_id', v_rows -> -1 -> 'user_id',
+                                      'key', v_rows -> -1 -> 'key')
               when v_at < cardinality(c_tables)
               then jsonb_build_object('table', c_tables[v_at + 1])
             end

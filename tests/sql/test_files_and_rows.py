@@ -77,7 +77,7 @@ class Project:
 
 @pytest.fixture
 def project(queue: Any) -> Iterator[Project]:
-    for table in ("storage.objects", "kizu.trash", "assets"):
+    for table in ("storage.objects", "derived_assets", "asset_parts", "assets"):
         queue.db.execute(f"delete from {table}")
     queue.db.execute("delete from kizu.trash")
     yield Project(queue)

@@ -52,6 +52,28 @@ def cost(queue: Any, act: Any) -> dict[str, int]:
     return {name: after[name] - before[name] for name in after}
 
 
+OWN_COST = """
+    select sum(pg_stat_get_xact_numscans(inhrelid))::int as seq_scans,
+           sum(pg_stat_get_xact_tuples_fetched(inhrelid) + fetched)::int as rows_fetched,
+           sum(returned)::int as entries_read
+      from pg_inherits,
+           lateral (select sum(pg_stat_get_xact_tuples_fetched(indexrelid)) as fetched,
+                           sum(pg_stat_get_xact_tuples_returned(indexrelid)) as returned
+                      from pg_index where indrelid = inhrelid) as indexes
+     where inhparent = 'public.jobs'::regclass
+"""
+
+
+def own_cost(queue: Any, act: Any) -> dict[str, int]:
+    """As `cost`, in one transaction and by it alone: whatever else reads the tables meanwhile."""
+    reads(queue)
+    with queue.db.transaction():
+        before = queue.rows(OWN_COST)[0]
+        act()
+        after = queue.rows(OWN_COST)[0]
+    return {name: after[name] - before[name] for name in after}
+
+
 @pytest.fixture(scope="module", params=[50_000, pytest.param(500_000, marks=pytest.mark.slow)])
 def backlog(new_queue: Any, request: pytest.FixtureRequest) -> Iterator[str]:
     """Many pending and as many finished jobs of 20 users; at first the planner has not been told."""
