@@ -25,19 +25,6 @@ READS = """
      where relid in (select inhrelid from pg_inherits where inhparent = 'public.jobs'::regclass)
 """
 
-OWN_READS = """
-    select sum(pg_stat_get_xact_numscans(id))::int as seq_scans,
-           (sum(fetched) filter (where library))::int as rows_fetched,
-           (sum(returned) filter (where not library))::int as entries_read
-      from (select unnest('{assets,asset_facts,kizu.misses}'::regclass[]) as id, true as library
-            union all
-            select inhrelid, false from pg_inherits where inhparent = 'public.jobs'::regclass) as tables,
-           lateral (select sum(pg_stat_get_xact_tuples_fetched(indexrelid)) as fetched,
-                           sum(pg_stat_get_xact_tuples_returned(indexrelid)) as returned
-                      from pg_index where indrelid = id) as indexes
-"""
-"""As READS, by this transaction alone: other sessions share the tables."""
-
 
 def reads(queue: Any) -> dict[str, int]:
     queue.db.execute("select pg_stat_force_next_flush()")
@@ -53,20 +40,23 @@ def cost(queue: Any, act: Any) -> dict[str, int]:
 
 
 OWN_COST = """
-    select sum(pg_stat_get_xact_numscans(inhrelid))::int as seq_scans,
-           sum(pg_stat_get_xact_tuples_fetched(inhrelid) + fetched)::int as rows_fetched,
-           sum(returned)::int as entries_read
-      from pg_inherits,
+    select sum(pg_stat_get_xact_numscans(id))::int as seq_scans,
+           (sum(pg_stat_get_xact_tuples_fetched(id) + fetched) filter (where jobs))::int as rows_fetched,
+           (sum(returned) filter (where jobs))::int as entries_read,
+           (sum(pg_stat_get_xact_tuples_fetched(id) + fetched) filter (where not jobs))::int as facts_fetched
+      from (select inhrelid as id, true as jobs from pg_inherits where inhparent = 'public.jobs'::regclass
+            union all
+            select unnest('{assets,asset_facts,kizu.misses}'::regclass[]), false) as tables,
            lateral (select sum(pg_stat_get_xact_tuples_fetched(indexrelid)) as fetched,
                            sum(pg_stat_get_xact_tuples_returned(indexrelid)) as returned
-                      from pg_index where indrelid = inhrelid) as indexes
-     where inhparent = 'public.jobs'::regclass
+                      from pg_index where indrelid = id) as indexes
 """
 
 
 def own_cost(queue: Any, act: Any) -> dict[str, int]:
-    """As `cost`, in one transaction and by it alone: whatever else reads the tables meanwhile."""
-    reads(queue)
+    """As `cost`, and of what is known of photos, too, in one transaction and by it alone: whatever else reads
+    the tables meanwhile."""
+    reads(queue)  # nothing of before is left to be counted
     with queue.db.transaction():
         before = queue.rows(OWN_COST)[0]
         act()
@@ -228,14 +218,10 @@ def test_a_photo_that_only_the_active_generation_knows_is_filled_by_its_id(
 
     settle(photo(queue, library))  # to plan a statement for the first time is to peek at the ends of indexes
     asset = photo(queue, library)
-    reads(queue)  # nothing of before is left to be counted below
-    with queue.db.transaction():
-        before = queue.rows(OWN_READS)[0]
-        settle(asset)
-        after = queue.rows(OWN_READS)[0]
-    assert after["seq_scans"] - before["seq_scans"] == 0
-    assert after["rows_fetched"] - before["rows_fetched"] < 200
-    assert after["entries_read"] - before["entries_read"] < 1_000
+    touched = own_cost(queue, lambda: settle(asset))
+    assert touched["seq_scans"] == 0
+    assert touched["facts_fetched"] < 200
+    assert touched["entries_read"] < 1_000
     waiting = queue.rows(
         "select params -> 'versions' ->> 'embedding' as version from jobs where asset_id = %s order by 1",
         asset,
