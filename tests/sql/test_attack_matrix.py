@@ -40,6 +40,8 @@ TABLES: dict[str, dict[str, set[str]]] = {
     "extracted_text": READ_ONLY,
     "face_clusters": READ_ONLY,
     "face_embeddings": READ_ONLY,
+    "face_verdict_faces": READ_ONLY,
+    "face_verdicts": READ_ONLY,
     "facts": RULES,
     "generations": RULES,
     "image_descriptions": READ_ONLY,
@@ -169,6 +171,9 @@ class World:
         self.album = queue.value(
             "insert into albums (user_id, title) values (%s, 't') returning id", self.owner
         )
+        self.verdict = queue.value(
+            "insert into face_verdicts (user_id, verdict) values (%s, 'clear') returning id", self.owner
+        )
         self.moment = queue.value(
             "insert into moments (user_id, title, grouping_type) values (%s, 't', 'event') returning id",
             self.owner,
@@ -226,6 +231,13 @@ class World:
                 "bounding_box": Jsonb({}),
                 "face_index": uuid.uuid4().int % 100_000,
             },
+            "face_verdict_faces": {
+                "verdict_id": self.verdict,
+                "user_id": owner,
+                "asset_id": asset,
+                "face_id": uuid.uuid4(),
+            },
+            "face_verdicts": {"user_id": owner, "verdict": "clear"},
             "facts": {"fact": f"t_{uuid.uuid4().hex}", "kind": "image_ai", "media": ["image"]},
             "generations": {
                 "kind": "pictures",
@@ -344,7 +356,7 @@ class World:
             return known[table]
         row = self.row(table)
         names, places = ", ".join(row), ", ".join(["%s"] * len(row))
-        key = "asset_id" if table == "asset_facts" else "id"
+        key = {"asset_facts": "asset_id", "face_verdict_faces": "face_id"}.get(table, "id")
         insert = f"insert into public.{table} ({names}) values ({places}) returning {key}"
         return key, self.queue.value(insert, *row.values())
 
