@@ -244,7 +244,7 @@ begin
        and not face.is_from_video
   ),
   counted as (
-    select cluster_id, count(*)::int as faces, sum(embedding) as total
+    select cluster_id, count(*)::int as faces, extensions.sum(embedding) as total
       from members
      group by cluster_id
   ),
