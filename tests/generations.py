@@ -12,6 +12,5 @@ def forget_generations(db: psycopg.Connection[Any]) -> None:
     for table in ("image_embeddings", "face_embeddings"):
         db.execute(f"delete from public.{table}")
     db.execute("delete from public.asset_facts where fact in (select fact from public.vector_kinds)")
-    for (index,) in db.execute("select kizu.index_of(generation) from public.generations as generation"):
-        db.execute(f'drop index if exists public."{index}"')
+    db.execute("select kizu.unindex_generation(generation) from public.generations as generation")
     db.execute("delete from public.generations")

@@ -398,20 +398,26 @@ def fill(queue: Any, user: str, count: int, *, people: int = 20) -> list[str]:
         },
     )
     queue.db.execute("reset session_replication_role")
+    queue.db.execute(
+        "insert into kizu.face_vectors (id, face_id, asset_id, user_id, model_version, embedding)"
+        " select id, face_id, asset_id, user_id, model_version,"
+        "        extensions.l2_normalize(embedding)::extensions.halfvec"
+        "   from face_embeddings where user_id = %s",
+        (user,),
+    )
     return [str(queue.value("select md5(%s::text || %s::int)::uuid", user, n)) for n in range(1, 21)]
 
 
 @pytest.fixture
 def small(queue: Any) -> Iterator[None]:
     """The generation that answers holds vectors of 8 numbers, without an index: rows come and go quickly."""
-    index = queue.value(
-        "select kizu.index_of(generation) from generations as generation where model_version = 'm'"
+    queue.db.execute(
+        "select kizu.unindex_generation(generation) from generations as generation where model_version = 'm'"
     )
-    queue.db.execute(f'drop index public."{index}"')
     queue.db.execute("update generations set dimension = 8, same_face = 0.999 where model_version = 'm'")
     yield
     queue.db.execute("set session_replication_role = replica")
-    for table in ("asset_tags", "face_embeddings", "assets"):
+    for table in ("asset_tags", "kizu.face_vectors", "face_embeddings", "assets"):
         queue.db.execute(f"delete from {table}")
     queue.db.execute("reset session_replication_role")
 

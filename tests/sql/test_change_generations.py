@@ -557,7 +557,7 @@ def test_a_dropped_generation_leaves_nothing_and_takes_nothing_of_another(queue:
     )
     assert cancelled == [{"asset_id": waiting}]
     assert (
-        queue.value("select to_regclass(%s)", f"public.face_embeddings_of_generation_{library['faces'][0]}")
+        queue.value("select to_regclass(%s)", f"kizu.face_vectors_of_generation_{library['faces'][0]}")
         is None
     )
     assert [row["model_version"] for row in queue.value("select generations()")] == ["v1", "v2", "f2"]

@@ -279,7 +279,7 @@ def test_each_version_is_a_generation_and_most_rows_answer(library: Library) -> 
     assert [row["same_face"] for row in told if row["kind"] == "faces"] == [pytest.approx(0.42)] * 2
     indexes = library.queue.rows(
         "select indexrelid::regclass::text as name from pg_index"
-        " where indrelid in ('image_embeddings'::regclass, 'face_embeddings'::regclass)"
+        " where indrelid in (select indexed from vector_kinds)"
         "   and pg_get_indexdef(indexrelid) ~ 'hnsw' and indisvalid"
     )
     assert len(indexes) == len(told)

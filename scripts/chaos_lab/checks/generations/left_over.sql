@@ -17,4 +17,4 @@ select null
   from chaos.dropped
   join public.generations as generation using (kind, model_version)
  where generation.state <> 'dropped'
-    or to_regclass('public.' || kizu.index_of(generation)) is not null
+    or exists (select from pg_class where relname = kizu.index_of(generation))
