@@ -162,7 +162,9 @@ def test_somebody_else_in_the_same_place_is_somebody_else(queue: Any) -> None:
 def test_a_mistaken_recognition_leaves_nothing_behind(queue: Any) -> None:
     user = queue.user()
     first, second, ada = queue.asset(user), queue.asset(user), contact(queue, user)
-    cluster = queue.value("insert into face_clusters (user_id) values (%s) returning id", user)
+    cluster = queue.value(
+        "insert into face_clusters (user_id, contact_id) values (%s, %s) returning id", user, ada
+    )
     look(queue, user, first, face(0, HERE, somebody(1)))
     named = faces_of(queue, first)[0]["id"]
     name_face(queue, named, ada)
@@ -170,11 +172,14 @@ def test_a_mistaken_recognition_leaves_nothing_behind(queue: Any) -> None:
     look(queue, user, second, face(0, HERE, somebody(1, blur=0.3)))
     assert faces_of(queue, second)[0]["cluster_id"] == cluster
 
-    queue.db.execute("update face_embeddings set contact_id = null where id = %s", (named,))
+    queue.db.execute(
+        "update face_embeddings set contact_id = null, cluster_id = null where id = %s", (named,)
+    )
     look(queue, user, second, face(0, HERE, somebody(1, blur=0.3)))
 
     [mistaken] = faces_of(queue, second)
-    assert (mistaken["contact_id"], mistaken["cluster_id"]) == (None, None)
+    assert mistaken["contact_id"] is None
+    assert mistaken["cluster_id"] == faces_of(queue, first)[0]["cluster_id"] != cluster
 
 
 def test_a_person_that_somebody_confirmed_stays_tagged(queue: Any) -> None:

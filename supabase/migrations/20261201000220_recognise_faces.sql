@@ -1,0 +1,519 @@
+-- Whom a face is taken for, at a cost that does not grow with the library: only the faces of people that are nearest to
+-- it are looked at, found by an index of vectors where there are many.
+
+create index face_clusters_that_are_locked on public.face_clusters (user_id) where locked;
+create index contacts_by_birth_date on public.contacts (user_id, birth_date) where birth_date is not null;
+
+-- Whether a face is good enough to stand for somebody: as a face that teaches a name, and as one that founds or joins
+-- clusters together. As models/people/clustering.py has it (CORE_QUALITY). What is not known counts as good.
+create function kizu.is_good_face(p_quality real)
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  c_good constant real := 0.25;
+begin
+  return coalesce(p_quality >= c_good, true);
+end;
+$$;
+
+-- A face near another.
+create type kizu.near_face as (
+  face_id    uuid,
+  asset_id   uuid,
+  cluster_id uuid,
+  contact_id uuid, -- whom people said it is
+  good       boolean,
+  likeness   float8
+);
+
+-- Whether a user has so few faces of a generation, or of those that people named, that comparing with each of them
+-- costs less than asking the index, which holds everybody's and is the slower the fewer of them are meant.
+create function kizu.has_few_faces(p_user uuid, p_version text, p_named boolean)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+set enable_seqscan = off
+as $$
+declare
+  c_few  constant int := coalesce(nullif(current_setting('kizu.test_few_faces', true), '')::int, 1500);
+  c_most constant int := 20000;
+  -- The index looks at (all / meant) of its faces for each that is meant.
+  c_cost constant int := coalesce(nullif(current_setting('kizu.test_few_faces', true), '')::int, 300);
+  v_all  constant float8 := greatest((select reltuples from pg_catalog.pg_class where oid = 'kizu.face_vectors'::regclass), 0);
+  v_few  constant int := greatest(c_few, least(c_most, sqrt(v_all * c_cost)::int));
+begin
+  if p_named then
+    return v_few >= (
+      select count(*)
+        from (select
+                from public.face_embeddings
+               where user_id = p_user
+                 and model_version = p_version
+                 and contact_id is not null
+                 and not recognised
+               limit v_few + 1) as counted
+    );
+  end if;
+  return v_few >= (
+    select count(*)
+      from (select from kizu.face_vectors where user_id = p_user and model_version = p_version limit v_few + 1) as counted
+  );
+end;
+$$;
+
+-- The p_limit faces of p_user that are nearest to a vector of unit length, from a cosine of p_floor on, best first; not
+-- of p_asset. With p_named those that people named, are good enough to teach it and are none of p_barred; else all that
+-- nobody marked. p_few as kizu.has_few_faces answers it. Either way the same, but that the index may miss some.
+create function kizu.near_faces(
+  p_user uuid, p_version text, p_vector extensions.halfvec, p_asset uuid, p_floor float8, p_limit int, p_few boolean,
+  p_named boolean, p_barred uuid[] default '{}'
+)
+returns setof kizu.near_face
+language plpgsql
+stable
+set search_path = ''
+set hnsw.iterative_scan = relaxed_order -- the few that are found are put in order by their exact distances
+set hnsw.ef_search = 100
+set hnsw.max_scan_tuples = 20000
+set enable_sort = off -- an order is the vectors' index's, except over the few rows of a materialized CTE
+as $$
+declare
+  -- What is asked of a face, with the vector's table as `vector` and the other as `face`.
+  v_meant constant text := case
+    when p_named then
+      'face.contact_id is not null and not face.recognised and face.contact_id <> all ($5)'
+      ' and (face.quality is null or kizu.is_good_face(face.quality))'
+    else 'not exists (select from kizu.face_marks as mark where mark.face_id = vector.face_id)'
+  end;
+begin
+  if p_few then
+    return query execute format(
+      $sql$
+        with
+        own as materialized (
+          select vector.face_id, vector.asset_id, face.cluster_id,
+                 case when not face.recognised then face.contact_id end as contact_id, face.quality,
+                 -(vector.embedding operator(extensions.<#>) $1) as likeness
+            from %s
+           where %s
+             and vector.asset_id <> $3
+             and not face.is_from_video
+        ),
+        near as materialized (
+          select * from own where likeness >= $4
+        )
+        select face_id, asset_id, cluster_id, contact_id, kizu.is_good_face(quality), likeness
+          from near
+         order by likeness desc, face_id
+         limit $6
+      $sql$,
+      case
+        when p_named then
+          'public.face_embeddings as face join kizu.face_vectors as vector on vector.id = face.id'
+        else
+          'kizu.face_vectors as vector join public.face_embeddings as face on face.id = vector.id'
+      end,
+      case
+        when p_named then 'face.user_id = $2 and face.model_version = $7 and ' || v_meant
+        else 'vector.user_id = $2 and vector.model_version = $7 and ' || v_meant
+      end
+    )
+    using p_vector, p_user, p_asset, p_floor, p_barred, p_limit, p_version;
+  else
+    -- The cosine is asked about last: the index would go on looking for more after the last that passes.
+    return query execute format(
+      $sql$
+        with
+        nearest as materialized (
+          select vector.face_id, vector.asset_id, vector.embedding, face.cluster_id,
+                 case when not face.recognised then face.contact_id end as contact_id, face.quality
+            from kizu.face_vectors as vector
+            join public.face_embeddings as face on face.id = vector.id
+           where vector.model_version = %1$L
+             and vector.user_id = $2
+             and vector.asset_id <> $3
+             and not face.is_from_video
+             and %3$s
+           order by vector.embedding::extensions.halfvec(%2$s) operator(extensions.<=>) $1::extensions.halfvec(%2$s)
+           limit $6
+        ),
+        exact as materialized (
+          select *, -(embedding operator(extensions.<#>) $1) as likeness from nearest
+        )
+        select face_id, asset_id, cluster_id, contact_id, kizu.is_good_face(quality), likeness
+          from exact
+         where likeness >= $4
+         order by likeness desc, face_id
+      $sql$,
+      p_version,
+      (select dimension from public.generations where kind = 'faces' and model_version = p_version),
+      v_meant
+    )
+    using p_vector, p_user, p_asset, p_floor, p_barred, p_limit;
+  end if;
+end;
+$$;
+
+-- The cluster of a contact, made if there is none.
+create function kizu.cluster_of_contact(p_user uuid, p_contact uuid)
+returns uuid
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_cluster uuid;
+begin
+  select id
+    into v_cluster
+    from public.face_clusters
+   where contact_id = p_contact
+     and user_id = p_user
+   order by created_at, id
+   limit 1;
+  if not found then
+    insert into public.face_clusters (user_id, contact_id) values (p_user, p_contact) returning id into v_cluster;
+  end if;
+  return v_cluster;
+end;
+$$;
+
+-- Whom a face cannot be taken for: whom their owner said it is not, whom they said another face of the photo is, whoever
+-- was not born yet, the other side of "these are two people"; and those of locked clusters, unless it is in theirs.
+create function kizu.barred_contacts(p_user uuid, p_asset uuid, p_face uuid, p_cluster uuid, p_version text)
+returns uuid[]
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return array(
+    select contact_id
+      from kizu.exclusions
+     where face_id = p_face
+     union
+    select contact_id
+      from public.face_embeddings
+     where asset_id = p_asset
+       and model_version = p_version
+       and face_id <> p_face
+       and contact_id is not null
+       and not recognised
+     union
+    select contact.id
+      from public.assets as asset
+      join public.contacts as contact
+        on contact.user_id = asset.user_id
+       and contact.birth_date > asset.taken_at
+     where asset.id = p_asset
+     union
+    select known.contact_id
+      from (select other_id as face_id from kizu.face_pairs where face_id = p_face and not same
+            union all
+            select face_id from kizu.face_pairs where other_id = p_face and not same) as other
+      join public.face_embeddings as face on face.face_id = other.face_id
+      left join public.face_clusters as cluster on cluster.id = face.cluster_id
+     cross join lateral (values (face.contact_id), (cluster.contact_id)) as known (contact_id)
+     where known.contact_id is not null
+     union
+    select contact_id
+      from public.face_clusters
+     where user_id = p_user
+       and locked
+       and contact_id is not null
+       and id is distinct from p_cluster
+  );
+end;
+$$;
+
+-- Leaves a question: whether two faces are one person. Not what was answered already.
+create function kizu.ask_about_faces(p_user uuid, p_face uuid, p_asset uuid, p_other uuid, p_other_asset uuid,
+                                     p_likeness float8)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  insert into kizu.face_questions (face_id, other_id, user_id, asset_id, other_asset, likeness)
+  select least(p_face, p_other), greatest(p_face, p_other), p_user,
+         case when p_face < p_other then p_asset else p_other_asset end,
+         case when p_face < p_other then p_other_asset else p_asset end, p_likeness
+   where not exists (
+           select from kizu.face_pairs
+            where face_id = least(p_face, p_other)
+              and other_id = greatest(p_face, p_other)
+         )
+      on conflict do nothing;
+end;
+$$;
+
+-- A face and one person who it may be, by the nearest of their faces that people named.
+create type kizu.face_likeness as (
+  id          uuid,
+  asset_id    uuid,
+  face_id     uuid,
+  contact_id  uuid,
+  other_id    uuid,
+  other_asset uuid,
+  likeness    float8,
+  same        float8,
+  good        boolean
+);
+
+-- Whom p_version takes the faces of these photos for, as far as people have not said: the contact whose named faces
+-- they are most like, if they are alike enough and nobody else is almost as alike. A person is in a photo once: the
+-- likest face is theirs, and where that is not sure, nobody is. Who is one of kizu.barred_contacts is not looked at.
+-- Only faces that people named are compared with: what was recognised teaches nothing, or one mistake would lead to the
+-- next. What is not sure, because of the likeness, of somebody else or of the face's quality, is a question. Where
+-- nobody named them in this generation yet, another's word is taken, so that nobody is unnamed because a model is new:
+-- that of one which knows the contact, see kizu.may_know.
+--
+-- In the generation that answers, who is recognised is in the contact's cluster, and who is no more has left it.
+--
+-- Answers {"alike": {id: cosine}, "recognised", "taken_back": how many rows got and lost a contact, "photos": those
+-- where any did}.
+create or replace function kizu.recognise_faces(p_user uuid, p_assets uuid[], p_version text)
+returns jsonb
+language plpgsql
+set search_path = ''
+set kizu.recognising = 'yes'
+as $$
+declare
+  c_nearest constant int := 48; -- among so many named faces the best and the second best person are looked for
+  v_scale   constant record := kizu.face_scale(p_version);
+  v_answers constant boolean := p_version = kizu.answering('faces');
+  v_few     boolean;
+  v_here    record;
+  v_near    kizu.face_likeness[] := '{}';
+  v_pair    kizu.face_likeness;
+  v_second  float8;
+  v_done    uuid[] := '{}'; -- faces that are decided
+  v_taken   text[] := '{}'; -- photo and contact
+  v_best    jsonb  := '{}'; -- {id: contact}
+  v_alike   jsonb  := '{}';
+  v_asked   kizu.face_likeness[] := '{}';
+  v_changed record;
+  v_left    uuid[] := '{}'; -- faces that are nobody any more
+  v_answer  jsonb := '{"recognised": 0, "taken_back": 0, "photos": []}';
+begin
+  for v_here in
+    select face.id, face.asset_id, face.face_id, face.cluster_id, vector.embedding, cluster.locked,
+           cluster.contact_id as owner, coalesce(face.same_face, v_scale.same) as same,
+           kizu.is_good_face(face.quality) as good
+      from public.face_embeddings as face
+      join kizu.face_vectors as vector on vector.id = face.id
+      left join public.face_clusters as cluster on cluster.id = face.cluster_id
+     where face.asset_id = any (p_assets)
+       and face.user_id = p_user
+       and face.model_version = p_version
+       and (face.contact_id is null or face.recognised)
+       and not exists (select from kizu.face_marks as mark where mark.face_id = face.face_id)
+  loop
+    v_few := coalesce(v_few, kizu.has_few_faces(p_user, p_version, true));
+    v_near := v_near || array(
+      select row(v_here.id, v_here.asset_id, v_here.face_id, near.contact_id, near.face_id, near.asset_id,
+                 near.likeness, v_here.same, v_here.good)::kizu.face_likeness
+        from (select distinct on (contact_id) *
+                from kizu.near_faces(p_user, p_version, v_here.embedding, v_here.asset_id,
+                                     least(v_scale.maybe, v_here.same), c_nearest, v_few, true,
+                                     kizu.barred_contacts(p_user, v_here.asset_id, v_here.face_id, v_here.cluster_id,
+                                                          p_version))
+               order by contact_id, likeness desc, face_id) as near
+       where v_here.locked is not true
+          or near.contact_id = v_here.owner
+    );
+  end loop;
+
+  foreach v_pair in array array(
+    select pair from unnest(v_near) as pair order by likeness desc, id, contact_id
+  ) loop
+    continue when v_pair.id = any (v_done) or concat(v_pair.asset_id, v_pair.contact_id) = any (v_taken);
+    v_second := (
+      select max(likeness)
+        from unnest(v_near)
+       where id = v_pair.id
+         and contact_id <> v_pair.contact_id
+         and concat(asset_id, contact_id) <> all (v_taken)
+    );
+    v_done := v_done || v_pair.id;
+    v_taken := v_taken || concat(v_pair.asset_id, v_pair.contact_id);
+    if v_pair.likeness >= v_pair.same and v_pair.good
+       and coalesce(v_pair.likeness - v_second >= v_scale.margin, true) then
+      v_best := v_best || jsonb_build_object(v_pair.id, v_pair.contact_id);
+      v_alike := v_alike || jsonb_build_object(v_pair.id, v_pair.likeness);
+    else
+      v_asked := v_asked || v_pair;
+    end if;
+  end loop;
+
+  for v_changed in
+    with
+    here as materialized (
+      select face.id, face.face_id, face.asset_id, face.contact_id, face.recognised
+        from public.face_embeddings as face
+       where face.asset_id = any (p_assets)
+         and face.user_id = p_user
+         and face.model_version = p_version
+         and (face.contact_id is null or face.recognised)
+    ),
+    words as (
+      select distinct on (here.asset_id, other.contact_id) here.id, other.contact_id
+        from here
+        join public.face_embeddings as other
+          on other.face_id = here.face_id
+         and other.asset_id = here.asset_id
+         and other.user_id = p_user
+         and other.model_version <> p_version
+       where other.recognised
+         and other.contact_id is not null
+         and not other.is_from_video
+         and not v_best ? here.id::text
+         and not exists (
+               select from public.face_embeddings as known
+                where known.contact_id = other.contact_id
+                  and known.user_id = p_user
+                  and known.model_version = p_version
+                  and not known.recognised
+             )
+         and kizu.may_know(p_user, other.contact_id, other.model_version)
+         and not exists (select from kizu.face_marks as mark where mark.face_id = here.face_id)
+         and other.contact_id <> all (kizu.barred_contacts(p_user, here.asset_id, here.face_id, other.cluster_id,
+                                                           p_version))
+       order by here.asset_id, other.contact_id, other.id
+    ),
+    found as (
+      select here.id, here.face_id, here.asset_id, here.contact_id as former,
+             coalesce((v_best ->> here.id::text)::uuid, word.contact_id) as contact_id
+        from here
+        left join (select distinct on (id) * from words order by id, contact_id) as word on word.id = here.id
+    )
+    update public.face_embeddings as face
+       set contact_id = found.contact_id,
+           recognised = found.contact_id is not null
+      from found
+     where face.id = found.id
+       and (face.contact_id, face.recognised) is distinct from (found.contact_id, found.contact_id is not null)
+    returning found.*
+  loop
+    if v_changed.contact_id is null then
+      v_left := v_left || v_changed.face_id;
+    end if;
+    v_answer := jsonb_build_object(
+      'recognised', (v_answer -> 'recognised')::int
+                    + (v_changed.contact_id is not null and v_changed.contact_id is distinct from v_changed.former)::int,
+      'taken_back', (v_answer -> 'taken_back')::int
+                    + (v_changed.former is not null and v_changed.contact_id is distinct from v_changed.former)::int,
+      'photos',     v_answer -> 'photos' || case
+                      when v_answer -> 'photos' @> to_jsonb(v_changed.asset_id) then '[]'
+                      else to_jsonb(v_changed.asset_id)
+                    end
+    );
+  end loop;
+
+  if v_answers then
+    perform kizu.move_faces(p_user, array(
+      select face.face_id
+        from public.face_embeddings as face
+        join public.face_clusters as cluster on cluster.id = face.cluster_id
+       where face.face_id = any (v_left)
+         and face.model_version = p_version
+         and cluster.contact_id is not null
+         and not cluster.locked
+    ), null);
+    perform kizu.follow_contacts(p_user, p_assets, p_version);
+    delete from kizu.face_questions as question
+     using unnest(v_near) as pair
+     where question.face_id = least(pair.face_id, pair.other_id)
+       and question.other_id = greatest(pair.face_id, pair.other_id);
+    perform kizu.ask_about_faces(p_user, face_id, asset_id, other_id, other_asset, likeness) from unnest(v_asked);
+  end if;
+  return v_answer || jsonb_build_object('alike', v_alike);
+end;
+$$;
+
+-- Puts the faces of these photos that are somebody into that contact's cluster. Another face of such a photo, of whom
+-- that is not known, leaves it.
+create function kizu.follow_contacts(p_user uuid, p_assets uuid[], p_version text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_contact uuid;
+  v_faces   uuid[];
+  v_cluster uuid;
+begin
+  for v_contact, v_faces in
+    select face.contact_id, array_agg(face.face_id order by face.face_id)
+      from public.face_embeddings as face
+      left join public.face_clusters as cluster on cluster.id = face.cluster_id
+     where face.asset_id = any (p_assets)
+       and face.user_id = p_user
+       and face.model_version = p_version
+       and not face.is_from_video
+       and face.contact_id is not null
+       and cluster.contact_id is distinct from face.contact_id
+     group by face.contact_id
+     order by face.contact_id
+  loop
+    v_cluster := kizu.cluster_of_contact(p_user, v_contact);
+    perform kizu.move_faces(p_user, array(
+      select other.face_id
+        from public.face_embeddings as face
+        join public.face_embeddings as other
+          on other.asset_id = face.asset_id
+         and other.cluster_id = v_cluster
+         and other.face_id <> face.face_id
+         and other.contact_id is null
+       where face.face_id = any (v_faces)
+         and face.model_version = p_version
+    ), null);
+    perform kizu.move_faces(p_user, v_faces, v_cluster);
+  end loop;
+end;
+$$;
+
+-- As before, and in the generation that answers the faces are placed.
+create or replace function kizu.recognise_again(p_user uuid, p_photos uuid[])
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_versions constant text[] := array(
+    select model_version
+      from public.generations
+     where kind = 'faces'
+       and state in ('active', 'filling', 'former')
+     order by state <> 'active', id
+  );
+  v_version text;
+  v_found   jsonb;
+  v_answer  jsonb := '{"recognised": 0, "taken_back": 0}';
+begin
+  foreach v_version in array v_versions loop
+    v_found := kizu.recognise_faces(p_user, p_photos, v_version);
+    perform kizu.tag_people(p_photos, null, v_version, v_found -> 'alike');
+    if v_version = kizu.answering('faces') then
+      perform kizu.place_faces(p_user, p_photos);
+      v_answer := jsonb_build_object('recognised', v_found -> 'recognised', 'taken_back', v_found -> 'taken_back');
+    end if;
+  end loop;
+  return v_answer;
+end;
+$$;
+
+select kizu.pin_plans('kizu.near_faces(uuid, text, extensions.halfvec, uuid, float8, int, boolean, boolean, uuid[])');
+select kizu.pin_plans('kizu.recognise_faces(uuid, uuid[], text)');
+
+select kizu.keep_internal('kizu.is_good_face(real)');
+select kizu.keep_internal('kizu.has_few_faces(uuid, text, boolean)');
+select kizu.keep_internal('kizu.near_faces(uuid, text, extensions.halfvec, uuid, float8, int, boolean, boolean, uuid[])');
+select kizu.keep_internal('kizu.cluster_of_contact(uuid, uuid)');
+select kizu.keep_internal('kizu.barred_contacts(uuid, uuid, uuid, uuid, text)');
+select kizu.keep_internal('kizu.ask_about_faces(uuid, uuid, uuid, uuid, uuid, float8)');
+select kizu.keep_internal('kizu.recognise_faces(uuid, uuid[], text)');
+select kizu.keep_internal('kizu.follow_contacts(uuid, uuid[], text)');

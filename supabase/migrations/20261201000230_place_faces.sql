@@ -1,0 +1,343 @@
+-- Where a new face belongs among a user's clusters, whoever those are: found from its neighbours, at a cost that does
+-- not grow with the library. What a face joins or joins together by this is looked at again when all faces are
+-- clustered.
+
+-- Whether a face may be in a cluster: it is not locked, has no other face of the photo, none that its owner said is
+-- somebody else, and is of nobody whom they said it is not or who was not born yet.
+create function kizu.may_join(p_face uuid, p_asset uuid, p_cluster uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return not exists (
+    select from public.face_clusters as cluster
+     where cluster.id = p_cluster
+       and (cluster.locked
+            or exists (
+                 select from public.face_embeddings
+                  where asset_id = p_asset and cluster_id = p_cluster and face_id <> p_face and not is_from_video
+               )
+            or exists (
+                 select from (select other_id as id from kizu.face_pairs where face_id = p_face and not same
+                              union all
+                              select face_id from kizu.face_pairs where other_id = p_face and not same) as other
+                   join public.face_embeddings as face on face.face_id = other.id
+                  where face.cluster_id = p_cluster
+               )
+            or exists (
+                 select from kizu.exclusions where face_id = p_face and contact_id = cluster.contact_id
+               )
+            or exists (
+                 select from public.contacts as contact
+                   join public.assets as asset on asset.id = p_asset
+                  where contact.id = cluster.contact_id and contact.birth_date > asset.taken_at
+               ))
+  );
+end;
+$$;
+
+-- Whether two clusters may be one: neither is locked, they are not two contacts, were never in one photo together, and
+-- nobody said that a face of one is not in the other or is not the other's contact. p_other is the smaller one.
+create function kizu.may_be_one(p_user uuid, p_cluster uuid, p_other uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+           select count(*) = 2 and not bool_or(locked) and count(contact_id) < 2 and count(name) < 2
+             from public.face_clusters
+            where id in (p_cluster, p_other)
+              and user_id = p_user
+         )
+     and not exists (
+           select from public.face_embeddings as face
+             join public.face_embeddings as other
+               on other.asset_id = face.asset_id
+              and other.cluster_id = p_cluster
+              and not other.is_from_video
+            where face.cluster_id = p_other
+              and not face.is_from_video
+         )
+     and not exists (
+           select from kizu.face_pairs as pair
+             join public.face_embeddings as one on one.face_id = pair.face_id
+             join public.face_embeddings as other on other.face_id = pair.other_id
+            where pair.user_id = p_user
+              and not pair.same
+              and (one.cluster_id, other.cluster_id) in ((p_cluster, p_other), (p_other, p_cluster))
+         )
+     and not exists (
+           select from public.face_clusters as cluster
+             join kizu.exclusions as excluded on excluded.contact_id = cluster.contact_id
+             join public.face_embeddings as face on face.face_id = excluded.face_id
+            where cluster.id in (p_cluster, p_other)
+              and face.cluster_id in (p_cluster, p_other)
+              and face.cluster_id <> cluster.id
+         )
+     and not exists (
+           select from public.face_clusters as cluster
+             join public.contacts as contact on contact.id = cluster.contact_id
+             join public.face_embeddings as face
+               on face.cluster_id in (p_cluster, p_other) and face.cluster_id <> cluster.id
+             join public.assets as asset on asset.id = face.asset_id
+            where cluster.id in (p_cluster, p_other)
+              and contact.birth_date > asset.taken_at
+         );
+end;
+$$;
+
+-- A cluster that a face may be of: by the nearest of its good faces, and by the mean cosine to all of its faces.
+create type kizu.candidate as (
+  cluster_id  uuid,
+  other_id    uuid,
+  other_asset uuid,
+  nearest     float8,
+  mean        float8
+);
+
+-- Joins two clusters into one if they may be and are alike enough: the mean cosine of a face of one to a face of the
+-- other is p_same or more. The older one stays, but for one with a contact or a name. Answers it; null where both stay.
+create function kizu.join_clusters(p_user uuid, p_cluster uuid, p_other uuid, p_same float8)
+returns uuid
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_one   kizu.cluster_sums;
+  v_other kizu.cluster_sums;
+  v_stays uuid;
+  v_goes  uuid;
+begin
+  select * into v_one from kizu.cluster_sums where cluster_id = p_cluster;
+  select * into v_other from kizu.cluster_sums where cluster_id = p_other;
+  if p_cluster = p_other
+     or not coalesce(-(v_one.total operator(extensions.<#>) v_other.total) / v_one.faces / v_other.faces >= p_same, false)
+     or not kizu.may_be_one(p_user, case when v_one.faces >= v_other.faces then p_cluster else p_other end,
+                            case when v_one.faces >= v_other.faces then p_other else p_cluster end) then
+    return null;
+  end if;
+  select id
+    into v_stays
+    from public.face_clusters
+   where id in (p_cluster, p_other)
+   order by contact_id is null, name is null, created_at, id
+   limit 1;
+  v_goes := case v_stays when p_cluster then p_other else p_cluster end;
+  perform kizu.move_faces(p_user, array(select face_id from public.face_embeddings where cluster_id = v_goes), v_stays);
+  return v_stays;
+end;
+$$;
+
+-- Places the faces of these photos that the answering generation found and that are in no cluster. A face joins the
+-- cluster whose faces it is most like on average, if it is alike enough to one of them and no other cluster is almost
+-- as likely; else, with faces that are in no cluster either, it founds one, two at least. Clusters that it shows to be
+-- one are joined. Of what may be, but is not sure, a question is left. A face of low quality only joins.
+--
+-- What is near a face that was placed, and in no cluster, is tried again, once. Who calls it holds kizu.faces_of(user).
+create function kizu.place_faces(p_user uuid, p_assets uuid[])
+returns void
+language plpgsql
+set search_path = ''
+set kizu.recognising = 'yes'
+as $$
+declare
+  c_neighbours constant int := 64;
+  c_candidates constant int := 6;
+  c_again      constant int := 32; -- faces of before that are tried again, for each photo
+  v_version constant text := kizu.answering('faces');
+  v_scale   constant record := kizu.face_scale(v_version);
+  v_few     boolean;
+  v_queue   uuid[];
+  v_tried   uuid[];
+  v_again   uuid[];
+  v_most    int;
+  v_id      uuid;
+  v_face    record;
+  v_near    kizu.near_face[];
+  v_ranked  kizu.candidate[];
+  v_best    kizu.candidate;
+  v_second  kizu.candidate;
+  v_cluster uuid;
+  v_joined  uuid;
+  v_other   uuid;
+begin
+  perform kizu.follow_contacts(p_user, p_assets, v_version);
+  v_queue := array(
+    select face_id
+      from public.face_embeddings
+     where asset_id = any (p_assets)
+       and user_id = p_user
+       and model_version = v_version
+       and cluster_id is null
+       and not is_from_video
+     order by coalesce(quality, 1) desc, face_id
+  );
+  v_tried := v_queue;
+  v_most := cardinality(v_queue) + c_again * cardinality(p_assets);
+
+  while v_queue <> '{}' loop
+    v_id := v_queue[1];
+    v_queue := v_queue[2:];
+    select face.face_id, face.asset_id, vector.embedding, kizu.is_good_face(face.quality) as good
+      into v_face
+      from public.face_embeddings as face
+      join kizu.face_vectors as vector on vector.id = face.id
+     where face.face_id = v_id
+       and face.model_version = v_version
+       and face.cluster_id is null
+       and not exists (select from kizu.face_marks as mark where mark.face_id = face.face_id);
+    continue when not found;
+    v_few := coalesce(v_few, kizu.has_few_faces(p_user, v_version, false));
+    v_near := array(
+      select near
+        from kizu.near_faces(p_user, v_version, v_face.embedding, v_face.asset_id, v_scale.maybe, c_neighbours, v_few,
+                             false) as near
+    );
+    v_cluster := (
+      select face.cluster_id
+        from (select other_id as id from kizu.face_pairs where face_id = v_id and same
+              union all
+              select face_id from kizu.face_pairs where other_id = v_id and same) as other
+        join public.face_embeddings as face on face.face_id = other.id and face.model_version = v_version
+       where face.cluster_id is not null
+         and kizu.may_join(v_id, v_face.asset_id, face.cluster_id)
+       limit 1
+    );
+    v_best := null;
+    v_second := null;
+
+    if v_cluster is null then
+      v_ranked := array(
+        select row(cluster_id, face_id, asset_id, likeness, mean)::kizu.candidate
+          from (select near.cluster_id, near.face_id, near.asset_id, near.likeness,
+                       -(sums.total operator(extensions.<#>) v_face.embedding::extensions.vector) / sums.faces as mean
+                  from (select *
+                          from (select distinct on (cluster_id) *
+                                  from unnest(v_near)
+                                 where cluster_id is not null
+                                   and good
+                                 order by cluster_id, likeness desc, face_id) as each
+                         order by likeness desc, face_id
+                         limit c_candidates) as near
+                  join kizu.cluster_sums as sums on sums.cluster_id = near.cluster_id
+                 where kizu.may_join(v_id, v_face.asset_id, near.cluster_id)) as ranked
+         order by mean desc, cluster_id
+      );
+      v_best := v_ranked[1];
+      v_second := v_ranked[2];
+      if v_best.nearest >= v_scale.same and v_best.mean >= v_scale.maybe then
+        if v_face.good and v_second.nearest >= v_scale.same then
+          v_joined := kizu.join_clusters(p_user, v_best.cluster_id, v_second.cluster_id, v_scale.same);
+          if v_joined is not null and kizu.may_join(v_id, v_face.asset_id, v_joined) then
+            v_best.cluster_id := v_joined;
+            v_second := v_ranked[3];
+          end if;
+        end if;
+        if coalesce(v_best.mean - v_second.mean >= v_scale.margin, true) then
+          v_cluster := v_best.cluster_id;
+        end if;
+      end if;
+    end if;
+
+    if v_cluster is not null then
+      perform kizu.move_faces(p_user, array[v_id], v_cluster);
+    elsif v_face.good and (v_best.nearest >= v_scale.same) is not true then
+      v_cluster := kizu.found_cluster(p_user, v_id, v_face.asset_id, v_face.embedding, v_near, v_scale.same);
+    end if;
+
+    if v_cluster is null then
+      if v_best.cluster_id is not null then
+        perform kizu.ask_about_faces(p_user, v_id, v_face.asset_id, v_best.other_id, v_best.other_asset, v_best.nearest);
+      end if;
+      continue;
+    end if;
+    if v_face.good then
+      for v_other in
+        select cluster_id
+          from unnest(v_near)
+         where good
+           and likeness >= v_scale.same
+           and cluster_id <> v_cluster
+         group by cluster_id
+         order by max(likeness) desc
+         limit c_candidates
+      loop
+        v_cluster := coalesce(kizu.join_clusters(p_user, v_cluster, v_other, v_scale.same), v_cluster);
+      end loop;
+      v_again := array(
+        select face_id
+          from unnest(v_near)
+         where cluster_id is null
+           and likeness >= v_scale.same
+           and face_id <> all (v_tried)
+         order by likeness desc, face_id
+         limit greatest(v_most - cardinality(v_tried), 0)
+      );
+      v_queue := v_queue || v_again;
+      v_tried := v_tried || v_again;
+    end if;
+  end loop;
+end;
+$$;
+
+-- A new cluster of a face and those near it that are in none, good and alike enough to all that are in it so far, on
+-- average; null if there is no such face.
+create function kizu.found_cluster(p_user uuid, p_face uuid, p_asset uuid, p_vector extensions.halfvec,
+                                   p_near kizu.near_face[], p_same float8)
+returns uuid
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_version constant text := kizu.answering('faces');
+  v_faces   uuid[] := array[p_face];
+  v_photos  uuid[] := array[p_asset];
+  v_total   extensions.vector := p_vector::extensions.vector;
+  v_vector  extensions.vector;
+  v_near    record;
+  v_cluster uuid;
+begin
+  for v_near in
+    select near.face_id, near.asset_id, vector.embedding::extensions.vector as embedding
+      from unnest(p_near) as near
+      join public.face_embeddings as face
+        on face.face_id = near.face_id
+       and face.model_version = v_version
+       and face.cluster_id is null
+      join kizu.face_vectors as vector on vector.id = face.id
+     where near.good
+       and near.likeness >= p_same
+     order by near.likeness desc, near.face_id
+  loop
+    continue when v_near.asset_id = any (v_photos)
+      or -(v_total operator(extensions.<#>) v_near.embedding) / cardinality(v_faces) < p_same
+      or exists (
+           select from kizu.face_pairs
+            where not same
+              and ((face_id = v_near.face_id and other_id = any (v_faces))
+                   or (other_id = v_near.face_id and face_id = any (v_faces)))
+         );
+    v_faces := v_faces || v_near.face_id;
+    v_photos := v_photos || v_near.asset_id;
+    v_total := v_total operator(extensions.+) v_near.embedding;
+  end loop;
+
+  if cardinality(v_faces) > 1 then
+    insert into public.face_clusters (user_id) values (p_user) returning id into v_cluster;
+    perform kizu.move_faces(p_user, v_faces, v_cluster);
+  end if;
+  return v_cluster;
+end;
+$$;
+
+select kizu.pin_plans('kizu.place_faces(uuid, uuid[])');
+
+select kizu.keep_internal('kizu.may_join(uuid, uuid, uuid)');
+select kizu.keep_internal('kizu.may_be_one(uuid, uuid, uuid)');
+select kizu.keep_internal('kizu.join_clusters(uuid, uuid, uuid, float8)');
+select kizu.keep_internal('kizu.place_faces(uuid, uuid[])');
+select kizu.keep_internal('kizu.found_cluster(uuid, uuid, uuid, extensions.halfvec, kizu.near_face[], float8)');
