@@ -20,8 +20,8 @@ def keep_ids(
     """The former id of each cluster in `labels` that keeps one; the others are new.
 
     The cluster of a contact's said faces keeps the id of that contact's cluster, whatever its members are.
-    Each other former cluster of which at least half of the faces are still together keeps its id, the one with
-    the most such faces where several came together; then what is left is matched by how many faces it shares.
+    Each other former cluster of which at least half of the faces are still together keeps its id (of several
+    that came together the one with the most); then what is left is matched by how many faces it shares.
 
     Args:
         labels: Of each face, -1 for none.
