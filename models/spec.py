@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from models.errors import UnknownModel
+from models.people.scale import Scale
 from models.settings import ModelSettings
 from models.tasks import Model, Task
 
@@ -73,8 +74,8 @@ class Variant:
     """Of an object or a face that is kept, unless a setting says otherwise: scores of models differ."""
     sure_score: float | None = None
     """Of an object that is shown as in the picture, unless a setting says otherwise; None: as above."""
-    same_face: float | None = None
-    """The cosine from which on two of its vectors are of one person, where they are of faces."""
+    scale: Scale | None = None
+    """What the cosine of two of its vectors says about who they are, where they are of faces."""
     megabytes: int = 500
     """Resident memory it takes, until it has been measured."""
     largest_batch: Mapping[Device, int] = field(default_factory=lambda: {"cpu": 1, "cuda": 16, "mps": 8})
@@ -171,7 +172,7 @@ class ModelIdentity:
     """What ran it, e.g. `onnxruntime`."""
     precision: str
     device: Device
-    same_face: float | None = None
+    scale: Scale | None = None
     """As in `Variant`."""
     parameters: Mapping[str, Parameter] = field(default_factory=dict, hash=False)
     """Settings that decided what it answers, its choice included: few, short, and none of them secret."""

@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar
 
 from models.catalog import discover
 from models.errors import BadWeights, ModelFailed, UnknownModel
+from models.people.scale import Scale
 from models.selection import choice_of, select, with_choice
 from models.settings import ModelSettings
 from models.spec import Choice, ModelIdentity
@@ -60,6 +61,8 @@ class Generation:
     """Of its model's numbers, e.g. `fp32`, once known."""
     cutoff: float | None = None
     """The cosine from which a picture answers a sentence, once calibrated."""
+    maybe_face: float | None = None
+    """The cosine from which on two faces may be one person, once known."""
     state: State = "active"
 
     @classmethod
@@ -74,6 +77,7 @@ class Generation:
             digest=row["weights_digest"],
             precision=row["precision"],
             cutoff=row["cutoff"],
+            maybe_face=row.get("maybe_face"),
             state=row["state"],
         )
 
@@ -229,7 +233,7 @@ class Generations:
             "p_dimension": variant.dimension,
             "p_digest": model.digest,
             "p_precision": model.precision or None,
-            "p_same_face": variant.same_face,
+            **_measures(variant.scale),
         }
 
     async def fill(self, can_embed: Callable[[Generation], bool] = lambda generation: True) -> bool:
@@ -271,17 +275,18 @@ class Generations:
         return generation
 
     async def learn(self, generation: Generation, model: ModelIdentity) -> None:
-        """Note what nobody knew of a generation before its model answered: its weights and precision."""
+        """Note what nobody knew of a generation before its model answered, as its weights and scale."""
         unknown = None in (generation.digest, generation.precision)
-        if unknown and generation.id not in self._taught:
+        unscaled = model.scale is not None and generation.maybe_face is None
+        if (unknown or unscaled) and generation.id not in self._taught:
             self._taught.add(generation.id)
             known = replace(generation, model={}, digest=model.digest, precision=model.precision or None)
             try:
-                await self._note(known, model.same_face)
+                await self._note(known, model.scale)
             except DatabaseUnavailable:
                 self._taught.discard(generation.id)  # the next answer is as good
 
-    async def _note(self, generation: Generation, same_face: float | None = None) -> None:
+    async def _note(self, generation: Generation, scale: Scale | None = None) -> None:
         await self._rpc(
             "begin_generation",
             {
@@ -291,7 +296,17 @@ class Generations:
                 "p_dimension": generation.dimension,
                 "p_digest": generation.digest,
                 "p_precision": generation.precision,
-                "p_same_face": same_face,
+                **_measures(scale),
             },
             within=WITHIN_SECONDS,
         )
+
+
+def _measures(scale: Scale | None) -> dict[str, float | None]:
+    """A scale as `begin_generation` takes it."""
+    return {
+        "p_same_face": scale.same if scale else None,
+        "p_maybe_face": scale.maybe if scale else None,
+        "p_face_margin": scale.margin if scale else None,
+        "p_false_accepts": scale.false_accepts if scale else None,
+    }

@@ -275,6 +275,9 @@ class MemoryGenerations:
         p_digest: str | None = None,
         p_precision: str | None = None,
         p_same_face: float | None = None,
+        p_maybe_face: float | None = None,
+        p_face_margin: float | None = None,
+        p_false_accepts: float | None = None,
         p_new: bool = False,
     ) -> dict[str, Any]:
         kind = [row for row in self.rows if row["kind"] == p_kind]
@@ -285,6 +288,9 @@ class MemoryGenerations:
             "weights_digest": p_digest,
             "precision": p_precision,
             "same_face": p_same_face,
+            "maybe_face": p_maybe_face,
+            "face_margin": p_face_margin,
+            "false_accepts": p_false_accepts,
         }
         if found is None and (active is None or p_new):
             found = {

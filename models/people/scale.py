@@ -22,6 +22,13 @@ class Scale:
     false_accepts: float | None = None
     """The share of pairs of strangers that `same` takes for one person; None: not known."""
 
+    def __str__(self) -> str:
+        accepts = "" if self.false_accepts is None else f", as {self.false_accepts:g} of strangers' are"
+        return (
+            f"faces are one person's from a cosine of {self.same:.2f} on{accepts}, "
+            f"perhaps from {self.maybe:.2f} on; nobody else is as like by {self.margin:.2f}"
+        )
+
     def __post_init__(self) -> None:
         if not (0 < self.same < 1 and -1 < self.maybe <= self.same and 0 <= self.margin < 1):
             raise ValueError(

@@ -210,6 +210,6 @@ def identity_of(slot: Slot, digest: str | None, device: Device, model: Model | N
         backend=model.backend if model else "",
         precision=precision,
         device=device,
-        same_face=slot.variant.same_face,
+        scale=slot.variant.scale,
         parameters=parameters_of(slot.spec, slot.variant, slot.settings),
     )

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from models.errors import BadWeights, OutOfMemory, UnknownModel
 from models.frame import Frame
+from models.people.scale import Scale
 from models.results import Box, Face
 from models.serving.thread import ModelsThread
 from models.settings import ModelSettings
@@ -180,13 +181,14 @@ def spec_of(
 
 
 def packs_of(task: Task[Any], load: Callable[[Loading], Model], **variant: Any) -> AnySpec:
-    """A model of `task` of whatever size FACE_PACK says; the longer its name, the larger `same_face`."""
+    """A model of `task` of whatever size FACE_PACK says; the longer its name, the larger `scale.same`."""
 
     def select(settings: ModelSettings) -> Variant:
         if not settings.face_pack.isalpha():
             raise UnknownModel(f"FACE_PACK={settings.face_pack} is none")
         version, same = f"pack-{settings.face_pack}", len(settings.face_pack) / 10
-        return Variant(**{"version": version, "licence": FREE, "same_face": same, **variant})
+        scale = Scale(same=same, maybe=0.1, margin=0.05)
+        return Variant(**{"version": version, "licence": FREE, "scale": scale, **variant})
 
     return ModelSpec(task=task, name="packs", sized_by=("face_pack",), select=select, load=load)
 

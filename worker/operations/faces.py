@@ -58,7 +58,7 @@ async def find(picture: SharedPicture, context: Context) -> Finding:
                         "bounding_box": box_row(face.box),
                         "landmarks": [[round(x, 6), round(y, 6)] for x, y in face.landmarks],
                         "confidence": face.score,
-                        "same_face": model.same_face,
+                        "same_face": model.scale.same if model.scale else None,
                         "face_thumbnail_url": derived.url(stored[names[index]], public_url),
                         **provenance(model),
                     }

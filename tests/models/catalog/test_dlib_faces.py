@@ -11,7 +11,7 @@ from PIL import Image
 
 from models.backends.exports import FOLDER
 from models.backends.graphs import open_graph
-from models.catalog.dlib_faces import FACES_PER_CALL, LEAST_SCORE, MEAN, SAME_FACE, SPEC, DlibFaces, export
+from models.catalog.dlib_faces import FACES_PER_CALL, LEAST_SCORE, MEAN, SCALE, SPEC, DlibFaces, export
 from models.catalog.dlib_faces.alignment import PLACES
 from models.catalog.dlib_faces.detector import HEADS, INPUT, STRIDES
 from models.errors import BadWeights, ModelFailed
@@ -129,7 +129,7 @@ def test_the_variant_is_free_pinned_and_says_who_is_the_same() -> None:
     variant = SPEC.select(ModelSettings(_env_file=None))
     assert variant.licence.use == "free"
     assert variant.dimension == 128
-    assert (variant.least_score, variant.same_face) == (LEAST_SCORE, SAME_FACE)
+    assert (variant.least_score, variant.scale) == (LEAST_SCORE, SCALE)
     assert all(file.sha256 and file.size and file.archive_sha256 for file in variant.files)
     assert "torch" not in variant.packages
 
@@ -262,7 +262,7 @@ def test_the_same_people_are_recognised_in_a_turned_photo(real: FaceFinder) -> N
         assert one.box.x == pytest.approx(other.box.x, abs=0.01)
         assert cosine(one.embedding, other.embedding) > 0.9
     for one, other in (straight, turned, (straight[0], turned[1])):
-        assert cosine(one.embedding, other.embedding) < SAME_FACE - 0.2
+        assert cosine(one.embedding, other.embedding) < SCALE.same - 0.2
 
 
 def test_six_strangers_are_six_people(real: FaceFinder) -> None:
@@ -270,7 +270,7 @@ def test_six_strangers_are_six_people(real: FaceFinder) -> None:
     faces = faces_in(real, Path(insightface.__file__).parent / "data/images/t1.jpg")
     assert len(faces) == 6
     for i, one in enumerate(faces):
-        assert all(cosine(one.embedding, other.embedding) < SAME_FACE for other in faces[:i])
+        assert all(cosine(one.embedding, other.embedding) < SCALE.same for other in faces[:i])
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,7 @@ def test_a_face_that_fills_a_close_up_is_found(real: FaceFinder, part: float, si
     image, box = scenes.close_up(part, size)
     [[face]] = real.find_faces([scenes.seen(image, scenes.FACES)])
     assert scenes.overlap(face.box, box) >= 0.75
-    assert cosine(face.embedding, girl(real)) >= SAME_FACE
+    assert cosine(face.embedding, girl(real)) >= SCALE.same
 
 
 def test_faces_of_80_pixels_in_a_panorama_are_found_once_each(real: FaceFinder) -> None:
@@ -309,7 +309,7 @@ def test_faces_of_80_pixels_in_a_panorama_are_found_once_each(real: FaceFinder) 
     [faces] = real.find_faces([scenes.seen(image, scenes.FACES)])
     assert len(faces) == len(boxes)
     assert all(max(scenes.overlap(face.box, box) for face in faces) >= 0.6 for box in boxes)
-    assert all(cosine(face.embedding, girl(real)) >= SAME_FACE for face in faces)
+    assert all(cosine(face.embedding, girl(real)) >= SCALE.same for face in faces)
 
 
 def test_faces_of_80_pixels_in_a_photo_of_a_group_are_found(real: FaceFinder) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from models.errors import BadWeights, UnknownModel, WeightsMissing
 from models.frame import Frame
+from models.people.scale import Scale
 from models.results import Vector
 from models.serving.registry import Registry
 from models.serving.remote import RemoteModels
@@ -42,12 +43,16 @@ async def test_each_choice_has_a_model_that_is_loaded_with_its_own_settings(sett
 
 
 async def test_the_identity_is_the_chosen_models_whether_or_not_it_is_loaded(settings: ModelSettings) -> None:
-    def told(identity: ModelIdentity) -> tuple[str, float | None, str]:
-        return identity.version, identity.same_face, identity.backend
+    def told(identity: ModelIdentity) -> tuple[str, Scale | None, str]:
+        return identity.version, identity.scale, identity.backend
 
     with opened([packs_of(BIRDS, Witness)], settings, **OWN) as models:
-        assert told(await models.identity(BIRDS)) == ("pack-owl", 0.3, "")
-        assert told(await models.identity(BIRDS, pack("robin"))) == ("pack-robin", 0.5, "")
+        assert told(await models.identity(BIRDS)) == ("pack-owl", Scale(same=0.3, maybe=0.1, margin=0.05), "")
+        assert told(await models.identity(BIRDS, pack("robin"))) == (
+            "pack-robin",
+            Scale(same=0.5, maybe=0.1, margin=0.05),
+            "",
+        )
         answer = await models.run(BIRDS, Witness.setting, "face_pack", choice=pack("robin"))
         assert await models.identity(BIRDS, pack("robin")) == answer.model
         assert models.measured()["pack-owl"].loads == 0
@@ -229,9 +234,9 @@ async def test_two_generations_see_one_picture_in_one_process(tiny_models: Path)
             assert told[:2] == expected[:2]
             assert told[2] == pytest.approx(expected[2], abs=1e-4)
         dlib = Choice.of({"faces_model": "dlib", "model_profile": "tiny"})
-        cutoffs = [(await models.identity(FACES, choice)).same_face for choice in (None, dlib)]
-        assert None not in cutoffs
-        assert cutoffs[0] != cutoffs[1]
+        scales = [(await models.identity(FACES, choice)).scale for choice in (None, dlib)]
+        assert None not in scales
+        assert scales[0] != scales[1]
         assert [one.loads for one in (await models.metrics()).values() if one.loads] == [1, 1]
     finally:
         await models.close()

@@ -109,7 +109,7 @@ async def test_one_host_has_several_models_of_a_task(tmp_path: Path) -> None:
     async with opened(tmp_path, settings={"face_pack": "owl"}) as models:
         known = [await models.identity(FACES, choice) for choice in (None, pack("robin"), pack("owl"))]
         assert [one.version for one in known] == ["pack-owl", "pack-robin", "pack-owl"]
-        assert [one.same_face for one in known] == [0.3, 0.5, 0.3]
+        assert [one.scale.same for one in known if one.scale] == [0.3, 0.5, 0.3]
         asked = [
             models.run(FACES, Witness.setting, "face_pack", choice=choice)
             for choice in (None, pack("robin"), pack("owl")) * 5

@@ -10,6 +10,7 @@ import click
 
 from models.catalog import discover
 from models.errors import LicenceRefused, ModelError, UnknownModel
+from models.people.scale import Scale
 from models.selection import check_licence, check_name, check_packages, select
 from models.spec import AnySpec, Variant
 from models.weights.store import Weights
@@ -38,6 +39,8 @@ class Entry:
     """present, missing or bad; or package, where they come with one."""
     bytes: int | None = None
     """Of its files, as far as known."""
+    scale: Scale | None = None
+    """How it measures the likeness of faces, if it does."""
     files: tuple[str, ...] = ()
     graphs: str | None = None
     """The folder of those exported from its weights, where a command has just made or found them."""
@@ -144,6 +147,7 @@ def describe(chosen: Chosen, settings: Settings, weights: Weights, *, thorough: 
         use=variant.licence.use,
         weights=worst.state if worst else "present" if states else "package",
         bytes=sum(sizes) or None,
+        scale=variant.scale,
         files=tuple(str(state.path) for state in states),
         problem=worst.problem if worst else "",
     )
@@ -167,6 +171,8 @@ def print_entries(entries: list[Entry], as_json: bool) -> None:
             size = f", {entry.bytes / 1e6:.1f} MB" if entry.bytes else ""
             said = "come with its package" if entry.weights == "package" else entry.weights
             say(f"{entry.version}: weights {said}{size}")
+            if entry.scale:
+                say(f"  {entry.scale}")
             if entry.graphs:
                 say(f"  graphs in {entry.graphs}")
             if entry.problem:

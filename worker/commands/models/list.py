@@ -33,6 +33,9 @@ def list_models(as_json: bool) -> None:
         print_json({"machine": machine, "models": [asdict(entry) for entry in entries]})
         return
     print_table((_row(entry) for entry in entries), COLUMNS)
+    for entry in entries:
+        if entry.scale:
+            say(f"{entry.version}: {entry.scale}")
     for problem in problems_of(entries):
         say(f"! {problem}")
     say(

@@ -17,7 +17,19 @@ from worker.output import as_json, print_json, print_table, say
 from worker.project.connection import Connection
 from worker.target import read_target
 
-COLUMNS = ("id", "kind", "version", "state", "dimension", "known", "missing", "in vain", "cutoff", "since")
+COLUMNS = (
+    "id",
+    "kind",
+    "version",
+    "state",
+    "dimension",
+    "known",
+    "missing",
+    "in vain",
+    "cutoff",
+    "faces",
+    "since",
+)
 
 
 @click.command("list")
@@ -47,6 +59,12 @@ def list_generations(as_json: bool) -> None:
         say(f"! {other}")
 
 
+def _cosines(row: dict[str, Any]) -> str | None:
+    """From which two faces may be one person, and are, as far as known."""
+    known = [row[name] for name in ("maybe_face", "same_face") if row[name] is not None]
+    return "-".join(f"{cosine:.2f}" for cosine in known) or None
+
+
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
     cutoff = row["cutoff"]
     return {
@@ -54,5 +72,6 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
         "version": row["model_version"],
         "in vain": ", ".join(f"{count} {code}" for code, count in sorted(row["missed"].items())) or None,
         "cutoff": None if cutoff is None else f"{cutoff:.3f}",
+        "faces": _cosines(row),
         "since": row["since"][:19],
     }
