@@ -1,0 +1,377 @@
+"""Users are asked about the faces whose answers settle most, and about nothing that is settled."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+
+from models.people.questions import gain
+from models.people.scale import Scale
+from tests.sql.people import HERE, THERE, contact, face, faces_of, look, somebody
+
+pytestmark = pytest.mark.stack
+
+SCALE = Scale(same=0.55, maybe=0.40, margin=0.05)
+"""As kizu.face_scale has it for a model that says nothing."""
+
+
+@pytest.fixture(autouse=True)
+def model(queue: Any) -> int:
+    """The generation of faces that answers."""
+    return int(queue.generation("m", "faces"))
+
+
+@pytest.fixture
+def user(queue: Any) -> str:
+    return str(queue.user())
+
+
+@pytest.fixture
+def strangers() -> Callable[[], str]:
+    """A face after the other that is like none before."""
+    seeds = itertools.count(1)
+    return lambda: somebody(next(seeds))
+
+
+Strangers = Callable[[], str]
+
+
+def photo(queue: Any, user: str, *vectors: str) -> list[str]:
+    """A photo of faces by themselves; answers their face_ids."""
+    asset = str(queue.asset(user))
+    look(queue, user, asset, *(face(n, (HERE, THERE)[n], vector) for n, vector in enumerate(vectors)))
+    return [str(row["face_id"]) for row in faces_of(queue, asset)]
+
+
+def cluster(queue: Any, user: str, faces: list[str], **columns: Any) -> str:
+    """A person with these faces, as somebody's clustering leaves them."""
+    columns = {"user_id": user, **columns}
+    names, places = ", ".join(columns), ", ".join(["%s"] * len(columns))
+    made = queue.value(
+        f"insert into face_clusters ({names}) values ({places}) returning id", *columns.values()
+    )
+    queue.db.execute("select kizu.move_faces(%s, %s::uuid[], %s)", (user, faces, made))
+    return str(made)
+
+
+def person(queue: Any, user: str, strangers: Strangers, faces: int, **columns: Any) -> list[str]:
+    found = [photo(queue, user, strangers())[0] for _ in range(faces)]
+    if faces > 1 or columns:
+        cluster(queue, user, found, **columns)
+    return found
+
+
+def doubt(queue: Any, user: str, one: str, other: str, likeness: float = 0.5) -> None:
+    """A candidate, as whoever places or clusters faces leaves it."""
+    first, second = sorted((one, other))
+    queue.db.execute(
+        "insert into kizu.face_questions (face_id, other_id, user_id, asset_id, other_asset, likeness)"
+        " select one.face_id, other.face_id, one.user_id, one.asset_id, other.asset_id, %s"
+        "   from face_embeddings as one, face_embeddings as other"
+        "  where one.face_id = %s and other.face_id = %s",
+        (likeness, first, second),
+    )
+
+
+def ask(queue: Any, user: str, limit: int = 100) -> list[dict[str, Any]]:
+    with queue.acting("authenticated", user):
+        return list(queue.value("select list_face_questions(%s)", limit)["questions"])
+
+
+def asked(queue: Any, user: str, limit: int = 100) -> list[set[str]]:
+    return [{row["face"]["face_id"], row["other"]["face_id"]} for row in ask(queue, user, limit)]
+
+
+def test_a_question_shows_both_faces_and_what_an_answer_settles(
+    queue: Any, user: str, strangers: Strangers
+) -> None:
+    ada = contact(queue, user)
+    known = person(queue, user, strangers, 3, contact_id=ada)
+    unknown = person(queue, user, strangers, 2)
+    queue.db.execute(
+        "update face_embeddings set face_thumbnail_url = 'https://x/' || face_id where user_id = %s", (user,)
+    )
+    doubt(queue, user, known[0], unknown[0], 0.5)
+
+    [question] = ask(queue, user)
+
+    assert question["likeness"] == pytest.approx(0.5)
+    assert question["gain"] == pytest.approx(gain(0.5, SCALE, faces=3, others=2, named=2), rel=1e-5)
+    for side, face_id, name in (("face", unknown[0], None), ("other", known[0], "Ada")):
+        [row] = queue.rows(
+            "select face_id::text, asset_id::text, cluster_id::text from face_embeddings where face_id = %s",
+            face_id,
+        )
+        assert question[side] == {
+            **row,
+            "thumbnail_url": f"https://x/{face_id}",
+            "bounding_box": HERE,
+            "name": name,
+        }
+
+
+def test_the_best_gain_is_asked_first(queue: Any, user: str, strangers: Strangers) -> None:
+    small, large = (person(queue, user, strangers, n) for n in (2, 6))
+    one, other, third = (person(queue, user, strangers, 1) for _ in range(3))
+    doubt(queue, user, one[0], other[0], 0.54)  # two faces, nearly certain
+    doubt(queue, user, small[0], large[0], 0.47)  # eight
+    doubt(queue, user, third[0], large[1], 0.43)  # one, hardly
+    assert asked(queue, user) == [{small[0], large[0]}, {one[0], other[0]}, {third[0], large[1]}]
+    assert asked(queue, user, limit=1) == [{small[0], large[0]}]
+
+
+def test_two_clusters_are_asked_about_once(queue: Any, user: str, strangers: Strangers) -> None:
+    one, other = (person(queue, user, strangers, 3) for _ in range(2))
+    for n in range(3):
+        doubt(queue, user, one[n], other[n], 0.45 + n / 100)
+    assert asked(queue, user) == [{one[2], other[2]}]
+    assert queue.value("select list_face_questions(p_user => %s)", user)["questions"] == ask(queue, user)
+
+
+Moot = Callable[[Any, str, list[str], list[str]], Any]
+
+
+def say(sql: str) -> Moot:
+    """What somebody said, as SQL with faces and assets of both sides, and a verdict."""
+
+    def act(queue: Any, user: str, one: list[str], other: list[str]) -> None:
+        first, second = sorted((one[0], other[0]))
+        assets = {
+            str(row["face_id"]): row["asset_id"]
+            for row in queue.rows("select face_id, asset_id from face_embeddings where user_id = %s", user)
+        }
+        queue.db.execute(
+            sql,
+            {
+                "user": user,
+                "one": one[0],
+                "other": other[0],
+                "other_member": other[1],
+                "one_member": one[1],
+                "first": first,
+                "second": second,
+                "asset": assets[first],
+                "other_asset": assets[second],
+                "asset_of_one": assets[one[0]],
+                "asset_of_member": assets[one[1]],
+                "asset_of_other_member": assets[other[1]],
+                "verdict": queue.value(
+                    "insert into face_verdicts (user_id, verdict) values (%s, 'ignore') returning id", user
+                ),
+            },
+        )
+
+    return act
+
+
+PAIR = (
+    "insert into kizu.{table} (face_id, other_id, user_id, asset_id, other_asset, {same} verdict_id)"
+    " values (%(first)s, %(second)s, %(user)s, %(asset)s, %(other_asset)s, {value} %(verdict)s)"
+)
+MEMBERS = (
+    "insert into kizu.{table} (face_id, other_id, user_id, asset_id, other_asset, {same} verdict_id)"
+    " select least(%(one_member)s::uuid, %(other_member)s), greatest(%(one_member)s::uuid, %(other_member)s),"
+    "        %(user)s, case when one_first then one else other end,"
+    "        case when one_first then other else one end,"
+    "        {value} %(verdict)s"
+    "   from (select %(one_member)s::uuid < %(other_member)s::uuid as one_first,"
+    "                %(asset_of_member)s::uuid as one, %(asset_of_other_member)s::uuid as other) as pair"
+)
+DIFFERENT = {"table": "face_pairs", "same": "same,", "value": "false,"}
+UNASKED = {"table": "unasked_pairs", "same": "", "value": ""}
+CLUSTER = "(select cluster_id from face_embeddings where face_id = %({})s limit 1)"
+NAMED = "with made as (insert into contacts (user_id, display_name) values (%(user)s, {name}) returning id)"
+NAME_ONE = (
+    NAMED + " update face_clusters set contact_id = made.id from made where face_clusters.id = " + CLUSTER
+)
+EXCLUDE = (
+    "insert into kizu.exclusions (face_id, contact_id, asset_id, user_id)"
+    " select %({})s, contact_id, %(asset_of_{})s, user_id from face_clusters where id = "
+    + CLUSTER.format("other")
+)
+
+MOOT: dict[str, Moot] = {
+    "different": say(PAIR.format(**DIFFERENT)),
+    "never asked again": say(PAIR.format(**UNASKED)),
+    "different members": say(MEMBERS.format(**DIFFERENT)),
+    "members not asked about": say(MEMBERS.format(**UNASKED)),
+    "marked": say(
+        "insert into kizu.face_marks (face_id, user_id, asset_id, mark, verdict_id)"
+        " values (%(one)s, %(user)s, %(asset_of_one)s, 'not_a_face', %(verdict)s)"
+    ),
+    "hidden": say(f"update face_clusters set hidden = true where id = {CLUSTER.format('one')}"),
+    "locked": say(f"update face_clusters set locked = true where id = {CLUSTER.format('other')}"),
+    "one cluster": lambda queue, user, one, other: cluster(queue, user, one + other),
+    "two people": lambda queue, user, one, other: [
+        say(NAME_ONE.format(side, name="'" + side + "'"))(queue, user, one, other)
+        for side in ("one", "other")
+    ],
+    "two names": lambda queue, user, one, other: [
+        say(f"update face_clusters set name = '{side}' where id = {CLUSTER.format(side)}")(
+            queue, user, one, other
+        )
+        for side in ("one", "other")
+    ],
+    "excluded": lambda *world: [
+        say(NAME_ONE.format("other", name="'Ada'"))(*world),
+        say(EXCLUDE.format("one", "one"))(*world),
+    ],
+    "a member excluded": lambda *world: [
+        say(NAME_ONE.format("other", name="'Ada'"))(*world),
+        say(EXCLUDE.format("one_member", "member"))(*world),
+    ],
+    "photo gone": say("delete from assets where id = %(asset)s"),
+    "face gone": say("delete from face_embeddings where face_id = %(one)s"),
+    "of a video": say("update face_embeddings set is_from_video = true where face_id = %(one)s"),
+}
+
+
+@pytest.mark.parametrize("what", MOOT)
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+def test_nothing_is_asked_that_is_settled(
+    queue: Any, user: str, strangers: Strangers, what: str, before: bool
+) -> None:
+    one, other = (person(queue, user, strangers, size) for size in (2, 3))
+    if before:
+        MOOT[what](queue, user, one, other)
+        if not queue.value("select count(*) = 5 from face_embeddings where user_id = %s", user):
+            return  # nobody is there to be asked about
+        doubt(queue, user, one[0], other[0])
+    else:
+        doubt(queue, user, one[0], other[0])
+        assert asked(queue, user) == [{one[0], other[0]}]
+        MOOT[what](queue, user, one, other)
+    assert asked(queue, user) == []
+
+
+def test_faces_of_one_photo_are_two_people(queue: Any, user: str, strangers: Strangers) -> None:
+    one, other = photo(queue, user, strangers(), strangers())
+    doubt(queue, user, one, other)
+    assert asked(queue, user) == []
+    # Nor are clusters that share a photo.
+    apart = [photo(queue, user, strangers())[0] for _ in range(2)]
+    cluster(queue, user, [one, apart[0]])
+    cluster(queue, user, [other, apart[1]])
+    doubt(queue, user, *apart)
+    assert asked(queue, user) == []
+
+
+def test_a_face_that_could_not_be_told_is_asked_about(queue: Any, user: str, strangers: Strangers) -> None:
+    ada = contact(queue, user)
+    known, unsure = person(queue, user, strangers, 2, contact_id=ada)
+    queue.db.execute("update face_embeddings set contact_id = %s where face_id = %s", (ada, known))
+    doubt(queue, user, known, unsure)
+    [question] = ask(queue, user)
+    assert (question["face"]["face_id"], question["other"]["face_id"]) == (unsure, known)
+    assert question["gain"] == pytest.approx(gain(0.5, SCALE, faces=1, others=1, named=1), rel=1e-5)
+
+
+def test_gains_follow_the_clusters(queue: Any, user: str, strangers: Strangers) -> None:
+    """A gain that is kept is not further off than a cluster may have grown before it is weighed again."""
+    grows, stays, one, other = (person(queue, user, strangers, size) for size in (2, 3, 3, 3))
+    doubt(queue, user, grows[0], stays[0])
+    doubt(queue, user, one[0], other[0])
+    assert asked(queue, user) == [{one[0], other[0]}, {grows[0], stays[0]}]
+    more = [photo(queue, user, strangers())[0] for _ in range(8)]
+    to = queue.value("select cluster_id from face_embeddings where face_id = %s", grows[0])
+    for n in range(0, 8, 2):
+        queue.db.execute("select kizu.move_faces(%s, %s::uuid[], %s)", (user, more[n : n + 2], to))
+        [kept] = [
+            row["gain"]
+            for row in queue.rows(
+                "select gain from kizu.face_questions where %s in (face_id, other_id)", grows[0]
+            )
+        ]
+        true = gain(0.5, SCALE, faces=4 + n, others=3)
+        assert true / 2 <= kept <= true * 2
+    assert asked(queue, user) == [{grows[0], stays[0]}, {one[0], other[0]}]
+
+
+def test_questions_are_their_users(queue: Any, user: str, strangers: Strangers) -> None:
+    another = str(queue.user())
+    one, other = (person(queue, user, strangers, 1) for _ in range(2))
+    doubt(queue, user, one[0], other[0])
+    with queue.acting("authenticated", another):
+        assert queue.value("select list_face_questions(p_user => %s)", user) == {"questions": []}
+    with queue.acting("service_role"):
+        assert len(queue.value("select list_face_questions(p_user => %s)", user)["questions"]) == 1
+    with pytest.raises(psycopg.Error, match="bad_params") as caught, queue.acting("service_role"):
+        queue.value("select list_face_questions()")
+    assert caught.value.sqlstate == "PT400"
+
+
+def test_sql_and_python_expect_the_same_gain(queue: Any) -> None:
+    numbers = random.Random(1)
+    for _ in range(200):
+        likeness, faces, others = numbers.uniform(0.3, 0.7), numbers.randint(1, 999), numbers.randint(1, 999)
+        named = numbers.choice([0, faces, others])
+        assert queue.value(
+            "select kizu.question_gain(%s, %s, %s, %s, %s, %s)",
+            likeness, SCALE.maybe, SCALE.same, faces, others, named,
+        ) == pytest.approx(gain(likeness, SCALE, faces=faces, others=others, named=named))  # fmt: skip
+    assert queue.rows("select maybe, same, margin from kizu.face_scale('m')") == [
+        {"maybe": pytest.approx(SCALE.maybe), "same": SCALE.same, "margin": SCALE.margin}
+    ]
+
+
+def rows_read(queue: Any, act: Callable[[], Any]) -> int:
+    """Rows that a transaction reads of what questions are asked from."""
+    count = """
+        select sum(pg_stat_get_xact_tuples_returned(id) + pg_stat_get_xact_tuples_fetched(id)
+                   + (select coalesce(sum(pg_stat_get_xact_tuples_returned(indexrelid)), 0)
+                        from pg_index where indrelid = id))::int
+          from unnest('{kizu.face_questions,kizu.face_pairs,kizu.unasked_pairs,kizu.exclusions,
+                        public.face_embeddings,public.face_clusters}'::regclass[]) as id
+    """
+    with queue.db.transaction():
+        before = queue.value(count)
+        act()
+        return int(queue.value(count) - before)
+
+
+def test_a_list_reads_no_more_of_many_questions_than_of_few(
+    queue: Any, user: str, strangers: Strangers
+) -> None:
+    for _ in range(120):
+        photo(queue, user, strangers())
+
+    def fill(share: float) -> int:
+        return int(
+            queue.db.execute(
+                "insert into kizu.face_questions"
+                "  (face_id, other_id, user_id, asset_id, other_asset, likeness)"
+                " select one.face_id, other.face_id, one.user_id, one.asset_id, other.asset_id,"
+                "        0.4 + 0.15 * random()"
+                "   from face_embeddings as one join face_embeddings as other on one.face_id < other.face_id"
+                "  where one.user_id = %s and other.user_id = %s"
+                "    and abs(hashtext(one.face_id::text || other.face_id)) %% 1000 < %s"
+                "     on conflict do nothing",
+                (user, user, 1000 * share),
+            ).rowcount
+        )
+
+    few = fill(0.14)
+    of_few = rows_read(queue, lambda: queue.value("select list_face_questions(20, %s)", user))
+    many = few + fill(1)
+    of_many = rows_read(queue, lambda: queue.value("select list_face_questions(20, %s)", user))
+    assert (few < 1200, many) == (True, 7140)
+    assert of_many < 1.1 * of_few, (of_few, of_many)
+
+
+def test_many_candidates_of_two_clusters_hide_no_other_question(
+    queue: Any, user: str, strangers: Strangers
+) -> None:
+    one, other = (person(queue, user, strangers, 25) for _ in range(2))
+    for mine, theirs in itertools.product(one, other):
+        doubt(queue, user, mine, theirs, 0.5)
+    little = [person(queue, user, strangers, 1)[0] for _ in range(2)]
+    doubt(queue, user, *little)
+    assert queue.value("select count(*) from kizu.face_questions where user_id = %s", user) == 626
+    first, second = asked(queue, user)
+    assert first <= {*one, *other}
+    assert second == set(little)
