@@ -82,6 +82,15 @@ def add(db: psycopg.Connection, table: str, number: int, owner: str | None) -> N
     )
 
 
+def add_before(stack: StackInfo, db: psycopg.Connection, table: str, owners: dict[int, str | None]) -> None:
+    """Adds rows and waits until that was told: the log is read behind the writers, and who began to listen
+    meanwhile would hear of them first."""
+    with Listener(stack, table, key=stack.secret_key) as service:
+        for number, owner in owners.items():
+            add(db, table, number, owner)
+            assert service.change()["type"] == "INSERT"
+
+
 def remove(db: psycopg.Connection, table: str, number: int) -> None:
     db.execute(f"delete from public.{table} where id = %s", (number,))
 
@@ -89,7 +98,7 @@ def remove(db: psycopg.Connection, table: str, number: int) -> None:
 def test_whoever_may_not_read_the_table_is_not_told_what_left_it(
     stack: StackInfo, db: psycopg.Connection, notes: str
 ) -> None:
-    add(db, notes, 1, None)
+    add_before(stack, db, notes, {1: None})
     with (
         Listener(stack, notes) as anonymous,
         Listener(stack, notes, key=stack.secret_key) as service,
@@ -107,7 +116,7 @@ def test_a_grant_without_a_policy_shows_no_row_and_tells_of_none(
     stack: StackInfo, db: psycopg.Connection, notes: str
 ) -> None:
     db.execute(f"grant select on public.{notes} to anon")
-    add(db, notes, 1, None)
+    add_before(stack, db, notes, {1: None})
     with (
         Listener(stack, notes) as anonymous,
         Listener(stack, notes, key=stack.secret_key) as service,
@@ -126,7 +135,7 @@ def test_a_user_is_told_the_key_of_a_row_and_no_more(
     stack: StackInfo, db: psycopg.Connection, notes: str, make_user: Callable[[], Any]
 ) -> None:
     user = make_user()
-    add(db, notes, 1, str(uuid.uuid4()))
+    add_before(stack, db, notes, {1: str(uuid.uuid4())})
     with Listener(stack, notes, token=user.access_token) as own:
         remove(db, notes, 1)
         told = own.change()
@@ -138,8 +147,7 @@ def test_where_the_log_tells_the_whole_row_a_user_hears_of_their_own_only(
 ) -> None:
     db.execute(f"alter table public.{notes} replica identity full")
     user = make_user()
-    add(db, notes, 1, str(uuid.uuid4()))
-    add(db, notes, 2, user.user_id)
+    add_before(stack, db, notes, {1: str(uuid.uuid4()), 2: user.user_id})
     with (
         Listener(stack, notes, token=user.access_token) as own,
         Listener(stack, notes, key=stack.secret_key) as service,
