@@ -133,8 +133,8 @@ end;
 $$;
 
 -- Places the faces of these photos that the answering generation found and that are in no cluster. A face joins the
--- cluster whose faces it is most like on average, if it is alike enough to one of them and no other cluster is almost
--- as likely; else, with faces that are in no cluster either, it founds one, two at least. Clusters that it shows to be
+-- cluster whose faces it is most like on average, if it is alike enough to one of them, too, and no other cluster is
+-- almost as likely, nor a face in none liker; else, with such faces, it founds one, two at least. Clusters that it shows to be
 -- one are joined. Of what may be, but is not sure, a question is left. A face of low quality only joins.
 --
 -- What is near a face that was placed, and in no cluster, is tried again, once. Who calls it holds kizu.faces_of(user).
@@ -150,7 +150,12 @@ declare
   c_again      constant int := 32; -- faces of before that are tried again, for each photo
   v_version constant text := kizu.answering('faces');
   v_scale   constant record := kizu.face_scale(v_version);
+  -- Against the clusters of all faces at once, in ten orders of arrival: with less, siblings are joined; with more, who
+  -- grows up falls apart.
+  v_enough  constant float8 := (v_scale.same + v_scale.maybe) / 2; -- mean cosine of a face to a cluster it joins
+  v_one     constant float8 := v_scale.same + v_scale.margin;      -- mean cosine of two clusters that are one
   v_few     boolean;
+  v_alone   float8; -- cosine of the nearest good face that is in no cluster
   v_queue   uuid[];
   v_tried   uuid[];
   v_again   uuid[];
@@ -209,6 +214,9 @@ begin
     );
     v_best := null;
     v_second := null;
+    v_alone := case
+                 when v_face.good then (select max(likeness) from unnest(v_near) where cluster_id is null and good)
+               end;
 
     if v_cluster is null then
       v_ranked := array(
@@ -229,9 +237,9 @@ begin
       );
       v_best := v_ranked[1];
       v_second := v_ranked[2];
-      if v_best.nearest >= v_scale.same and v_best.mean >= v_scale.maybe then
+      if v_best.nearest >= v_scale.same and v_best.mean >= v_enough and coalesce(v_best.mean >= v_alone, true) then
         if v_face.good and v_second.nearest >= v_scale.same then
-          v_joined := kizu.join_clusters(p_user, v_best.cluster_id, v_second.cluster_id, v_scale.same);
+          v_joined := kizu.join_clusters(p_user, v_best.cluster_id, v_second.cluster_id, v_one);
           if v_joined is not null and kizu.may_join(v_id, v_face.asset_id, v_joined) then
             v_best.cluster_id := v_joined;
             v_second := v_ranked[3];
@@ -245,7 +253,7 @@ begin
 
     if v_cluster is not null then
       perform kizu.move_faces(p_user, array[v_id], v_cluster);
-    elsif v_face.good and (v_best.nearest >= v_scale.same) is not true then
+    elsif v_alone >= v_scale.same then
       v_cluster := kizu.found_cluster(p_user, v_id, v_face.asset_id, v_face.embedding, v_near, v_scale.same);
     end if;
 
@@ -266,7 +274,7 @@ begin
          order by max(likeness) desc
          limit c_candidates
       loop
-        v_cluster := coalesce(kizu.join_clusters(p_user, v_cluster, v_other, v_scale.same), v_cluster);
+        v_cluster := coalesce(kizu.join_clusters(p_user, v_cluster, v_other, v_one), v_cluster);
       end loop;
       v_again := array(
         select face_id

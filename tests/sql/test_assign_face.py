@@ -359,7 +359,8 @@ def test_a_face_leaves_the_cluster_of_somebody_else(queue: Any, user: str) -> No
     of_ada, of_nobody = queue.value(make, user, ada), queue.value(make, user, None)
     asset = photo(queue, user, somebody(1))
     one = first(queue, asset)
-    for cluster, who, left in ((of_ada, ada, of_ada), (of_ada, bob, None), (of_nobody, bob, of_nobody)):
+    of_bob = queue.value(make, user, bob)
+    for cluster, who, left in ((of_ada, ada, of_ada), (of_ada, bob, of_bob), (of_nobody, bob, of_bob)):
         queue.db.execute(
             "update face_embeddings set cluster_id = %s, contact_id = null where id = %s", (cluster, one)
         )
@@ -500,7 +501,7 @@ def test_one_call_does_as_much_for_a_hundred_thousand_faces_as_for_ten_thousand(
     for verb in ("assign", "spread"):
         small, large = cost[verb, 10_000], cost[verb, 100_000]
         assert large["scans"] == small["scans"] == 0, cost
-        assert large["updated"] <= small["updated"] <= 101, cost
+        assert large["updated"] <= small["updated"] <= 502, cost
         assert large["fetched"] <= 1.2 * small["fetched"] + 100, cost
 
 

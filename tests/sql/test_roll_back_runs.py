@@ -334,7 +334,7 @@ def test_a_named_face_of_both_generations_stays_once_they_are_rolled_back_togeth
     assert queue.value("select contact_id::text from face_embeddings where asset_id = %s", photo.id) == ada
 
 
-def test_a_face_among_those_of_somebody_named_stays(queue: Any, photo: Photo) -> None:
+def test_a_face_does_not_stay_because_its_cluster_has_a_name(queue: Any, photo: Photo) -> None:
     run = photo.look("a", face(0, HERE, somebody(1)), face(1, THERE, somebody(2)))
     named, nameless = (
         queue.value(
@@ -348,7 +348,9 @@ def test_a_face_among_those_of_somebody_named_stays(queue: Any, photo: Photo) ->
             (cluster, photo.id, index),
         )
     roll_back(queue, ids=[run])
-    assert queue.value("select cluster_id from face_embeddings where asset_id = %s", photo.id) == named
+    assert queue.value("select count(*) from face_embeddings where asset_id = %s", photo.id) == 0
+    assert queue.value("select face_count from face_clusters where id = %s", named) == 0
+    assert queue.value("select count(*) from face_clusters where id = %s", nameless) == 0
 
 
 def test_addresses_of_files_go_with_their_rows(queue: Any, photo: Photo) -> None:
