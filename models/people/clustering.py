@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from models.people.density import join_by_density
 from models.people.faces import Verdicts
-from models.people.graph import alike, largest
+from models.people.graph import largest
+from models.people.linkage import join_by_linkage
 from models.people.partition import Partition
+from models.people.doubts import worth_asking
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,10 +23,13 @@ if TYPE_CHECKING:
     Places = npt.NDArray[np.int64]
 
 CORE_QUALITY = 0.25
-SLACK = 0.03
+"""Below, a face says little of who it is, and more of how it is blurred, small or turned away."""
 CANDIDATES = 8
+"""How many people are compared with a face that is left; the others are less alike."""
 ROWS_AT_ONCE = 2_048
-MOST_QUESTIONS = 1_000
+Engine = Callable[["Partition", "npt.NDArray[np.float32]", "Places", "Scale"], None]
+ENGINES: Mapping[str, Engine] = {"graph": join_by_linkage, "hdbscan": join_by_density}
+"""What joins sharp faces; told a partition, the vectors of all, the places of the sharp and the scale."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,23 +40,30 @@ class Clusters:
     """Pairs of faces that are worth asking for, with their cosine."""
 
 
-def cluster(faces: Faces, verdicts: Verdicts, scale: Scale) -> Clusters:
+def cluster(faces: Faces, verdicts: Verdicts, scale: Scale, *, engine: str = "graph") -> Clusters:
     """Who is the same person among `faces`.
 
     1. What people said is done first, and never undone: `Partition` says what wins where it is at odds.
-    2. Sharp faces are joined by average linkage along the graph of alike ones, down to `scale.same`.
+    2. Sharp faces are joined by average linkage along the graph of alike ones, down to `scale.same`, and on
+       down to `scale.maybe` where many faces of both sides are alike, as when a child grows up.
     3. What is left, blurred or alone, goes to the person whose centroid it is likest to, if that cosine is at
        least `scale.same` and the next person's is `scale.margin` behind. Blurred faces are alike for
        being blurred, so they never join anybody to anybody else.
 
     A cluster has two faces or somebody's name. The answer depends neither on their order nor on chance.
 
+    Args:
+        engine: One of `ENGINES`, for the second step.
+
     Raises:
-        ValueError: a verdict is of a face that is not there.
+        ValueError: a verdict is of a face that is not there, or no engine has that name.
+        PackageMissing: the engine needs a package that is not installed.
     """
     import numpy as np
 
     verdicts.check(faces)
+    if engine not in ENGINES:
+        raise ValueError(f"engines are {', '.join(ENGINES)}, not {engine}")
     if not len(faces):
         return Clusters(labels=np.empty(0, np.int64), questions=[])
     order = _order(faces)
@@ -64,11 +77,13 @@ def cluster(faces: Faces, verdicts: Verdicts, scale: Scale) -> Clusters:
         contacts=faces.contacts[order],
     )
     partition = Partition(faces, _moved(verdicts, place), faces.quality >= CORE_QUALITY)
-    sharp = np.flatnonzero(faces.quality >= CORE_QUALITY)
-    edges = alike(faces.vectors[sharp], scale.maybe)
-    _agglomerate(partition, sharp[edges.one], sharp[edges.other], scale.same)
+    ENGINES[engine](partition, faces.vectors, np.flatnonzero(faces.quality >= CORE_QUALITY), scale)
     _attach(partition, faces.vectors, scale)
-    return Clusters(labels=_by_first_face(_numbered(partition)[place]), questions=[])
+    questions = [
+        (int(order[one]), int(order[other]), cosine)
+        for one, other, cosine in worth_asking(partition, faces.vectors, faces.quality, scale)
+    ]
+    return Clusters(labels=_by_first_face(_numbered(partition)[place]), questions=questions)
 
 
 def _order(faces: Faces) -> Places:
@@ -89,70 +104,6 @@ def _moved(verdicts: Verdicts, place: Places) -> Verdicts:
     )
 
 
-def _agglomerate(partition: Partition, one: Places, other: Places, floor: float) -> None:
-    """Join the likest clusters until none are as alike as `floor`, as far as `one` and `other` are linked.
-
-    Each round joins all pairs that are each other's likest, and to these the clusters that are almost as
-    alike to one of them (by `SLACK`) as anybody: without, thousands of faces of one person would take as many
-    rounds.
-    """
-    import numpy as np
-
-    count = len(partition.labels)
-    one, other = partition.labels[one], partition.labels[other]
-    likeness = partition.likeness(one, other)
-    while True:
-        close = (likeness >= floor) & (one != other)
-        one, other, likeness = one[close], other[close], likeness[close]
-        if not len(one):
-            return
-        joining, into, how = _nearest(partition, one, other, likeness)
-        apart = partition.apart(joining, into)
-        joined = np.zeros(len(joining), bool)
-        joined[~apart] = partition.join(joining[~apart], into[~apart], how[~apart])
-
-        changed = np.zeros(count, bool)
-        changed[into[joined]] = True
-        never = np.minimum(joining, into)[apart] * count + np.maximum(joining, into)[apart]
-        possible = ~np.isin(one * count + other, never)
-        moved = np.arange(count)
-        moved[joining[joined]] = into[joined]
-        one, other = moved[one[possible]], moved[other[possible]]
-        pairs, first = np.unique(np.minimum(one, other) * count + np.maximum(one, other), return_index=True)
-        one, other, likeness = pairs // count, pairs % count, likeness[possible][first]
-        stale = changed[one] | changed[other]
-        likeness[stale] = partition.likeness(one[stale], other[stale])
-
-
-def _nearest(
-    partition: Partition, one: Places, other: Places, likeness: npt.NDArray[np.float32]
-) -> tuple[Places, Places, npt.NDArray[np.float32]]:
-    """Who joins whom in a round: nobody twice, nobody who is joined."""
-    import numpy as np
-
-    count = len(partition.labels)
-    best = np.full(count, -np.inf, np.float32)
-    np.maximum.at(best, one, likeness)
-    np.maximum.at(best, other, likeness)
-    asking = np.concatenate([one[likeness == best[one]], other[likeness == best[other]]])
-    asked = np.concatenate([other[likeness == best[one]], one[likeness == best[other]]])
-    order = np.lexsort((asked, asking))
-    asking, first = np.unique(asking[order], return_index=True)
-    asked = asked[order][first]
-    mutual = best[asking] >= best[asked] - SLACK
-    asking, asked = asking[mutual], asked[mutual]
-    to = np.full(count, -1, np.int64)
-    to[asking] = asked
-    # Of two who are each other's likest, the named one stays, then the larger.
-    weight = np.where(partition.contacts >= 0, count, 0) + partition.sizes
-    each_other = to[asked] == asking
-    light = (weight[asking] < weight[asked]) | ((weight[asking] == weight[asked]) & (asking > asked))
-    head = np.zeros(count, bool)
-    head[asking[each_other & ~light]] = True
-    joins = np.where(each_other, light, head[asked] & (partition.contacts[asking] < 0))
-    return asking[joins], asked[joins], best[asking[joins]]
-
-
 def _attach(partition: Partition, vectors: npt.NDArray[np.float32], scale: Scale) -> None:
     """Let who is in no cluster of sharp faces join the likest."""
     import numpy as np
@@ -163,7 +114,7 @@ def _attach(partition: Partition, vectors: npt.NDArray[np.float32], scale: Scale
     left = numbers[(partition.cores[numbers] < 2) & (partition.contacts[numbers] < 0)]
     if not len(people) or not len(left):
         return
-    of, likeness = _likest(_centroids(partition, vectors, left), _centroids(partition, vectors, people))
+    of, likeness = _likest(partition.centroids(vectors, left), partition.centroids(vectors, people))
     of = people[of]
     while True:
         pairs = np.flatnonzero(likeness >= scale.same - scale.margin)
@@ -178,22 +129,6 @@ def _attach(partition: Partition, vectors: npt.NDArray[np.float32], scale: Scale
         if joined.all():
             return
         likeness[sure[joined]] = -2
-
-
-def _centroids(
-    partition: Partition, vectors: npt.NDArray[np.float32], numbers: Places
-) -> npt.NDArray[np.float32]:
-    """The unit vector of each cluster's sharp faces, or of its blurred ones if it has no others."""
-    import numpy as np
-
-    sums = partition.sums[numbers]
-    place = np.full(len(partition.labels), -1, np.int64)
-    blurred = partition.cores[numbers] == 0
-    place[numbers[blurred]] = np.flatnonzero(blurred)
-    members = np.flatnonzero(place[partition.labels] >= 0)
-    np.add.at(sums, place[partition.labels[members]], vectors[members])
-    lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-    return (sums / np.where(lengths > 0, lengths, 1)).astype(np.float32)
 
 
 def _likest(

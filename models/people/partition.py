@@ -53,13 +53,22 @@ class Partition:
         found /= np.maximum(pairs, 1)
         return found
 
-    def cohesion(self) -> npt.NDArray[np.float32]:
-        """The mean cosine of the pairs within each cluster; 1 for a face alone, and less certain for few."""
+    def centroids(self, vectors: npt.NDArray[np.float32], numbers: Places) -> npt.NDArray[np.float32]:
+        """The unit vector of each cluster's core members, or of the others if it has no core.
+
+        `vectors` are those of all faces. Vectors that cancel each other out have the centroid zero.
+        """
         import numpy as np
 
-        squares = np.einsum("ij,ij->i", self.sums, self.sums)
-        pairs = (self.cores * (self.cores - 1)).astype(np.float32)
-        return np.where(pairs > 0, (squares - self.cores) / np.maximum(pairs, 1), 1).astype(np.float32)
+        sums = self.sums[numbers]
+        place = np.full(len(self.labels), -1, np.int64)
+        coreless = self.cores[numbers] == 0
+        place[numbers[coreless]] = np.flatnonzero(coreless)
+        members = np.flatnonzero(place[self.labels] >= 0)
+        np.add.at(sums, place[self.labels[members]], vectors[members])
+        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+        sums /= np.where(lengths > 0, lengths, 1)
+        return sums
 
     def apart(self, one: Places, other: Places) -> npt.NDArray[np.bool_]:
         """Which pairs of clusters may not be joined."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.errors import PackageMissing
 from models.people.clustering import Clusters, cluster
 from models.people.faces import Faces, Verdicts
 from models.people.scale import Scale
@@ -263,6 +265,12 @@ def test_no_verdict_is_violated_and_nobody_is_twice_in_a_photo(history: tuple[Fa
     assert violations(*history, cluster(*history, SCALE)) == []
 
 
+@settings(max_examples=50, deadline=None)
+@given(histories())
+def test_density_violates_no_verdict_either(history: tuple[Faces, Verdicts]) -> None:
+    assert violations(*history, cluster(*history, SCALE, engine="hdbscan")) == []
+
+
 @settings(max_examples=100, deadline=None)
 @given(histories(), st.integers(0, 2**32))
 def test_the_order_of_faces_changes_nothing(history: tuple[Faces, Verdicts], seed: int) -> None:
@@ -290,6 +298,70 @@ def test_the_order_of_faces_changes_nothing(history: tuple[Faces, Verdicts], see
 
 def grouped(labels: npt.NDArray[np.int64]) -> set[frozenset[int]]:
     return {frozenset(np.flatnonzero(labels == label).tolist()) for label in set(labels.tolist()) - {-1}}
+
+
+@pytest.mark.parametrize("degrees", [0, 20, 40, 60, 80])
+def test_a_child_who_grows_up_stays_one_person(degrees: int) -> None:
+    # 41 photos from the first day to the last, whose faces are `degrees` apart.
+    turn = np.radians(np.linspace(0, degrees, 41))
+    faces = faces_of(np.stack([np.cos(turn), np.sin(turn)], axis=1))
+
+    assert labels_of(faces, scale=Scale(same=0.75, maybe=0.5, margin=0.05)) == [0] * 41
+
+
+def test_two_siblings_are_not_one_person_though_some_of_their_faces_are_as_alike() -> None:
+    random = np.random.default_rng(0)
+    centres = np.array([[1, 0], [0.68, 0.733]]) @ np.eye(2, 64)
+    vectors = np.repeat(centres, 40, axis=0) + 0.08 * random.standard_normal((80, 64))
+    faces = faces_of(vectors.astype(np.float32))
+    across = faces.vectors[:40] @ faces.vectors[40:].T
+
+    assert (across > 0.5).any()
+    assert labels_of(faces, scale=Scale(same=0.5, maybe=0.35, margin=0.05)) == [0] * 40 + [1] * 40
+
+
+def test_two_who_may_be_one_person_are_asked_for_the_larger_cluster_last() -> None:
+    many, few = [[1, 0, 0], [1, 0.02, 0], [1, -0.02, 0]], [[0.5, 0.86, 0], [0.5, 0.87, 0]]
+    found = cluster(faces_of(many + few), Verdicts.none(), SCALE)
+
+    assert found.labels.tolist() == [0, 0, 0, 1, 1]
+    [(one, other, cosine)] = found.questions
+    assert (one in (3, 4), other, cosine) == (True, 0, pytest.approx(0.5, abs=0.01))
+
+
+def test_nobody_is_asked_what_is_known() -> None:
+    pair = at_cosine(0.5)
+
+    assert cluster(faces_of(pair), Verdicts.none(), SCALE).questions == [(0, 1, pytest.approx(0.5))]
+    for faces, verdicts in [
+        (faces_of(pair), verdicts_of(different=[(0, 1)])),
+        (faces_of(pair), verdicts_of(same=[(0, 1)])),
+        (faces_of(pair, photos=[0, 0]), verdicts_of()),
+        (faces_of(pair, contacts=[0, 1]), verdicts_of()),
+        (faces_of(pair, contacts=[0, -1]), verdicts_of(excluded=[(1, 0)])),
+        (faces_of(pair, quality=[BLURRED] * 2), verdicts_of()),
+    ]:
+        assert cluster(faces, verdicts, SCALE).questions == []
+
+
+def test_no_engine_has_another_name() -> None:
+    with pytest.raises(ValueError, match="graph, hdbscan"):
+        cluster(faces_of(at_cosine(0.9)), Verdicts.none(), SCALE, engine="kmeans")
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "hdbscan", None)
+
+    with pytest.raises(PackageMissing, match=r"kizu-worker\[hdbscan\]"):
+        cluster(faces_of([[1, 0]] * 5), Verdicts.none(), SCALE, engine="hdbscan")
+
+
+@pytest.mark.parametrize("people", [1, 3])
+def test_density_finds_one_person_and_several(people: int) -> None:
+    library = people_library(40 * people, people, 4, siblings=0, ageing=0, blur=0)
+    found = cluster(library.faces, Verdicts.none(), SCALE, engine="hdbscan")
+
+    assert b_cubed(library.truth, found.labels).f1 > 0.95
 
 
 def test_a_library_of_thousands_comes_out_right() -> None:
