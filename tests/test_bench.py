@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from PIL import Image, ImageOps
@@ -16,9 +18,9 @@ from scripts.bench_lab.photos import write_photos
 from tests.paths import ROOT
 
 
-def measured(*sections: str) -> dict[str, Any]:
+def measured(*sections: str, options: Sequence[str] = ()) -> dict[str, Any]:
     ended = subprocess.run(
-        [str(ROOT / "scripts" / "bench"), "--quick", *sections, "--json"],
+        [str(ROOT / "scripts" / "bench"), "--quick", *sections, *options, "--json"],
         env={**os.environ, "KIZU_SKIP_INSTALL": "1"},
         capture_output=True,
         text=True,
@@ -80,6 +82,19 @@ def test_generations_are_searched_and_changed_under_load() -> None:
         for change in ("flip", "rollback")
         for statement in ("search", "write")
     } <= set(found["goals"])
+
+
+@pytest.mark.stack
+@pytest.mark.slow
+def test_people_are_found_in_turns_and_drawn(tmp_path: Path) -> None:
+    found = measured("people", options=("--plots", str(tmp_path)))
+
+    values = found["sections"]["people"]
+    assert values["large_graph_f1"] > 0.95
+    assert {f"small_{way}_f1" for way in ("graph", "core", "original", "plain", "hdbscan")} <= set(values)
+    assert {"1000_exact_to_graph", "1000_hdbscan_to_graph"} <= set(values)
+    chart = ElementTree.parse(tmp_path / "people-speed.svg")
+    assert len(chart.findall(".//{*}circle")) == 3 * 2
 
 
 def test_marks_are_upright_in_every_photo(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     Places = npt.NDArray[np.int64]
 
-PAIRS_AT_ONCE = 16_384
+PAIRS_AT_ONCE = 1_024
 
 
 class Partition:

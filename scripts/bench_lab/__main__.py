@@ -24,6 +24,7 @@ from scripts.bench_lab import (
     loop,
     memory,
     noop,
+    people,
     profiles,
     thumbnails,
 )
@@ -43,6 +44,7 @@ SECTIONS: dict[str, Callable[[Lab], list[Measure]]] = {
     "decoding": decoding.measure,
     "generations": generations.measure,
     "backfill": backfill.measure,
+    "people": people.measure,
     "memory": memory.measure,
 }
 
@@ -56,11 +58,18 @@ SECTIONS: dict[str, Callable[[Lab], list[Measure]]] = {
     type=click.IntRange(min=1_000),
     help="Of each of the two generations of `generations`; a million, if not quick.",
 )
-def main(sections: Sequence[str], wants_json: bool, quick: bool, vectors: int | None) -> None:
+@click.option(
+    "--plots",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="A folder for charts of what grows, as SVG.",
+)
+def main(
+    sections: Sequence[str], wants_json: bool, quick: bool, vectors: int | None, plots: Path | None
+) -> None:
     """Measure the SECTIONs; all of them without any.
 
     thumbnails, images, profiles, noop, latency, claims, fairness, loop, decoding,
-    generations, backfill, memory
+    generations, backfill, people, memory
 
     Ratios are of things measured in turns in one run, so that they hold on any machine; nothing fails when a
     goal is missed.
@@ -71,7 +80,7 @@ def main(sections: Sequence[str], wants_json: bool, quick: bool, vectors: int | 
     try:
         with (
             console.status("starting") as status,
-            lab_at(home, quick=quick, vectors=vectors, tell=status.update) as lab,
+            lab_at(home, quick=quick, vectors=vectors, plots=plots, tell=status.update) as lab,
         ):
             found = {name: SECTIONS[name](lab) for name in sections or SECTIONS}
     finally:

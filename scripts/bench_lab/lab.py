@@ -30,6 +30,8 @@ class Lab:
     quick: bool
     vectors: int | None
     """How many the section `generations` is to have; None: as many as it likes."""
+    plots: Path | None
+    """The folder for charts; None: none are wanted."""
     tell: Callable[[str], None]
     """Says on the screen what is being measured."""
 
@@ -105,7 +107,12 @@ class Lab:
 
 @contextmanager
 def lab_at(
-    home: Path, *, quick: bool, tell: Callable[[str], None], vectors: int | None = None
+    home: Path,
+    *,
+    quick: bool,
+    tell: Callable[[str], None],
+    vectors: int | None = None,
+    plots: Path | None = None,
 ) -> Iterator[Lab]:
     """A fresh installation below `home`, stopped afterwards."""
     stack = LocalStack(home / "stack")
@@ -116,6 +123,6 @@ def lab_at(
             db.execute(
                 "insert into public.job_kinds (kind, table_name) values (%s, 'ai_processing_jobs')", [NOOP]
             )
-            yield Lab(info=info, db=db, home=home, quick=quick, vectors=vectors, tell=tell)
+            yield Lab(info=info, db=db, home=home, quick=quick, vectors=vectors, plots=plots, tell=tell)
     finally:
         stack.down()

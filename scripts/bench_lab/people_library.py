@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 DIMENSION = 512
-DIRECTIONS = 170.0
+DIRECTIONS = 250.0
 """How many of the dimensions count: models use some more than others, so strangers are alike by chance."""
 COMMON = 0.1
 """What all faces have in common: the mean cosine of two strangers is its square."""
@@ -93,7 +93,7 @@ def people_library(
     smear = _directions(random, 1, spectrum)
     blurred = random.random(total) < blur
     quality = np.where(blurred, random.uniform(0.02, 0.2, total), random.uniform(0.35, 1.0, total))
-    clear = 0.66 + 0.32 * random.beta(2.4, 1.4, total)
+    clear = 0.685 + 0.285 * random.beta(2.0, 1.6, total)
     lost = random.uniform(*GONE_IN_BLUR, total) * blurred
     for start in range(0, total, 10_000):
         part = slice(start, min(start + 10_000, total))

@@ -1,0 +1,66 @@
+"""One way to cluster faces in a process of its own, so that its peak memory is its own; for `people.py`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from models.people.clustering import cluster
+from models.people.faces import Faces, Verdicts
+from models.people.scale import Scale
+from scripts.bench_lab.people_baselines import (
+    core_with_deferral,
+    hdbscan_of_original,
+    nearest,
+    plain_hdbscan,
+)
+
+SCALE = Scale(same=0.5, maybe=0.38, margin=0.05)
+"""Between the generated library's likest strangers and its least like faces of one person."""
+
+
+def main(way: str, folder: str) -> None:
+    """Cluster the faces in `folder`, write the labels there, and say how long it took and what it held."""
+    home = Path(folder)
+    stored = {name: np.load(home / f"{name}.npy") for name in ("vectors", "photos", "quality", "arrival")}
+    vectors, arrival = stored["vectors"], stored["arrival"]
+    faces = Faces(
+        vectors=vectors,
+        photos=stored["photos"],
+        quality=stored["quality"],
+        contacts=np.full(len(vectors), -1, np.int64),
+    )
+    if way in ("hdbscan", "original", "plain"):
+        import hdbscan  # noqa: F401 - is not what is measured
+    started = time.perf_counter()
+    match way:
+        case "exact":
+            labels = nearest(vectors)[0][:, 0]
+        case "graph" | "hdbscan":
+            labels = cluster(faces, Verdicts.none(), SCALE, engine=way).labels
+        case "original":
+            labels = hdbscan_of_original(vectors)
+        case "plain":
+            labels = plain_hdbscan(vectors)
+        case "core":
+            labels = core_with_deferral(vectors, arrival)
+        case _:
+            raise ValueError(f"no way to cluster is called {way}")
+    seconds = time.perf_counter() - started
+    np.save(home / f"{way}.npy", labels)
+    print(json.dumps({"seconds": seconds, "peak_megabytes": _peak_megabytes()}))
+
+
+def _peak_megabytes() -> float:
+    """What this process held at most. `ru_maxrss` would begin with what its parent held when it was made."""
+    status = Path("/proc/self/status").read_text("ascii")
+    [kilobytes] = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(kilobytes) * 1024 / 1e6
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
