@@ -40,7 +40,7 @@ begin
 end;
 $$;
 
--- What a verdict changed: a row of a face, a cluster, an exclusion, a pair or a mark, before and after; null where there
+-- What a verdict changed: a row of a face, a cluster, an exclusion, a pair, a mark or a tag of ours, before and after; null where there
 -- was none. Contacts are told apart from the rest, so that they go from here, too, when they are deleted.
 create table kizu.verdict_changes (
   verdict_id     bigint not null references public.face_verdicts on delete cascade,
@@ -58,7 +58,7 @@ create table kizu.verdict_changes (
   contact_after  uuid,
 
   primary key (verdict_id, what, key),
-  constraint change_is_known check (what in ('face', 'cluster', 'exclusion', 'pair', 'mark')),
+  constraint change_is_known check (what in ('face', 'cluster', 'exclusion', 'pair', 'mark', 'tag')),
   constraint asset_belongs_to_the_same_user foreign key (asset_id, user_id)
     references public.assets (id, user_id) on delete cascade,
   constraint other_asset_belongs_to_the_same_user foreign key (other_asset, user_id)
@@ -100,6 +100,8 @@ begin
               when 'pair'      then concat(v_row ->> 'face_id', ' ', v_row ->> 'other_id')
               when 'exclusion' then concat(v_row ->> 'face_id', ' ', v_row ->> 'contact_id')
               when 'mark'      then v_row ->> 'face_id'
+              when 'tag'       then concat(v_row ->> 'asset_id', ' ', v_row ->> 'contact_id', ' ',
+                                           v_row ->> 'model_version')
               else v_row ->> 'id'
             end,
             (v_row ->> 'user_id')::uuid,
@@ -134,6 +136,10 @@ begin
            when 'exclusion' then jsonb_build_object('contact_id', p_row -> 'contact_id', 'at', p_row -> 'at')
            when 'pair' then jsonb_build_object('same', p_row -> 'same', 'verdict_id', p_row -> 'verdict_id')
            when 'mark' then jsonb_build_object('mark', p_row -> 'mark', 'verdict_id', p_row -> 'verdict_id')
+           when 'tag' then jsonb_build_object(
+             'contact_id', p_row -> 'contact_id', 'run_id', p_row -> 'run_id', 'tag_value', p_row -> 'tag_value',
+             'bounding_box', p_row -> 'bounding_box', 'face_index', p_row -> 'face_index',
+             'model_version', p_row -> 'model_version', 'tagged_by', p_row -> 'tagged_by')
          end;
 end;
 $$;
@@ -158,6 +164,28 @@ create trigger change_is_kept
   after insert or update or delete on kizu.face_marks
   for each row when (current_setting('kizu.verdict', true) <> '')
   execute function kizu.keep_change('mark');
+create trigger change_is_kept
+  after insert or delete on public.asset_tags
+  for each row when (current_setting('kizu.verdict', true) <> '')
+  execute function kizu.keep_change('tag');
+
+-- A cluster has its contact's name.
+create function kizu.name_cluster()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  new.name := nullif(left((select display_name from public.contacts where id = new.contact_id), 500), '');
+  return new;
+end;
+$$;
+
+create trigger cluster_is_named_like_its_contact
+  before insert or update of contact_id on public.face_clusters
+  for each row when (new.contact_id is not null)
+  execute function kizu.name_cluster();
 
 -- A verdict that was about faces goes with the last of their photos.
 create function kizu.drop_verdicts_without_faces()
@@ -266,7 +294,7 @@ begin
 
   select left(display_name, 500) into v_name from public.contacts where id = p_contact and user_id = p_user;
   update public.face_clusters as cluster
-     set contact_id = p_contact, name = v_name, updated_at = kizu.now()
+     set contact_id = p_contact, updated_at = kizu.now()
    where cluster.user_id = p_user
      and cluster.contact_id is null
      and (cluster.name is null or cluster.name = v_name)
@@ -284,7 +312,7 @@ begin
     return v_cluster;
   end if;
 
-  insert into public.face_clusters (user_id, contact_id, name) values (p_user, p_contact, v_name)
+  insert into public.face_clusters (user_id, contact_id) values (p_user, p_contact)
   returning id into v_cluster;
   return v_cluster;
 end;
@@ -715,6 +743,7 @@ end;
 $$;
 
 select kizu.keep_internal('kizu.keep_change()');
+select kizu.keep_internal('kizu.name_cluster()');
 select kizu.keep_internal('kizu.told_of(text, jsonb)');
 select kizu.keep_internal('kizu.drop_verdicts_without_faces()');
 select kizu.keep_internal('kizu.begin_verdict(uuid, text, uuid, uuid, uuid[])');

@@ -379,12 +379,12 @@ begin
     -- Where it is the contact of these that p_into gets, who was said to be them comes anyway.
     v_come := array(
       select face_id
-        from unnest(v_all) as face_id
+        from unnest(v_all) as one (face_id)
        where not exists (
                select
                  from public.face_embeddings as face
                  join public.face_embeddings as neighbour on neighbour.asset_id = face.asset_id
-                where face.face_id = unnest.face_id
+                where face.face_id = one.face_id
                   and neighbour.cluster_id = p_into
                   and not face.is_from_video
                   and not neighbour.is_from_video
@@ -393,7 +393,7 @@ begin
               and exists (
                     select
                       from public.face_embeddings as face
-                     where face.face_id = unnest.face_id
+                     where face.face_id = one.face_id
                        and face.contact_id = v_gets
                        and not face.recognised
                   ))
@@ -405,9 +405,8 @@ begin
     v_said := '{}';
     if v_former = v_gets then
       update public.face_clusters set contact_id = null where id = v_other;
-      update public.face_clusters as cluster
-         set contact_id = v_gets,
-             name = (select left(display_name, 500) from public.contacts where id = v_gets)
+      update public.face_clusters
+         set contact_id = v_gets
        where id = p_into;
       v_contact := v_gets;
       -- Who is not them does not stay among them.
@@ -423,12 +422,12 @@ begin
     if v_contact is not null then
       v_said := array(
         select face_id
-          from unnest(v_come) as face_id
+          from unnest(v_come) as one (face_id)
          where face_id = any (v_core)
             or exists (
                  select
                    from public.face_embeddings as face
-                  where face.face_id = unnest.face_id
+                  where face.face_id = one.face_id
                     and face.contact_id is not null
                     and not face.recognised
                )
@@ -630,7 +629,7 @@ begin
     ));
     update public.face_clusters
        set contact_id = v_contact,
-           name = (select left(display_name, 500) from public.contacts where id = v_contact),
+           name = null, -- or their contact's
            updated_at = kizu.now()
      where id = p_cluster_id;
     if v_contact is null then
@@ -644,9 +643,9 @@ begin
          where face.cluster_id = p_cluster_id
       ));
       v_said := array(
-        select face_id from unnest(v_said) as face_id
+        select face_id from unnest(v_said) as one (face_id)
          where exists (select from public.face_embeddings as face
-                        where face.face_id = unnest.face_id and face.cluster_id = p_cluster_id)
+                        where face.face_id = one.face_id and face.cluster_id = p_cluster_id)
          union
         select unnest(kizu.core_faces(v_user, p_cluster_id, c_core))
       );
@@ -777,7 +776,7 @@ begin
   v_found := kizu.find_faces(p_face_ids, v_found.user_id);
   v_faces := array(
     select face_id
-      from unnest(v_found.faces) as face_id
+      from unnest(v_found.faces) as one (face_id)
       left join kizu.face_marks as mark using (face_id)
      where mark.mark is distinct from p_mark
      order by face_id

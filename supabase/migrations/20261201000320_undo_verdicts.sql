@@ -81,8 +81,10 @@ begin
   -- What a name had brought to photos that came since, or were told of it later, goes with it; and what a name that is
   -- there again means for them is found out.
   v_names := kizu.photos_of_names(v_user, v_taught, null, p_as_said => true);
+  v_names.photos := array(select unnest(v_names.photos) except select unnest(v_photos))
+                    || kizu.photos_in_between(v_user, v_verdict.id, v_undo);
   perform kizu.lock_photos(v_names.photos);
-  v_done := kizu.look_again(v_user, v_photos || v_names.photos);
+  v_done := kizu.look_again(v_user, v_names.photos);
   perform kizu.end_verdict(v_undo);
   return jsonb_build_object(
     'verdict_id', v_undo,
@@ -147,6 +149,38 @@ begin
         or exists (select from public.face_verdict_faces as face
                     where face.verdict_id = later.id
                       and face.face_id in (select face_id from faces))
+  );
+end;
+$$;
+
+-- Photos that are not quite as they were before a verdict, after p_undo has put back what was left of it: there something
+-- else has come in between, and who is in them is to be found out.
+create function kizu.photos_in_between(p_user uuid, p_verdict bigint, p_undo bigint)
+returns uuid[]
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return array(
+    select change.asset_id
+      from kizu.verdict_changes as change
+      left join public.face_embeddings as face on face.id = case change.what when 'face' then change.key::uuid end
+     where change.verdict_id = p_verdict
+       and change.what = 'face'
+       and (face.id is null
+            or face.cluster_id::text is distinct from change.before ->> 'cluster_id'
+            or face.contact_id is distinct from change.contact_before
+            or face.recognised <> (change.before ->> 'recognised')::boolean)
+     union
+    select change.asset_id
+      from kizu.verdict_changes as change
+     where change.verdict_id = p_undo
+       and change.what = 'face'
+       and not exists (select from kizu.verdict_changes as former
+                        where former.verdict_id = p_verdict
+                          and former.what = 'face'
+                          and former.key = change.key)
   );
 end;
 $$;
@@ -291,6 +325,28 @@ begin
     select distinct face_id from unnest(v_changes) where face_id is not null
   ));
   perform kizu.count_people(p_user, v_clusters);
+
+  delete from public.asset_tags as tag
+   using unnest(v_changes) as change
+   where change.what = 'tag'
+     and change.after is not null
+     and tag.asset_id = change.asset_id
+     and tag.contact_id = change.contact_after
+     and tag.model_version is not distinct from change.after ->> 'model_version'
+     and tag.tag_type = 'person'
+     and tag.created_by is null;
+  insert into public.asset_tags (user_id, asset_id, run_id, tag_type, tag_value, contact_id, bounding_box, face_index,
+                                 created_by, model_version, tagged_by)
+  select p_user, change.asset_id, run.id, 'person', left(contact.display_name, 500), contact.id,
+         nullif(change.before -> 'bounding_box', 'null'), (change.before ->> 'face_index')::int, null,
+         change.before ->> 'model_version', change.before -> 'tagged_by'
+    from unnest(v_changes) as change
+    join public.contacts as contact on contact.id = change.contact_before and contact.display_name <> ''
+    left join public.runs as run on run.id = (change.before ->> 'run_id')::uuid
+   where change.what = 'tag'
+     and exists (select from public.face_embeddings as face
+                  where face.asset_id = change.asset_id and face.contact_id = contact.id)
+      on conflict do nothing;
 
   return array(
     select distinct face_id
@@ -454,6 +510,7 @@ end;
 $$;
 
 select kizu.keep_internal('kizu.is_built_on(public.face_verdicts)');
+select kizu.keep_internal('kizu.photos_in_between(uuid, bigint, bigint)');
 select kizu.keep_internal('kizu.restore_people(uuid, bigint)');
 select kizu.keep_internal('kizu.join_pair(uuid, uuid, uuid)');
 select kizu.keep_internal('kizu.make_room(uuid, uuid[], uuid[])');

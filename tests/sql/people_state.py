@@ -1,0 +1,32 @@
+"""A user's people as they are, to be compared with what they were."""
+
+from __future__ import annotations
+
+from typing import Any
+
+QUERIES = {
+    "clusters": "select id, name, contact_id, hidden, locked, face_count, representative_face_id, created_at"
+    " from public.face_clusters where user_id = %s order by id",
+    "contacts": "select id, display_name, birth_date from public.contacts where user_id = %s order by id",
+    "exclusions": "select face_id, contact_id, at from kizu.exclusions where user_id = %s order by 1, 2",
+    "pairs": "select face_id, other_id, same, verdict_id from kizu.face_pairs"
+    " where user_id = %s order by 1, 2",
+    "marks": "select face_id, mark, verdict_id from kizu.face_marks where user_id = %s order by 1",
+    "tags": "select asset_id, tag_type, tag_value, contact_id, bounding_box::text, face_index, model_version,"
+    " tagged_by::text from public.asset_tags where user_id = %s order by 1, 2, 3, 4, 7",
+}
+
+
+def state(queue: Any, user: str) -> dict[str, Any]:
+    """Every row that tells who is who: {table: rows}, and faces as {face_id: {model: (cluster, contact,
+    recognised)}}."""
+    faces: dict[str, dict[str, tuple[Any, Any, bool]]] = {}
+    for row in queue.rows(
+        "select face_id, model_version, cluster_id::text, contact_id::text, recognised"
+        " from public.face_embeddings where user_id = %s",
+        user,
+    ):
+        told = (row["cluster_id"], row["contact_id"], row["recognised"])
+        faces.setdefault(str(row["face_id"]), {})[row["model_version"]] = told
+    found: dict[str, Any] = {name: queue.rows(query, user) for name, query in QUERIES.items()}
+    return found | {"faces": faces}
