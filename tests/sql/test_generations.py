@@ -63,6 +63,9 @@ def test_the_first_is_active_and_another_callers_model_is_answered_with_it(queue
         "precision": "fp32",
         "dimension": 8,
         "same_face": None,
+        "maybe_face": None,
+        "face_margin": None,
+        "false_accepts": None,
         "cutoff": None,
         "state": "active",
     }
@@ -73,6 +76,52 @@ def test_each_kind_has_a_first(queue: Any) -> None:
     faces = begin(queue, p_kind="faces", p_same_face="0.4")
     assert (faces["state"], faces["kind"], faces["model_version"]) == ("active", "faces", "v1")
     assert faces["same_face"] == pytest.approx(0.4)
+
+
+SCALE = ("same_face", "maybe_face", "face_margin", "false_accepts")
+ARCFACE = {"p_same_face": 0.55, "p_maybe_face": 0.4, "p_face_margin": 0.1, "p_false_accepts": 1e-6}
+
+
+def scale(generation: dict[str, Any]) -> list[Any]:
+    return [generation[name] for name in SCALE]
+
+
+def test_faces_are_measured_by_the_scale_of_who_begins_them(queue: Any) -> None:
+    begun = begin(queue, p_kind="faces", **ARCFACE)
+    assert scale(begun) == pytest.approx([0.55, 0.4, 0.1, 1e-6])
+    other = begin(queue, p_kind="faces", **{**ARCFACE, "p_same_face": 0.7, "p_maybe_face": 0.5})
+    assert scale(other) == scale(begun), "it is overridden by nobody"
+    with queue.db.cursor() as cursor:
+        found = cursor.execute("select same, maybe, margin from kizu.face_scale('v1')").fetchone()
+    assert list(found.values() if isinstance(found, dict) else found) == pytest.approx([0.55, 0.4, 0.1])
+
+
+@pytest.mark.parametrize(("same", "learnt"), [(0.55, [0.4, 0.1, 1e-6]), (0.7, [None, None, None])])
+def test_of_an_older_workers_generation_the_scale_is_learnt_where_it_is_the_same(
+    queue: Any, same: float, learnt: list[float | None]
+) -> None:
+    begin(queue, p_kind="faces", p_digest="d", p_precision="fp32", p_same_face=same)
+    with queue.acting("kizu_worker"):
+        told = begin(queue, p_kind="faces", **ARCFACE)
+        again = begin(queue, p_kind="faces", p_same_face=same)
+    assert scale(told) == pytest.approx([same, *learnt])
+    assert again == told
+    with queue.acting("kizu_worker"):
+        assert begin(queue, p_kind="faces", **{**ARCFACE, "p_maybe_face": 0.2}) == told
+
+
+def test_a_user_does_not_teach_the_scale_of_faces_that_others_have(queue: Any) -> None:
+    begin(queue, p_kind="faces", p_digest="d", p_precision="fp32", p_same_face=0.55)
+    user, other = queue.user(), queue.user()
+    queue.db.execute(
+        "insert into face_embeddings (user_id, asset_id, embedding, bounding_box, model_version)"
+        " values (%s, %s, '[1,0,0,0,0,0,0,0]', '{}', 'v1')",
+        (user, photo(queue, user)),
+    )
+    with queue.acting("authenticated", other):
+        assert scale(begin(queue, p_kind="faces", **ARCFACE))[1:] == [None, None, None]
+    with queue.acting("authenticated", user):
+        assert scale(begin(queue, p_kind="faces", **ARCFACE)) == pytest.approx([0.55, 0.4, 0.1, 1e-6])
 
 
 @pytest.mark.parametrize("role", ["kizu_worker", "authenticated"])
@@ -120,6 +169,10 @@ def test_a_user_teaches_nothing_of_vectors_that_others_have(queue: Any) -> None:
         *({"p_version": "v" * 201}, {"p_dimension": 0}, {"p_dimension": 4001}, {"p_dimension": None}),
         *({"p_digest": "d" * 201}, {"p_precision": "p" * 51}, {"p_same_face": "0"}, {"p_same_face": "1"}),
         *({"p_same_face": "1e-50"}, {"p_same_face": "0.99999999999"}),
+        *({"p_maybe_face": "0.3"}, {"p_face_margin": "0.1"}, {"p_false_accepts": "0.1"}),
+        *({"p_same_face": "0.5", "p_maybe_face": wrong} for wrong in ("0.51", "-1", "NaN", "-Infinity")),
+        *({"p_same_face": "0.5", "p_face_margin": wrong} for wrong in ("-0.1", "1", "NaN", "1e300")),
+        *({"p_same_face": "0.5", "p_false_accepts": wrong} for wrong in ("-0.1", "1.1", "NaN", "Infinity")),
         *({"p_same_face": "NaN"}, {"p_model": None}, {"p_model": Jsonb([])}, {"p_model": Jsonb({"a": 1})}),
         *({"p_model": Jsonb({"A": "x"})}, {"p_model": Jsonb({"a": "x" * 301})}),
         {"p_model": Jsonb({f"a{'b' * number}": "x" for number in range(17)})},
