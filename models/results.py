@@ -44,6 +44,8 @@ class Face:
     landmarks: tuple[tuple[float, float], ...]
     """Left eye, right eye, nose, left and right corner of the mouth, as seen; shares, 0 to 1."""
     embedding: Vector
+    quality: float | None = None
+    """How much `embedding` is worth, 0 to 1, by `models.people.quality`; None: not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from models.errors import BadWeights, UnknownModel
 from models.frame import Frame
 from models.looks import Look, find_closely
 from models.machine.processor import has_avx512
+from models.people.quality import quality
 from models.people.scale import Scale
 from models.results import Box, Face, share
 from models.settings import ModelSettings
@@ -240,10 +241,16 @@ class InsightFace(FaceFinder):
         vectors = iter(unit_rows(self._embed(crops)) if crops else ())
         return [
             tuple(
-                Face(box=one.box, score=one.score, landmarks=one.landmarks, embedding=next(vectors))
+                Face(
+                    box=one.box,
+                    score=one.score,
+                    landmarks=one.landmarks,
+                    embedding=next(vectors),
+                    quality=quality(frame.array(), one.box, one.landmarks),
+                )
                 for one in faces
             )
-            for faces in found
+            for frame, faces in zip(frames, found, strict=True)
         ]
 
     def _find(self, frame: Frame) -> list[_Found]:

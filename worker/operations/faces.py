@@ -59,6 +59,7 @@ async def find(picture: SharedPicture, context: Context) -> Finding:
                         "landmarks": [[round(x, 6), round(y, 6)] for x, y in face.landmarks],
                         "confidence": face.score,
                         "same_face": model.scale.same if model.scale else None,
+                        "quality": face.quality,
                         "face_thumbnail_url": derived.url(stored[names[index]], public_url),
                         **provenance(model),
                     }

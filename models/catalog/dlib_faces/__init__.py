@@ -23,6 +23,7 @@ from models.catalog.dlib_faces.alignment import face_chip
 from models.errors import ModelFailed
 from models.frame import Frame
 from models.looks import Look, find_closely
+from models.people.quality import quality
 from models.people.scale import Scale
 from models.results import Box, Face, share
 from models.settings import ModelSettings
@@ -177,10 +178,16 @@ class DlibFaces(FaceFinder):
         vectors = iter(unit_rows(self._embed(chips) - self._mean) if chips else ())
         return [
             tuple(
-                Face(box=one.box, score=one.score, landmarks=one.landmarks, embedding=next(vectors))
+                Face(
+                    box=one.box,
+                    score=one.score,
+                    landmarks=one.landmarks,
+                    embedding=next(vectors),
+                    quality=quality(frame.array(), one.box, one.landmarks),
+                )
                 for one in faces
             )
-            for faces in found
+            for frame, faces in zip(frames, found, strict=True)
         ]
 
     def _find(self, frame: Frame) -> list[_Found]:
