@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from models.catalog.insightface import ARCFACE
 from models.errors import UnknownModel
 from models.spec import ModelIdentity
 from worker import operations
@@ -167,6 +168,29 @@ async def test_digest_is_learnt_of_a_model_that_is_a_file() -> None:
     await generations.learn(found, identity("model"))
     assert project.rows[0]["weights_digest"] == "d"
     assert project.rows[0]["model"] == {"clip_pretrained": "shared/weights.pt"}
+
+
+async def test_whole_scale_of_faces_is_told_and_learnt() -> None:
+    """Of a generation that a worker of before there were scales began, too."""
+    project = Restive()
+    begun = project.generations(faces_model="insightface", face_pack="buffalo_l")
+    proposal = begun.proposal("faces", identity("insightface-buffalo_l"))
+    told = [proposal[name] for name in ("p_same_face", "p_maybe_face", "p_face_margin", "p_false_accepts")]
+    assert told == [ARCFACE.same, ARCFACE.maybe, ARCFACE.margin, ARCFACE.false_accepts]
+    older = {"p_kind": "faces", "p_version": "f", "p_model": {"a": "b"}, "p_dimension": 512}
+    known = {"p_digest": "d", "p_precision": "fp32", "p_same_face": ARCFACE.same}
+    await project("begin_generation", {**older, **known}, within=1.0)
+    generations = project.generations()
+    [found] = await generations.of("faces")
+    project.calls.clear()
+    for _ in range(2):
+        await generations.learn(found, replace(identity("f"), scale=ARCFACE))
+    assert project.calls == ["begin_generation"], "once is enough"
+    row = project.rows[0]
+    assert (row["maybe_face"], row["face_margin"]) == (ARCFACE.maybe, ARCFACE.margin)
+    [found] = await project.generations().of("faces")
+    await project.generations().learn(found, replace(identity("f"), scale=ARCFACE))
+    assert "begin_generation" not in project.calls[1:], "nothing is left to learn"
 
 
 def identity(version: str) -> ModelIdentity:
