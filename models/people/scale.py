@@ -23,10 +23,12 @@ class Scale:
     """The share of pairs of strangers that `same` takes for one person; None: not known."""
 
     def __str__(self) -> str:
-        accepts = "" if self.false_accepts is None else f", as {self.false_accepts:g} of strangers' are"
+        passing = (
+            "" if self.false_accepts is None else f" ({self.false_accepts * 1e6:g} in a million strangers)"
+        )
         return (
-            f"faces are one person's from a cosine of {self.same:.2f} on{accepts}, "
-            f"perhaps from {self.maybe:.2f} on; nobody else is as like by {self.margin:.2f}"
+            f"one person from a cosine of {self.same:.2f} on{passing}, "
+            f"maybe from {self.maybe:.2f} on, by {self.margin:.2f} before the next"
         )
 
     def __post_init__(self) -> None:

@@ -41,8 +41,10 @@ def test_numbers_out_of_order_are_no_scale(wrong: dict[str, float]) -> None:
 
 def test_it_says_what_it_means() -> None:
     said = str(Scale(same=0.5, maybe=0.35, margin=0.1, false_accepts=1e-6))
-    assert "from a cosine of 0.50 on, as 1e-06 of strangers' are" in said
-    assert "perhaps from 0.35 on" in said
+    assert said == (
+        "one person from a cosine of 0.50 on (1 in a million strangers), maybe from 0.35 on, "
+        "by 0.10 before the next"
+    )
     assert "strangers" not in str(Scale(same=0.5, maybe=0.35, margin=0.1))
 
 

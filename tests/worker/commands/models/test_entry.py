@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from models.people.scale import Scale
 from worker.commands.models.entry import Entry, print_entries, problems_of
+
+SCALE = Scale(same=0.5, maybe=0.35, margin=0.1)
 
 
 def entry(task: str, name: str, **known: Any) -> Entry:
@@ -50,7 +53,14 @@ def test_a_problem_is_what_keeps_a_task_from_being_done(
 def test_entries_for_people_say_what_is_there(capsys: pytest.CaptureFixture[str]) -> None:
     print_entries(
         [
-            entry("faces", "a", version="a-1", weights="present", bytes=1_500_000, graphs="/cache/graphs/a"),
+            entry(
+                *("faces", "a"),
+                version="a-1",
+                weights="present",
+                bytes=1_500_000,
+                graphs="/cache/graphs/a",
+                scale=SCALE,
+            ),
             entry("ocr", "b", version="b-1", weights="package"),
             entry("embed", "c", version="c-1", weights="skipped", problem="its licence"),
         ],
@@ -59,6 +69,7 @@ def test_entries_for_people_say_what_is_there(capsys: pytest.CaptureFixture[str]
     said = capsys.readouterr()
     assert said.out.splitlines() == [
         "a-1: weights present, 1.5 MB",
+        f"  {SCALE}",
         "  graphs in /cache/graphs/a",
         "b-1: weights come with its package",
         "c-1: weights skipped",

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from worker.commands.models.generations.compare import pair
+from worker.commands.models.generations.list import shown
 from worker.core.errors import NotFound
 
 
@@ -22,6 +23,23 @@ ROWS = [
     row(5, "faces", "active"),
     row(6, "pictures", "dropping"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("same", "maybe", "told", "why"),
+    [
+        (0.5, 0.35, "0.35-0.50", "from which two faces may be one person, and are"),
+        (0.55, None, "0.55", "who began it knew no more"),
+        (None, None, None, "it is not of faces"),
+    ],
+)
+def test_the_list_tells_how_faces_are_measured(
+    same: float | None, maybe: float | None, told: str | None, why: str
+) -> None:
+    far = {"missed": {}, "cutoff": None, "since": "2026-12-01T00:00:00+00:00"}
+    assert (
+        shown({**row(5, "faces", "active"), **far, "same_face": same, "maybe_face": maybe})["faces"] == told
+    ), why
 
 
 def ids(*rows: dict[str, Any]) -> tuple[int, ...]:

@@ -54,18 +54,13 @@ def list_generations(as_json: bool) -> None:
     if not answer["generations"]:
         say("there is none yet: the first photo that a worker embeds begins one, of its settings' model")
         return
-    print_table((_shown(row) for row in answer["generations"]), COLUMNS)
+    print_table((shown(row) for row in answer["generations"]), COLUMNS)
     for other in answer["settings"]:
         say(f"! {other}")
 
 
-def _cosines(row: dict[str, Any]) -> str | None:
-    """From which two faces may be one person, and are, as far as known."""
-    known = [row[name] for name in ("maybe_face", "same_face") if row[name] is not None]
-    return "-".join(f"{cosine:.2f}" for cosine in known) or None
-
-
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
+def shown(row: dict[str, Any]) -> dict[str, Any]:
+    """A generation as a line of the table."""
     cutoff = row["cutoff"]
     return {
         **row,
@@ -75,3 +70,9 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
         "faces": _cosines(row),
         "since": row["since"][:19],
     }
+
+
+def _cosines(row: dict[str, Any]) -> str | None:
+    """From which two faces may be one person, and are, as far as known."""
+    known = [row[name] for name in ("maybe_face", "same_face") if row[name] is not None]
+    return "-".join(f"{cosine:.2f}" for cosine in known) or None
