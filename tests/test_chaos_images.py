@@ -36,7 +36,7 @@ from worker.pictures import Pictures
 from worker.pixels import PixelThreads
 from worker.project.queue import SupabaseQueue
 from worker.settings import Settings
-from worker.testing import FakeModels, MemoryRows
+from worker.testing import FakeModels, MemoryRows, MemoryStaging
 
 pytestmark = pytest.mark.stack
 
@@ -395,6 +395,7 @@ async def look_at_all(db: psycopg.Connection[Any], photos: Mapping[UUID, Photo])
                 models=seeing(photo),
                 generations=Generations(rpc, settings),
                 rows=MemoryRows(),
+                staging=MemoryStaging(),
                 settings=settings,
                 pixels=pixels,
                 pictures=Pictures(files, pixels, max_pixels=10**6),

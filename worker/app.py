@@ -48,6 +48,7 @@ from worker.project.connection import Connection
 from worker.project.queue import SupabaseQueue
 from worker.project.realtime import RealtimeSupervisor
 from worker.project.rows import SupabaseRows
+from worker.project.staging import SupabaseStaging
 from worker.settings import Settings
 
 log = structlog.get_logger()
@@ -99,6 +100,7 @@ async def run_worker(
                 models=models,
                 generations=generations,
                 rows=SupabaseRows(connection.rpc, settings.worker_id, job.attempt_id),
+                staging=SupabaseStaging(connection.rpc, settings.worker_id, job.attempt_id),
                 settings=settings,
                 pixels=pixels,
                 pictures=pictures,

@@ -12,6 +12,7 @@ from worker.core.errors import NotFound
 from worker.core.job import Job
 from worker.core.record import Record
 from worker.core.rows import Rows
+from worker.core.staging import Staging
 from worker.decoding import Need
 from worker.files.sources import ASSETS_BUCKET, StoredObject
 from worker.files.storage import Files
@@ -35,6 +36,8 @@ class Context:
     """Which models' vectors the library is made of."""
     rows: Rows
     """What the job may read of the database: its own user's rows."""
+    staging: Staging
+    """Where results go that are larger than a page, until the job is settled."""
     settings: Settings
     pixels: PixelThreads
     """Where pictures are decoded and encoded, `settings.decode_threads` at a time: it bounds memory too."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID, uuid4
@@ -25,10 +25,12 @@ from worker.core.job import (
     Released,
     Retry,
     Run,
+    Staged,
 )
 from worker.core.queue import Claim, Heartbeat, SettleAnswer, Settled, Verdict
 from worker.core.rows import Page, every_page
 from worker.core.rows import Row as ReadRow
+from worker.core.staging import pages_of
 
 MAX_CRASHES = 3
 
@@ -241,6 +243,32 @@ class MemoryRows:
 
     def pages(self, verb: str, args: Mapping[str, Any]) -> AsyncIterator[Sequence[ReadRow]]:
         return every_page(self, verb, args)
+
+
+class MemoryStaging:
+    """Keeps staged rows in memory; implements `worker.core.staging.Staging`.
+
+    While `lost` is true the lease is.
+    """
+
+    def __init__(self) -> None:
+        self.pages: dict[tuple[str, int], Sequence[ReadRow]] = {}
+        self.lost = False
+
+    async def keep(self, name: str, rows: Iterable[ReadRow]) -> Staged:
+        pages = 0
+        for page in pages_of(rows):
+            if self.lost:
+                raise LeaseLost
+            if not name.isidentifier() or name != name.lower():
+                raise BadParams("name: expected a word")
+            self.pages[name, pages] = page
+            pages += 1
+        return Staged(name, pages)
+
+    def rows(self, staged: Staged) -> list[ReadRow]:
+        """What a settlement would find, in order."""
+        return [row for page in range(staged.pages) for row in self.pages[staged.name, page]]
 
 
 class MemoryGenerations:

@@ -24,7 +24,7 @@ JOB, USER, ASSET = (UUID(int=number) for number in range(1, 4))
 def context(epoch: int = 3, pixels: Any = None, **asset: Any) -> Context:
     job = Job(table="jobs", id=JOB, kind="k", user_id=USER, asset_id=ASSET, asset=asset, epoch=epoch)
     rest: dict[str, Any] = dict.fromkeys(
-        ("files", "models", "generations", "rows", "settings", "record", "progress", "pictures")
+        ("files", "models", "generations", "rows", "staging", "settings", "record", "progress", "pictures")
     )
     return Context(job=job, pixels=pixels, **rest)
 

@@ -50,6 +50,14 @@ class Job:
         return AttemptId(self.table, self.id, self.epoch)
 
 
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """Rows that this attempt has sent ahead (`worker.core.staging`), under a name, in so many pages."""
+
+    name: str
+    pages: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replace:
     """A write that puts `rows` in place of the rows of this job's asset, or user, that match `scope`.
@@ -59,7 +67,7 @@ class Replace:
 
     table: str
     scope: Mapping[str, Any] = field(default_factory=dict)
-    rows: Sequence[Mapping[str, Any]] = ()
+    rows: Sequence[Mapping[str, Any]] | Staged = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

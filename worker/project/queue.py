@@ -22,6 +22,7 @@ from worker.core.job import (
     Replace,
     Retry,
     Run,
+    Staged,
     Update,
     Upsert,
     Write,
@@ -186,6 +187,8 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
 def _write(write: Write) -> dict[str, Any]:
     match write:
         case Replace(table=table, scope=scope, rows=rows):
+            if isinstance(rows, Staged):
+                return {"table": table, "scope": dict(scope), "staged": dataclasses.asdict(rows)}
             return {"table": table, "scope": dict(scope), "rows": [dict(row) for row in rows]}
         case Upsert(table=table, rows=rows):
             return {"table": table, "rows": [dict(row) for row in rows]}

@@ -37,7 +37,7 @@ from worker.handlers.image_ai import HANDLER, OPERATIONS
 from worker.pictures import Pictures
 from worker.pixels import PixelThreads
 from worker.settings import Settings
-from worker.testing import FakeModels, MemoryGenerations, MemoryRows
+from worker.testing import FakeModels, MemoryGenerations, MemoryRows, MemoryStaging
 
 VECTOR = (0.6, 0.8)
 BOX = Box(x=0.4, y=0.4, width=0.1, height=0.2)
@@ -139,6 +139,7 @@ def look(pixels: PixelThreads) -> Any:
             models=asked,
             generations=Generations(project or MemoryGenerations(), settings),
             rows=MemoryRows(),
+            staging=MemoryStaging(),
             settings=settings,
             pixels=pixels,
             pictures=Pictures(given, pixels, max_pixels=settings.max_image_pixels),
