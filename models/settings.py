@@ -105,6 +105,11 @@ class ModelSettings(BaseSettings):
     face_threshold: float | None = Field(
         None, gt=0, lt=1, description="Least score of a face that is kept; unset: as suits the model."
     )
+    people_engine: Literal["graph", "hdbscan"] = Field(
+        "graph",
+        description="What clusters faces into people: graph obeys what people said as it goes; hdbscan needs "
+        "the package of that name.",
+    )
     ocr_model: Literal["easyocr", "rapidocr"] = Field(
         "rapidocr",
         description="What reads text: rapidocr brings its weights and is ten times faster; easyocr knows "

@@ -8,6 +8,7 @@
 import { boolean, type Check, integer, oneOf, someOrAll, text } from "./checks.ts";
 
 export const PARAMS = new Map<string, Record<string, Check>>([
+  ["cluster_faces", {}],
   ["image_ai", {
     operations: someOrAll("describe", "embedding", "faces", "hashes", "objects", "ocr"),
     image_url: text(4096),
