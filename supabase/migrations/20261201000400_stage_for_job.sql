@@ -172,6 +172,7 @@ declare
   v_rows   jsonb := coalesce(p_write -> 'rows', '[]');
   v_write  jsonb := p_write;
   v_scope  jsonb;
+  v_forced text[];
   v_target public.result_tables;
 begin
   select *
@@ -191,11 +192,12 @@ begin
 
   if v_target.writer is not null then
     v_scope := kizu.scope_of(v_target, p_write);
+    v_forced := kizu.forced_columns(v_target);
     perform kizu.written_columns(v_target, array(
       select distinct key
         from jsonb_array_elements(v_rows) as row
        cross join jsonb_object_keys(row) as key
-       where key <> all (kizu.forced_columns(v_target))
+       where key <> all (v_forced)
     ));
     if v_target.scope_columns = '{}' then
       execute format('select kizu.%I($1, $2, $3, $4)', v_target.writer) using v_rows, p_user, p_asset, p_run;

@@ -129,18 +129,22 @@ begin
     v_stayed := 0;
 
     -- One person is in a photo once, unless people said so.
-    delete from pg_temp.moving as face
-     where exists (
-             select from pg_temp.moving as other
-              where other.asset_id = face.asset_id
+    delete from pg_temp.moving
+     where face_id in (
+             select face.face_id
+               from pg_temp.moving as face
+               join pg_temp.moving as other
+                 on other.asset_id = face.asset_id
                 and other.cluster = face.cluster
                 and other.face_id <> face.face_id
-                and (other.contact = face.contact) is not true
-           )
-        or exists (
-             select from public.face_embeddings as other
-              where other.asset_id = face.asset_id
+              where (other.contact = face.contact) is not true
+              union all
+             select face.face_id
+               from pg_temp.moving as face
+               join public.face_embeddings as other
+                 on other.asset_id = face.asset_id
                 and other.cluster_id = face.cluster
+              where other.user_id = p_user
                 and other.model_version = v_version
                 and not other.is_from_video
                 and (not other.recognised and other.contact_id = face.contact) is not true
@@ -181,40 +185,45 @@ begin
 
     -- A cluster becomes a contact's if it has all faces that people said are theirs, and no other's, and none that they
     -- said is not them.
-    delete from pg_temp.moving as face
-     where face.contact is not null
-       and face.owner is null
-       and (exists (
-              select from pg_temp.moving as other
-               where other.cluster = face.cluster
-                 and other.contact <> face.contact
-            )
-            or exists (
-              select from public.face_embeddings as other
-                left join pg_temp.moving on moving.face_id = other.face_id
-               where other.user_id = p_user
-                 and other.contact_id = face.contact
-                 and not other.recognised
-                 and other.model_version = v_version
-                 and not other.is_from_video
-                 and moving.cluster is distinct from face.cluster
-            )
-            or exists (
-              select from kizu.exclusions as exclusion
-                join public.face_embeddings as other
-                  on other.face_id = exclusion.face_id
-                 and other.model_version = v_version
-                left join pg_temp.moving on moving.face_id = other.face_id
-               where exclusion.contact_id = face.contact
-                 and case when moving.face_id is null then other.cluster_id else moving.cluster end = face.cluster
-            ));
+    delete from pg_temp.moving
+     where contact is not null
+       and owner is null
+       and (cluster, contact) in (
+             select face.cluster, face.contact
+               from pg_temp.moving as face
+               join pg_temp.moving as other on other.cluster = face.cluster and other.contact <> face.contact
+              union all
+             select face.cluster, face.contact
+               from pg_temp.moving as face
+               join public.face_embeddings as other
+                 on other.user_id = p_user
+                and other.contact_id = face.contact
+                and not other.recognised
+                and other.model_version = v_version
+                and not other.is_from_video
+               left join pg_temp.moving on moving.face_id = other.face_id
+              where face.owner is null
+                and moving.cluster is distinct from face.cluster
+              union all
+             select face.cluster, face.contact
+               from pg_temp.moving as face
+               join kizu.exclusions as exclusion on exclusion.contact_id = face.contact
+               join public.face_embeddings as other
+                 on other.face_id = exclusion.face_id
+                and other.model_version = v_version
+               left join pg_temp.moving on moving.face_id = other.face_id
+              where face.owner is null
+                and case when moving.face_id is null then other.cluster_id else moving.cluster end = face.cluster
+           );
     get diagnostics v_more = row_count;
     v_stayed := v_stayed + v_more;
 
     -- A stranger seen once has no cluster.
     delete from pg_temp.moving
      where made
-       and cluster in (select cluster from pg_temp.moving group by cluster having count(*) = 1 and min(contact::text) is null);
+       and cluster in (
+             select cluster from pg_temp.moving group by cluster having count(*) = 1 and count(contact) = 0
+           );
     get diagnostics v_more = row_count;
     v_stayed := v_stayed + v_more;
 

@@ -75,11 +75,15 @@ class Library:
         self.former.append(face["cluster_id"])
         self.photo.append(self.photos.setdefault(face["asset_id"], len(self.photos)))
         contact = face["contact_id"]
-        self.said.append(-1 if contact is None else self.contacts.setdefault(contact, len(self.contacts)))
+        self.said.append(-1 if contact is None else self.number(contact))
         quality = face["quality"]
         self.quality.append(1.0 if quality is None else quality)
         self.taken_on.append(date.fromisoformat(face["taken_on"]) if face["taken_on"] else None)
         self.vectors.append(vector_of(face["vector"]))
+
+    def number(self, contact_id: str) -> int:
+        """The contact's number, a new one if nothing named it before."""
+        return self.contacts.setdefault(contact_id, len(self.contacts))
 
     def arrays(self) -> dict[str, Any]:
         """The arrays of `models.people.faces.Faces` and `Verdicts`, by name."""
@@ -212,9 +216,15 @@ def moves_of(library: Library, clustered: Clustered) -> list[dict[str, Any]]:
 
 def ids_of(library: Library, clustered: Clustered) -> tuple[Mapping[int, str], frozenset[str]]:
     """The id of each cluster, by label, and which of them are new."""
+    import numpy as np
+
     from models.people.identities import keep_ids
 
-    kept = keep_ids(clustered.labels, library.former)
+    of_contacts = {
+        library.number(contact): cluster_id for cluster_id, contact in library.clusters.items() if contact
+    }
+    said = np.array(library.said, np.int64)
+    kept = keep_ids(clustered.labels, library.former, said, of_contacts)
     labels = sorted(set(clustered.labels.tolist()) - {-1})
     ids = {label: kept.get(label) or str(uuid4()) for label in labels}
     return ids, frozenset(ids.values()) - frozenset(kept.values())
