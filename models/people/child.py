@@ -11,15 +11,14 @@ import os
 import sys
 import threading
 import time
-from importlib import import_module
 from typing import Any, Final, Literal, TypeAlias
 
+from models.errors import PackageMissing
+from models.people.clustering import cluster
 from models.people.faces import Faces, Verdicts
 from models.people.scale import Scale
 
 Engine: TypeAlias = Literal["graph", "hdbscan"]
-ENGINES: Final = {"graph": "models.people.clustering", "hdbscan": "models.people.density"}
-"""Each has a function `cluster(faces, verdicts, scale)`."""
 NO_MEMORY: Final = 3
 """Exit code where the machine has too little memory."""
 NO_PACKAGE: Final = 4
@@ -67,8 +66,8 @@ def answer(data: bytes) -> bytes:
     faces = Faces(vectors=vectors, photos=told["photos"], quality=told["quality"], contacts=told["contacts"])
     verdicts = Verdicts(same=told["same"], different=told["different"], excluded=told["excluded"])
     same, maybe, margin = map(float, told["scale"])
-    engine = import_module(ENGINES[str(told["engine"])])
-    clusters = engine.cluster(faces, verdicts, Scale(same=same, maybe=maybe, margin=margin))
+    scale = Scale(same=same, maybe=maybe, margin=margin)
+    clusters = cluster(faces, verdicts, scale, engine=str(told["engine"]))
     asked = list(clusters.questions)
     return pack(
         labels=np.asarray(clusters.labels, np.int64),
@@ -84,7 +83,7 @@ def main() -> int:
         sys.stdout.buffer.write(answer(sys.stdin.buffer.read()))
     except MemoryError:
         return NO_MEMORY
-    except ImportError as error:
+    except PackageMissing as error:
         sys.stderr.write(f"{error}\n")
         return NO_PACKAGE
     return 0

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 MOST_FACES: Final = 300_000
 """Of one user; their vectors in half precision are 300 MB."""
-MOST_QUESTIONS: Final = 5_000
-"""Kept of what is worth asking, the likest first: nobody answers more before the next clustering."""
 HEADER_BYTES: Final = 4
 """Before a vector's numbers: how many there are, and a field that Postgres keeps free."""
 
@@ -231,16 +229,12 @@ def ids_of(library: Library, clustered: Clustered) -> tuple[Mapping[int, str], f
 
 
 def questions_of(library: Library, clustered: Clustered) -> list[dict[str, Any]]:
-    """What is worth asking, the likest first, as kizu.replace_clusters takes it."""
+    """What is worth asking, as kizu.replace_clusters takes it."""
     faces = list(library.faces)
-    order = sorted(range(len(clustered.pairs)), key=lambda place: -clustered.likeness[place])
+    pairs = zip(clustered.pairs.tolist(), clustered.likeness.tolist(), strict=True)
     return [
-        {
-            "face_id": faces[clustered.pairs[place][0]],
-            "other_id": faces[clustered.pairs[place][1]],
-            "likeness": round(float(clustered.likeness[place]), 4),
-        }
-        for place in order[:MOST_QUESTIONS]
+        {"face_id": faces[one], "other_id": faces[other], "likeness": round(likeness, 4)}
+        for (one, other), likeness in pairs
     ]
 
 
