@@ -3,8 +3,8 @@
     JobError
     ├── permanent: NotFound, ForbiddenUrl, TooLarge, NotAnImage, Unreadable, UnsupportedFormat,
     │              TooSmallToRead, BadParams, UnknownJobType, UnknownModel, UnknownGeneration,
-    │              GenerationIncomplete, GenerationAnswers, BadWeights, PackageMissing,
-    │              LicenceRefused, ResultRefused, TooManyJobs
+    │              GenerationIncomplete, GenerationAnswers, Conflict, BadWeights,
+    │              PackageMissing, LicenceRefused, ResultRefused, TooManyJobs
     └── transient: TimedOut, OutOfMemory, DiskFull, WeightsMissing, DeviceUnavailable, ServerUnavailable,
                    ModelFailed, StorageUnavailable, SourceRefused, DatabaseUnavailable, LeaseLost,
                    InternalError
@@ -117,6 +117,12 @@ class GenerationAnswers(JobError):
     """The generation answers searches and cannot be dropped."""
 
     code = "generation_answers"
+
+
+class Conflict(JobError):
+    """What was asked contradicts what is there; the message says which."""
+
+    code = "conflict"
 
 
 class BadWeights(JobError):

@@ -12,6 +12,7 @@ import httpx
 from worker.core.errors import (
     AuthFailed,
     BadParams,
+    Conflict,
     DatabaseUnavailable,
     GenerationAnswers,
     GenerationIncomplete,
@@ -48,6 +49,7 @@ STABLE: Mapping[str, type[JobError]] = {
     cls.code: cls
     for cls in (
         BadParams,
+        Conflict,
         GenerationAnswers,
         GenerationIncomplete,
         LeaseLost,

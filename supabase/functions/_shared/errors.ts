@@ -7,6 +7,7 @@ export type ErrorCode =
   | "unauthorized"
   | "forbidden"
   | "method_not_allowed"
+  | "conflict"
   | "too_large"
   | "too_many_jobs"
   | "database_unavailable"
@@ -19,6 +20,7 @@ const STATUS: Record<ErrorCode, number> = {
   forbidden: 403,
   not_found: 404,
   method_not_allowed: 405,
+  conflict: 409,
   too_large: 413,
   too_many_jobs: 429,
   internal_error: 500,

@@ -69,7 +69,8 @@ export function refusal(verb: string, status: number, answer: unknown): RequestE
   if (/^(22|23|P0001)/.test(code)) {
     return new RequestError("bad_params", "the database refused the request");
   }
-  return new RequestError("database_unavailable", "the database did not answer; try again");
+  const busy = message === "database_busy" && details;
+  return new RequestError("database_unavailable", busy || "the database did not answer; try again");
 }
 
 const SENTENCES = {
@@ -77,6 +78,7 @@ const SENTENCES = {
   unknown_job_type: "there is no such kind of job",
   not_found: "there is no such thing among your own",
   too_many_jobs: "too many of your jobs are pending",
+  conflict: "the request contradicts what is there",
 } satisfies Partial<Record<ErrorCode, string>>;
 
 function isRaised(message: string): message is keyof typeof SENTENCES {

@@ -35,6 +35,8 @@ const REFUSALS: [status: number, answer: unknown, code: string, answeredWith: nu
   [400, { code: "PT400", message: "unknown_job_type" }, "unknown_job_type", 400],
   [400, { code: "PT400", message: "bad_params", details: "why" }, "bad_params", 400],
   [429, { code: "PT429", message: "too_many_jobs", details: "why" }, "too_many_jobs", 429],
+  [409, { code: "PT409", message: "conflict", details: "why" }, "conflict", 409],
+  [503, { code: "PT503", message: "database_busy" }, "database_unavailable", 503],
   [429, { message: "slow down" }, "database_unavailable", 503],
   [401, { code: "PGRST303", message: "JWT expired" }, "unauthorized", 401],
   [401, { code: "42501", message: "permission denied" }, "unauthorized", 401],
@@ -61,6 +63,11 @@ Deno.test("the database's sentence is passed on", () => {
     details: "p_priority: expected 100 or more",
   };
   same(refusal("enqueue_job", 400, answer).message, "p_priority: expected 100 or more");
+});
+
+Deno.test("a database that is busy says with what", () => {
+  const answer = { code: "PT503", message: "database_busy", details: "these photos; try again" };
+  same(refusal("assign_faces", 503, answer).message, "these photos; try again");
 });
 
 Deno.test("a database that cannot be reached is unavailable, not broken", async () => {

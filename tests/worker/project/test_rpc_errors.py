@@ -9,6 +9,7 @@ import pytest
 from worker.core.errors import (
     AuthFailed,
     BadParams,
+    Conflict,
     DatabaseUnavailable,
     InternalError,
     NotFound,
@@ -60,6 +61,8 @@ TABLE = [
     (404, "PT404", "not_found", NotFound),
     (400, "PT400", "bad_params", BadParams),
     (400, "PT400", "unknown_job_type", UnknownJobType),
+    (409, "PT409", "conflict", Conflict),
+    (503, "PT503", "database_busy", DatabaseUnavailable),
     (429, "PT429", "too_many_jobs", TooManyJobs),
     (429, "", "too_many_jobs", DatabaseUnavailable),
     (400, "P0001", "something a function raised", InternalError),
