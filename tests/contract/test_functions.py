@@ -24,6 +24,17 @@ def test_a_signed_in_app_enqueues_and_cancels(person: Callable[[], Any]) -> None
     assert again["jobs"][0] == {**answer["jobs"][0], "status": "already_queued"}
 
 
+def test_an_app_asks_who_is_in_its_photos(person: Callable[[], Any]) -> None:
+    app = person().client
+    options = {"body": {"verb": "list", "limit": 3}, "responseType": "json"}
+    assert app.functions.invoke("people", options) == {"people": [], "next": None}
+    preview = app.functions.invoke("tag-sync-api/preview", {"body": {"limit": 3}, "responseType": "json"})
+    assert preview["assets"] == []
+    assert preview["summary"]["total_manual_tags"] == 0
+    with pytest.raises(FunctionsHttpError):
+        app.functions.invoke("people", {"body": {"verb": "show", "cluster_id": str(uuid.uuid4())}})
+
+
 def test_a_function_refuses_what_is_not_the_callers(person: Callable[[], Any]) -> None:
     someone = person()
     body = {"kind": "image_ai", "asset_id": str(uuid.uuid4())}

@@ -30,6 +30,24 @@ class App:
     def cancel(self, **body: Any) -> httpx.Response:
         return self.http.post(self.url("cancel"), json=body, headers=self.headers)
 
+    def people(self, verb: str, **fields: Any) -> httpx.Response:
+        return self.http.post(self.url("people"), json={"verb": verb, **fields}, headers=self.headers)
+
+    def tag_sync(self, step: str, **body: Any) -> httpx.Response:
+        return self.http.post(self.url(f"tag-sync-api/{step}"), json=body, headers=self.headers)
+
+    def insert(self, table: str, **row: Any) -> str:
+        """The id of a new row of this user's."""
+        headers = {**self.headers, "prefer": "return=representation"}
+        answer = self.http.post(f"{self.base}/rest/v1/{table}", json=row, headers=headers)
+        return str(answer.raise_for_status().json()[0]["id"])
+
+    def select(self, table: str, query: str) -> list[dict[str, Any]]:
+        """Rows that this user may see."""
+        answer = self.http.get(f"{self.base}/rest/v1/{table}?{query}", headers=self.headers)
+        rows: list[dict[str, Any]] = answer.raise_for_status().json()
+        return rows
+
     def add_asset(self) -> str:
         return self.add_assets(1)[0]
 

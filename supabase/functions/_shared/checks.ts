@@ -114,11 +114,35 @@ export function ids(
   const given = [one, many].filter((name) => isGiven(body[name]));
   if (given.length !== 1) throw badParams(one, `either ${one} or ${many}`);
   if (given[0] === one) return [uuid(body[one], one)];
-  const list = body[many];
-  if (!Array.isArray(list) || list.length === 0 || list.length > most) {
-    throw badParams(many, `a list of 1 to ${most} UUIDs`);
+  return idList(most)(body[many], many) as string[];
+}
+
+/** Ids, each once, in the order given. */
+export function idList(most: number): Check {
+  return (value, field) => {
+    if (!Array.isArray(value) || value.length === 0 || value.length > most) {
+      throw badParams(field, `a list of 1 to ${most} UUIDs`);
+    }
+    return [...new Set(value.map((item, index) => uuid(item, `${field}[${index}]`)))];
+  };
+}
+
+/** The fields that are given, each checked; unknown ones are refused, as is a lack of those it `needs`. */
+export function fieldsOf(
+  given: Record<string, unknown>,
+  checks: Record<string, Check>,
+  needs: readonly string[] = [],
+): Record<string, unknown> {
+  const checked: Record<string, unknown> = {};
+  for (const [field, value] of Object.entries(given)) {
+    if (!Object.hasOwn(checks, field)) {
+      throw badParams(field, `no such field, only ${Object.keys(checks).join(", ")}`);
+    }
+    if (isGiven(value)) checked[field] = checks[field](value, field);
   }
-  return [...new Set(list.map((item, index) => uuid(item, `${many}[${index}]`)))];
+  const left = needs.find((field) => !Object.hasOwn(checked, field));
+  if (left !== undefined) throw badParams(left, "it to be given");
+  return checked;
 }
 
 /** JSON's null says the same as leaving the field out. */

@@ -6,7 +6,8 @@ import { type Verb, verbsOf, type World } from "./queue.ts";
 const MOST_BYTES = 64 * 1024; // a hundred ids with params are about 8 KB
 const JWT = /^Bearer\s+([\w-]+\.[\w-]+\.[\w-]+)$/i;
 
-export type Work = (body: unknown, call: Verb) => Promise<unknown>;
+/** `path` is the last part of the address: the function's name, or what an app put behind it. */
+export type Work = (body: unknown, call: Verb, path: string) => Promise<unknown>;
 
 const REAL: World = { env: Deno.env, fetch: (...request) => fetch(...request) };
 
@@ -31,7 +32,8 @@ async function answer(request: Request, work: Work, world: World): Promise<unkno
     throw new RequestError("method_not_allowed", `expected POST, found ${request.method}`);
   }
   const token = tokenOf(request);
-  return work(await bodyOf(request), verbsOf(token, world));
+  const path = new URL(request.url).pathname.split("/").filter(Boolean).at(-1) ?? "";
+  return work(await bodyOf(request), verbsOf(token, world), path);
 }
 
 /** Only its form is checked here: the signature is PostgREST's to judge, at the first call. */

@@ -16,6 +16,16 @@ Deno.test("a POST with a token gets what the work answers", async () => {
   same([response.status, await response.json()], [200, { body: { a: 1 } }]);
 });
 
+Deno.test("the work is told the last part of the address", async () => {
+  const path = endpoint((_body, _call, path) => Promise.resolve({ path }), silent);
+  for (
+    const [address, last] of [["any", "any"], ["any/preview", "preview"], ["any/apply/", "apply"]]
+  ) {
+    const request = new Request(`http://project.test/functions/v1/${address}`, post({}));
+    same(await (await path(request)).json(), { path: last });
+  }
+});
+
 Deno.test("a preflight is answered without a token", async () => {
   const response = await echo(new Request("http://project.test/", { method: "OPTIONS" }));
   same(response.status, 204);

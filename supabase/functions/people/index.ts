@@ -1,0 +1,4 @@
+import { endpoint } from "../_shared/endpoint.ts";
+import { people } from "./people.ts";
+
+Deno.serve(endpoint(people));
