@@ -1,5 +1,5 @@
-"""One local page of what was found: a search and its answer, the faces, every photo with its words, and what
-did not come in."""
+"""One local page of what was found: a search and its answer, the people, the faces, every photo with its
+words, and what did not come in."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ PAGE: Final = """<!doctype html>
   figure {{ margin: 0 }}
   img {{ width: 100%; aspect-ratio: 1; object-fit: cover; display: block; border-radius: 6px;
         background: #222 }}
-  .faces img {{ border-radius: 50% }}
+  .people {{ grid-template-columns: repeat(auto-fill, 110px) }}
+  .faces img, .people img {{ border-radius: 50% }}
+  .people figcaption {{ text-align: center }}
   figcaption {{ font-size: .8rem; line-height: 1.35; padding-top: .35rem; overflow-wrap: anywhere;
                color: #aaa }}
   pre {{ overflow-x: auto; font-size: .8rem; color: #aaa }}
@@ -55,6 +57,16 @@ class Photo:
     """A description, or what else is known."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Who is in several photos."""
+
+    name: str | None
+    photos: int
+    crop: Mapping[str, Any]
+    """The derived file that shows them best."""
+
+
 async def write_contact_sheet(
     folder: Path,
     files: Files,
@@ -62,6 +74,7 @@ async def write_contact_sheet(
     photos: Mapping[str, Photo],
     suggestion: Suggestion | None,
     imported: Sequence[str] = (),
+    people: Sequence[Person] = (),
 ) -> Path:
     """Fetch thumbnails and faces among the derived assets into `folder`; answers the page that shows them.
 
@@ -80,6 +93,13 @@ async def write_contact_sheet(
     if suggestion is not None:
         found = [asset for asset in suggestion.found if asset in shown]
         sections.append(_section(f"<q>{html.escape(suggestion.sentence)}</q>", _figures(found, photos)))
+    known = [
+        _figure(name, one.name or "Who is this?", f"{one.photos} photo{'' if one.photos == 1 else 's'}")
+        for number, one in enumerate(people)
+        if await _keep(folder, files, one.crop, name := f"person-{number}.jpg")
+    ]
+    if known:
+        sections.append(_section("People", known, "grid people"))
     if faces:
         sections.append(_section("Faces", [_figure(name, "", "") for name in faces], "grid faces"))
     ordered = sorted(shown, key=lambda asset: (_name(asset, photos), asset))

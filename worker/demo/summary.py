@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from worker import operations
-from worker.demo.contact_sheet import Photo, write_contact_sheet
+from worker.demo.contact_sheet import Person, Photo, write_contact_sheet
 from worker.demo.suggestion import Suggestion, suggest
 from worker.files.storage import Files
 from worker.library.ingest.report import Report
@@ -23,6 +23,8 @@ from worker.project.connection import Connection
 from worker.project.tables import Store
 from worker.settings import Settings
 
+MOST_PEOPLE: Final = 24
+"""People on the page, those with a name first, then by how often they were seen."""
 MOST_NAMED: Final = 20
 """Photos that are named because their jobs failed."""
 
@@ -66,7 +68,10 @@ async def summarize(
     damaged = damaged_of(failures, photos)
     lines = [*report.summary(), *report.complaints()]
     lines += [f"no photo came out of {name}: {code}" for name, code in damaged.items()]
-    sheet = await write_contact_sheet(info.home / "contact-sheet", files, derived, photos, suggestion, lines)
+    everybody = (await connection.rpc("list_people", {"p_limit": MOST_PEOPLE}))["people"]
+    people = people_of(everybody, derived)
+    folder = info.home / "contact-sheet"
+    sheet = await write_contact_sheet(folder, files, derived, photos, suggestion, lines, people)
     kinds = Counter(row["kind"] for row in derived)
     return Summary(
         assets=len([row async for row in store.every("assets", "id")]),
@@ -83,6 +88,18 @@ async def summarize(
         contact_sheet=sheet,
         suggestion=suggestion,
     )
+
+
+def people_of(everybody: Iterable[Mapping[str, Any]], derived: Iterable[Mapping[str, Any]]) -> list[Person]:
+    """Those whose best face has a crop; its address ends with the file's key."""
+    crops = {row["key"]: row for row in derived if row["kind"] == "face_crop"}
+    found = []
+    for one in everybody:
+        url = (one["representative"] or {}).get("thumbnail_url") or ""
+        crop = crops.get(url.partition("/authenticated/")[2].partition("/")[2])
+        if crop is not None:
+            found.append(Person(name=one["name"], photos=one["photos"], crop=crop))
+    return found
 
 
 async def photos_of(store: Store, tags: Iterable[Mapping[str, Any]]) -> dict[str, Photo]:

@@ -30,14 +30,20 @@ ROUNDS = 5
 async def work(
     connection: Connection, info: StackInfo, settings: Settings, progress: Progress, bar: TaskID
 ) -> None:
-    """Run workers until no job is left; what a killed worker held comes back when its lease runs out."""
-    for _ in range(ROUNDS):
+    """Run workers until no job is left; what a killed worker held comes back when its lease runs out.
+
+    Once all photos have been looked at, who is the same person is found among all faces.
+    """
+    for number in range(ROUNDS):
         with _worker(info, settings) as process:
             while process.poll() is None:
                 await _show(connection, progress, bar)
                 await asyncio.sleep(LOOK_SECONDS)
         if process.returncode != 0:
             raise StartupError(f"the worker ended with {process.returncode}; see {_log_of(info)}")
+        if number == 0:
+            await connection.rpc("cluster_people")
+            continue
         if not await _show(connection, progress, bar):
             return
         await asyncio.sleep(LEASE_SECONDS)

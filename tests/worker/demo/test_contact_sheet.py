@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.core.errors import NotFound
-from worker.demo.contact_sheet import MOST_FACES, Photo, write_contact_sheet
+from worker.demo.contact_sheet import MOST_FACES, Person, Photo, write_contact_sheet
 from worker.demo.suggestion import Suggestion
 
 
@@ -65,6 +65,22 @@ async def test_a_search_and_the_faces_come_first(tmp_path: Path) -> None:
     assert (search.count("<img"), faces.count("<img"), everything.count("<img")) == (1, 1, 2)
     assert 'src="b.jpg"' in search
     assert 'src="face-0.jpg"' in faces
+
+
+async def test_people_are_shown_by_their_best_face_with_or_without_a_name(tmp_path: Path) -> None:
+    files: Any = Files(ada=b"1", eve=b"2")
+
+    def person(name: str | None, photos: int, key: str) -> Person:
+        return Person(name=name, photos=photos, crop=row("face_crop", "a", key))
+
+    people = [person("<Ada>", 3, "ada"), person("gone", 2, "gone"), person(None, 1, "eve")]
+    page = await write_contact_sheet(tmp_path / "sheet", files, [], {}, None, (), people)
+    _, shown, _ = page.read_text().split("<h2>")
+    assert [line.partition("<figcaption>")[2] for line in shown.splitlines() if "<figure>" in line] == [
+        "<b>&lt;Ada&gt;</b>3 photos</figcaption></figure>",
+        "<b>Who is this?</b>1 photo</figcaption></figure>",
+    ]
+    assert (page.parent / "person-2.jpg").read_bytes() == b"2"
 
 
 async def test_what_users_wrote_is_only_shown(tmp_path: Path) -> None:

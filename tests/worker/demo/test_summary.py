@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from worker.demo.contact_sheet import Photo
-from worker.demo.summary import Summary, damaged_of, failures_of, operations_of, print_summary
+from worker.demo.summary import (
+    Summary,
+    damaged_of,
+    failures_of,
+    operations_of,
+    people_of,
+    print_summary,
+)
 from worker.local.stack import StackInfo
 
 
@@ -43,6 +50,22 @@ def test_each_photo_counts_for_itself_and_the_first_reason_is_told() -> None:
     ]
     assert operations_of(jobs) == {"faces": {"done": 1, "missing": 2, "why": "weights_missing"}}
     assert operations_of([]) == {}
+
+
+def test_a_person_is_shown_by_the_crop_whose_address_they_have() -> None:
+    def person(url: str | None) -> dict[str, Any]:
+        return {"name": "Ada", "photos": 2, "representative": {"thumbnail_url": url}}
+
+    address = "http://here/storage/v1/object/authenticated/assets/"
+    crop = {"kind": "face_crop", "key": "user/processed/a/face_0.jpg"}
+    derived = [{"kind": "web", "key": "user/web.jpg"}, crop]
+    everybody = [
+        person(address + "user/processed/a/face_0.jpg"),
+        person(address + "user/web.jpg"),
+        person(None),
+        {**person(None), "representative": None},
+    ]
+    assert [one.crop for one in people_of(everybody, derived)] == [crop]
 
 
 def test_a_failure_counts_until_a_later_job_has_mended_it() -> None:
