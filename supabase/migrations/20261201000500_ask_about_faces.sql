@@ -56,7 +56,8 @@ $$;
 -- What is worth knowing of questions of a user, in the generation that answers: rows and clusters of both faces, and
 -- the gain of an answer. None is expected where it would change nothing or be no news: faces of one cluster, unless the
 -- one was said to be its person and the other could not be told; of one photo; of different people, or names; where
--- people have said how the two stand, or that one is none, or not the other; of clusters that are hidden or locked.
+-- people have said how the two stand, or that one is none, or not the other; from before the other's birth; of clusters
+-- that are hidden or locked.
 -- A question of a face that the generation does not have is left out.
 create function kizu.judge_questions(p_user uuid, p_questions kizu.face_questions[])
 returns table (face_id uuid, other_id uuid, likeness real, one_row uuid, other_row uuid,
@@ -75,7 +76,7 @@ begin
     select asked.face_id, asked.other_id, asked.likeness,
            one.id as one_row, other.id as other_row,
            one.cluster_id as one_cluster, other.cluster_id as other_cluster,
-           one.asset_id = other.asset_id as in_one_photo,
+           one.asset_id, other.asset_id as other_asset,
            coalesce(one.cluster_id = other.cluster_id, false) as together,
            -- Who the other is was said, and it is unknown whether this one is, too.
            coalesce(one.cluster_id = other.cluster_id
@@ -122,7 +123,7 @@ begin
          pair.one_cluster, pair.other_cluster, pair.one_size, pair.other_size,
          pair.one_person, pair.other_person,
          case
-           when in_one_photo
+           when pair.asset_id = pair.other_asset
              or left_alone
              or (together and not half_known)
              or (not together and pair.one_person is not null and pair.other_person is not null)
@@ -137,6 +138,11 @@ begin
              or exists (select from kizu.exclusions as excluded
                          where (excluded.face_id = pair.face_id and excluded.contact_id = pair.other_person)
                             or (excluded.face_id = pair.other_id and excluded.contact_id = pair.one_person))
+             or exists (select
+                          from public.contacts as contact
+                          join public.assets as asset on asset.id in (pair.asset_id, pair.other_asset)
+                         where contact.id in (pair.one_person, pair.other_person)
+                           and contact.birth_date > asset.taken_at)
            then 0
            else kizu.question_gain(
                   pair.likeness, scale.maybe, scale.same, one_size, other_size,
@@ -153,7 +159,7 @@ begin
 end;
 $$;
 
--- Weighs the questions about faces anew.
+-- Weighs the questions about faces anew, but those that are about to go with a photo.
 create function kizu.weigh_questions(p_user uuid, p_faces uuid[])
 returns void
 language plpgsql
@@ -166,6 +172,8 @@ declare
       from kizu.face_questions as asked
      where user_id = p_user
        and (face_id = any (p_faces) or other_id = any (p_faces))
+       and exists (select from public.assets where id = asset_id)
+       and exists (select from public.assets where id = other_asset)
   );
 begin
   if cardinality(v_questions) > 0 then

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
@@ -13,6 +14,7 @@ import pytest
 from models.people.questions import gain
 from models.people.scale import Scale
 from tests.sql.people import HERE, THERE, contact, face, faces_of, look, somebody
+from tests.sql.people_invariants import violations
 
 pytestmark = pytest.mark.stack
 
@@ -29,6 +31,13 @@ def model(queue: Any) -> int:
 @pytest.fixture
 def user(queue: Any) -> str:
     return str(queue.user())
+
+
+@pytest.fixture
+def speaker(queue: Any, user: str) -> Iterator[str]:
+    """A user of whose people all that was said holds after the story."""
+    yield user
+    assert violations(queue, user) == []
 
 
 @pytest.fixture
@@ -257,7 +266,7 @@ def test_faces_of_one_photo_are_two_people(queue: Any, user: str, strangers: Str
     apart = [photo(queue, user, strangers())[0] for _ in range(2)]
     cluster(queue, user, [one, apart[0]])
     cluster(queue, user, [other, apart[1]])
-    doubt(queue, user, *apart)
+    doubt(queue, user, apart[0], apart[1])
     assert asked(queue, user) == []
 
 
@@ -370,8 +379,229 @@ def test_many_candidates_of_two_clusters_hide_no_other_question(
     for mine, theirs in itertools.product(one, other):
         doubt(queue, user, mine, theirs, 0.5)
     little = [person(queue, user, strangers, 1)[0] for _ in range(2)]
-    doubt(queue, user, *little)
+    doubt(queue, user, little[0], little[1])
     assert queue.value("select count(*) from kizu.face_questions where user_id = %s", user) == 626
     first, second = asked(queue, user)
     assert first <= {*one, *other}
     assert second == set(little)
+
+
+def answer(queue: Any, user: str, one: str, other: str, what: str, **more: Any) -> dict[str, Any]:
+    arguments = {"p_face_id": one, "p_other_id": other, "p_answer": what, **more}
+    names = ", ".join(f"{name} => %s" for name in arguments)
+    with queue.acting("authenticated", user):
+        return dict(queue.value(f"select answer_face_question({names})", *arguments.values()))
+
+
+def name(queue: Any, user: str, face_id: str, who: str) -> str:
+    with queue.acting("authenticated", user):
+        return str(queue.value("select assign_face(%s, p_name => %s)", face_id, who)["contact_id"])
+
+
+def of(queue: Any, face_id: str) -> tuple[str | None, str | None, bool]:
+    """A face's cluster and contact, and whether the contact was said."""
+    [row] = queue.rows(
+        "select distinct cluster_id::text as a, contact_id::text as b,"
+        "       contact_id is not null and not recognised as c"
+        "  from face_embeddings where face_id = %s",
+        face_id,
+    )
+    return row["a"], row["b"], row["c"]
+
+
+def verdicts(queue: Any, user: str) -> list[str]:
+    return [
+        row["verdict"]
+        for row in queue.rows("select verdict from face_verdicts where user_id = %s order by id", user)
+    ]
+
+
+def test_same_makes_one_person_of_two(queue: Any, speaker: str, strangers: Strangers) -> None:
+    small, large = (person(queue, speaker, strangers, size) for size in (2, 3))
+    doubt(queue, speaker, small[0], large[1])
+    to = of(queue, large[0])[0]
+    told = answer(queue, speaker, small[0], large[1], "same")
+    assert (told["answer"], told["cluster_id"]) == ("same", to)
+    assert {of(queue, one)[0] for one in small + large} == {to}
+    assert queue.value(
+        "select count(*) from kizu.face_pairs where same and verdict_id = %s"
+        " and face_id = least(%s::uuid, %s) and other_id = greatest(%s::uuid, %s)",
+        told["verdict_id"], small[0], large[1], small[0], large[1],
+    ) == 1  # fmt: skip
+    assert ask(queue, speaker) == []
+
+
+def test_same_gives_a_face_by_itself_the_name(queue: Any, speaker: str, strangers: Strangers) -> None:
+    known, alone = (person(queue, speaker, strangers, 1)[0] for _ in range(2))
+    ada = name(queue, speaker, known, "Ada")
+    doubt(queue, speaker, known, alone)
+    told = answer(queue, speaker, known, alone, "same")
+    assert of(queue, alone) == of(queue, known) == (told["cluster_id"], ada, True)
+    assert verdicts(queue, speaker) == ["is", "same"]
+
+
+def test_same_gives_a_whole_cluster_the_name(queue: Any, speaker: str, strangers: Strangers) -> None:
+    known = person(queue, speaker, strangers, 1)[0]
+    unknown = person(queue, speaker, strangers, 3)
+    ada = name(queue, speaker, known, "Ada")
+    answer(queue, speaker, unknown[1], known, "same")
+    assert {of(queue, one)[:2] for one in unknown} == {(of(queue, known)[0], ada)}
+
+
+def test_same_makes_a_person_of_two_faces(queue: Any, speaker: str, strangers: Strangers) -> None:
+    one, other = (person(queue, speaker, strangers, 1)[0] for _ in range(2))
+    made = answer(queue, speaker, one, other, "same")["cluster_id"]
+    assert made is not None
+    assert of(queue, one) == of(queue, other) == (made, None, False)
+
+
+def test_same_tells_who_could_not_be_told(queue: Any, speaker: str, strangers: Strangers) -> None:
+    known, unsure = person(queue, speaker, strangers, 2)
+    ada = name(queue, speaker, known, "Ada")
+    assert of(queue, unsure) == (of(queue, known)[0], None, False)
+    doubt(queue, speaker, known, unsure)
+    assert asked(queue, speaker) == [{known, unsure}]
+    answer(queue, speaker, unsure, known, "same")
+    assert of(queue, unsure)[1:] == (ada, True)
+    assert ask(queue, speaker) == []
+
+
+def test_different_keeps_apart_and_is_not_asked_again(queue: Any, speaker: str, strangers: Strangers) -> None:
+    one, other = (person(queue, speaker, strangers, size) for size in (2, 3))
+    doubt(queue, speaker, one[0], other[0])
+    told = answer(queue, speaker, one[0], other[0], "different")
+    assert told["cluster_id"] is None
+    doubt(queue, speaker, one[1], other[1])
+    assert ask(queue, speaker) == []
+    assert of(queue, one[0])[0] == of(queue, one[1])[0] != of(queue, other[0])[0]
+    assert answer(queue, speaker, other[0], one[0], "different")["verdict_id"] is None
+    assert verdicts(queue, speaker) == ["different"]
+
+
+def test_different_parts_who_is_together(queue: Any, speaker: str, strangers: Strangers) -> None:
+    known, wrong, third = person(queue, speaker, strangers, 3)
+    ada = name(queue, speaker, known, "Ada")
+    cluster_id = of(queue, known)[0]
+    answer(queue, speaker, known, wrong, "different")
+    assert of(queue, wrong) == (None, None, False)
+    assert of(queue, known) == (cluster_id, ada, True)
+    assert of(queue, third)[0] == cluster_id
+    assert queue.value(
+        "select count(*) from kizu.exclusions where face_id = %s and contact_id = %s", wrong, ada
+    )
+
+
+def test_what_was_said_later_holds(queue: Any, speaker: str, strangers: Strangers) -> None:
+    one, other = (person(queue, speaker, strangers, 1)[0] for _ in range(2))
+    for what, together in (("same", True), ("different", False), ("same", True), ("different", False)):
+        answer(queue, speaker, one, other, what)
+        assert (of(queue, one)[0] is not None and of(queue, one)[0] == of(queue, other)[0]) == together
+        assert violations(queue, speaker) == []
+    assert verdicts(queue, speaker) == ["same", "different"] * 2
+
+
+def test_ignore_asks_no_more_and_changes_nothing(queue: Any, speaker: str, strangers: Strangers) -> None:
+    one, other, third = (person(queue, speaker, strangers, 2) for _ in range(3))
+    doubt(queue, speaker, one[0], other[0])
+    doubt(queue, speaker, one[0], third[0])
+    former = [of(queue, face_id) for face_id in one + other]
+    told = answer(queue, speaker, one[0], other[0], "ignore")
+    assert told["cluster_id"] is None
+    assert [of(queue, face_id) for face_id in one + other] == former
+    doubt(queue, speaker, one[1], other[1])
+    assert asked(queue, speaker) == [{one[0], third[0]}]
+    assert queue.value("select count(*) from kizu.face_marks where user_id = %s", speaker) == 0
+    assert answer(queue, speaker, one[0], other[0], "ignore")["verdict_id"] is None
+
+
+STATE = {
+    "public.face_embeddings": "face_id, cluster_id, contact_id, recognised",
+    "public.face_clusters": "id, name, contact_id, face_count",
+    "kizu.face_pairs": "face_id, other_id, same",
+    "kizu.unasked_pairs": "face_id, other_id",
+    "kizu.exclusions": "face_id, contact_id",
+    "kizu.face_questions": "face_id, other_id, gain",
+}
+
+
+def state(queue: Any, user: str) -> list[list[dict[str, Any]]]:
+    return [
+        queue.rows(f"select {columns} from {table} where user_id = %s order by 1, 2", user)
+        for table, columns in STATE.items()
+    ]
+
+
+@pytest.mark.parametrize("what", ["same", "different", "ignore"])
+@pytest.mark.parametrize("case", ["clusters", "faces", "named", "unsure"])
+def test_an_answer_that_is_taken_back_is_undone(
+    queue: Any, speaker: str, strangers: Strangers, what: str, case: str
+) -> None:
+    one, other = (person(queue, speaker, strangers, 1 if case == "faces" else 2) for _ in range(2))
+    if case in ("named", "unsure"):
+        name(queue, speaker, one[0], "Ada")
+    pair = (one[0], one[1] if case == "unsure" else other[0])
+    doubt(queue, speaker, *pair)
+    former = state(queue, speaker)
+    assert asked(queue, speaker) == [set(pair)]
+    answer(queue, speaker, *pair, what)
+    assert ask(queue, speaker) == []
+    assert violations(queue, speaker) == []
+    with queue.acting("authenticated", speaker):
+        queue.value("select undo_verdict()")
+    assert state(queue, speaker) == former
+    assert asked(queue, speaker) == [set(pair)]
+
+
+def test_answers_that_cannot_be_are_refused(queue: Any, speaker: str, strangers: Strangers) -> None:
+    ada, bob = (person(queue, speaker, strangers, 1)[0] for _ in range(2))
+    one, other = photo(queue, speaker, strangers(), strangers())
+    name(queue, speaker, ada, "Ada")
+    name(queue, speaker, bob, "Bob")
+    for pair, what, code, message in (
+        ((ada, bob), "same", "PT409", "conflict"),
+        ((one, other), "same", "PT409", "conflict"),
+        ((ada, ada), "same", "PT400", "bad_params"),
+        ((ada, bob), "maybe", "PT400", "bad_params"),
+        ((ada, bob), None, "PT400", "bad_params"),
+        ((ada, str(uuid.uuid4())), "same", "PT404", "not_found"),
+    ):
+        with pytest.raises(psycopg.Error, match=message) as caught:
+            answer(queue, speaker, *pair, what)  # type: ignore[arg-type]
+        assert caught.value.sqlstate == code, (what, message)
+    assert verdicts(queue, speaker) == ["is", "is"]
+
+
+@pytest.mark.parametrize("what", ["same", "different", "ignore"])
+def test_nobody_answers_for_another(queue: Any, speaker: str, strangers: Strangers, what: str) -> None:
+    another = str(queue.user())
+    mine, mine_too = (person(queue, another, strangers, 1)[0] for _ in range(2))
+    one, other = (person(queue, speaker, strangers, 1)[0] for _ in range(2))
+    for pair in ((one, other), (mine, one), (one, mine)):
+        with pytest.raises(psycopg.Error, match="not_found") as caught:
+            answer(queue, another, *pair, what, p_user=speaker)
+        assert caught.value.sqlstate == "PT404"
+    for pair in ((one, mine), (mine, one)):
+        with pytest.raises(psycopg.Error, match="not_found"), queue.acting("service_role"):
+            queue.value("select answer_face_question(%s, %s, %s)", *pair, what)
+    assert verdicts(queue, speaker) == []
+    assert queue.value("select count(*) from kizu.face_pairs") == 0
+    with queue.acting("service_role"):
+        assert queue.value("select answer_face_question(%s, %s, %s)", one, other, what)["verdict_id"]
+        queue.value("select answer_face_question(%s, %s, %s, %s)", mine, mine_too, what, another)
+
+
+def test_nothing_is_left_of_a_photo_that_goes(queue: Any, speaker: str, strangers: Strangers) -> None:
+    faces = [person(queue, speaker, strangers, 1)[0] for _ in range(4)]
+    doubt(queue, speaker, faces[0], faces[1])
+    doubt(queue, speaker, faces[2], faces[3])
+    answer(queue, speaker, faces[2], faces[3], "ignore")
+    with queue.acting("authenticated", speaker):
+        for face_id in (faces[0], faces[2]):
+            queue.db.execute(
+                "delete from assets where id = (select asset_id from face_embeddings where face_id = %s)",
+                (face_id,),
+            )
+    for table in ("face_questions", "unasked_pairs"):
+        assert queue.value(f"select count(*) from kizu.{table} where user_id = %s", speaker) == 0
+    queue.db.execute("delete from auth.users where id = %s", (speaker,))
+    assert queue.value("select count(*) from kizu.unasked_pairs where user_id = %s", speaker) == 0
