@@ -70,6 +70,8 @@ USERS = {"owner", "another", "personal_worker", "service_role"}
 FUNCTIONS: dict[str, set[str]] = {
     "announce_worker": EVERY_WORKER,
     "announced_facts": USERS,
+    "answer_face_question": USERS,
+    "apply_tag_sync": USERS,
     "assign_face": USERS,
     "begin_generation": EVERY_WORKER,
     "calibrate_generation": {"service_role"},
@@ -97,6 +99,7 @@ FUNCTIONS: dict[str, set[str]] = {
     "list_runs": USERS,
     "list_unnamed_files": USERS,
     "lose_claims": EVERY_WORKER,
+    "preview_tag_sync": USERS,
     "prune_by_policy": EVERY_WORKER,
     "prune_jobs": {"service_role"},
     "queue_health": {"kizu_worker", "service_role"},
@@ -119,6 +122,8 @@ FUNCTIONS: dict[str, set[str]] = {
 CALLS: dict[str, tuple[str, list[Any]]] = {
     "announce_worker": ("select announce_worker(%s)", ["w"]),
     "announced_facts": ("select announced_facts()", []),
+    "answer_face_question": ("select answer_face_question(%s, %s, 'same')", [uuid.uuid4(), uuid.uuid4()]),
+    "apply_tag_sync": ("select apply_tag_sync()", []),
     "assign_face": ("select assign_face(%s)", [uuid.uuid4()]),
     "begin_generation": ("select begin_generation('none', 'm', '{}', 1)", []),
     "calibrate_generation": ("select calibrate_generation(0, null, '{}')", []),
@@ -146,6 +151,7 @@ CALLS: dict[str, tuple[str, list[Any]]] = {
     "list_runs": ("select list_runs()", []),
     "list_unnamed_files": ("select list_unnamed_files()", []),
     "lose_claims": ("select lose_claims('no such worker', %s)", [uuid.uuid4()]),
+    "preview_tag_sync": ("select preview_tag_sync()", []),
     "prune_by_policy": ("select prune_by_policy(1, true)", []),
     "prune_jobs": ("select prune_jobs(interval '100 years')", []),
     "queue_health": ("select queue_health()", []),
