@@ -16,6 +16,7 @@ from models.catalog.dlib_faces.alignment import PLACES
 from models.catalog.dlib_faces.detector import HEADS, INPUT, STRIDES
 from models.errors import BadWeights, ModelFailed
 from models.frame import Frame
+from models.people.quality import quality
 from models.pictures.picture import open_picture
 from models.results import Face
 from models.settings import ModelSettings
@@ -147,6 +148,15 @@ def test_a_face_is_where_it_was_seen(recogniser: Any) -> None:
     assert left_mouth[0] < right_mouth[0]
     assert len(face.embedding) == 128
     assert np.linalg.norm(face.embedding) == pytest.approx(1, abs=1e-5)
+
+
+def test_each_face_says_what_it_is_worth_in_its_own_picture(recogniser: Any) -> None:
+    small, large = (10, 10, 0.9, 2), (15, 25, 0.9, 6)
+    pictures = [noise((640, 480)), noise((640, 480), seed=2)]
+    [[one, other], [alone]] = staged(recogniser, [small, large], [small]).find_faces(pictures)
+    for frame, face in ((pictures[0], one), (pictures[0], other), (pictures[1], alone)):
+        assert face.quality == quality(frame.array(), face.box, face.landmarks)
+    assert other.quality == pytest.approx((one.quality or 0) / 3, rel=0.25), "a third as wide, and as sharp"
 
 
 def test_the_vector_is_that_of_the_face_less_the_mean_face(recogniser: Any) -> None:

@@ -41,7 +41,7 @@ from worker.testing import FakeModels, MemoryGenerations, MemoryRows, MemoryStag
 
 VECTOR = (0.6, 0.8)
 BOX = Box(x=0.4, y=0.4, width=0.1, height=0.2)
-FACE = Face(box=BOX, score=0.9, landmarks=((0.5, 0.5),) * 5, embedding=VECTOR)
+FACE = Face(box=BOX, score=0.9, landmarks=((0.5, 0.5),) * 5, embedding=VECTOR, quality=0.6)
 DOG = DetectedObject(name="dog", class_id=16, score=0.75, box=BOX)
 SIGN = TextRegion(text="EXIT", score=0.8, box=BOX)
 
@@ -168,7 +168,10 @@ async def test_all_operations_leave_their_rows(look: Any) -> None:
     assert rows(done, "image_embeddings") == [
         {"embedding": f"[0.6,0.8{510 * ',0'}]", "model_version": "fake-embed", "weights_digest": "0" * 64}
     ]
-    assert [row["face_index"] for row in rows(done, "face_embeddings")] == [0, 1]
+    assert [(row["face_index"], row["quality"]) for row in rows(done, "face_embeddings")] == [
+        (0, 0.6),
+        (1, 0.6),
+    ]
     assert [row["object_class"] for row in rows(done, "detected_objects")] == ["dog", "dog"]
     assert [row["tag_value"] for row in rows(done, "asset_tags")] == ["dog"]
     assert rows(done, "image_text")[0]["extracted_text"] == "EXIT"
