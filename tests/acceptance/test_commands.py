@@ -13,10 +13,12 @@ from typing import Any
 import jwt
 import pytest
 from click.testing import CliRunner, Result
+from psycopg.types.json import Jsonb
 
 from tests.acceptance.library import Library, drain, jpeg, service
+from tests.sql.people import HERE, somebody
 from worker.cli import kizu
-from worker.core.errors import BadParams, StartupError
+from worker.core.errors import BadParams, Conflict, NotFound, StartupError
 from worker.local.stack import mint_token
 
 pytestmark = pytest.mark.stack
@@ -293,3 +295,60 @@ def test_nobody_is_healthy_who_does_not_run(monkeypatch: pytest.MonkeyPatch) -> 
     )
     assert result.exit_code == 1
     assert json.loads(result.stdout) == {"worker_id": "nobody", "healthy": False}
+
+
+def add_faces(library: Library, who: int, count: int) -> tuple[str, list[str]]:
+    """Somebody in as many photos, as a cluster and its faces."""
+    (cluster,) = library.db.execute(
+        "insert into face_clusters (user_id) values (%s) returning id", [library.user_id]
+    ).fetchall()
+    faces = [
+        library.db.execute(
+            "with photo as (insert into assets (user_id, path, media_type) values"
+            " (%(user)s::uuid, concat(%(user)s::uuid, '/', gen_random_uuid()), 'document') returning id)"
+            " insert into face_embeddings (user_id, asset_id, embedding, bounding_box, model_version)"
+            " select %(user)s::uuid, id, %(vector)s, %(box)s, 'm' from photo returning face_id",
+            {"user": library.user_id, "vector": somebody(who, blur=0.1 * number), "box": Jsonb(HERE)},
+        ).fetchall()[0][0]
+        for number in range(count)
+    ]
+    library.db.execute("select kizu.move_faces(%s, %s, %s)", [library.user_id, faces, cluster[0]])
+    return str(cluster[0]), [str(face) for face in faces]
+
+
+def test_people_are_named_corrected_and_taken_back(library: Library, as_user: Kizu, as_service: Kizu) -> None:
+    library.db.execute("select begin_generation('faces', 'm', '{\"name\": \"m\"}', 512, p_new => true)")
+    ada, faces = add_faces(library, 1, 3)
+    bob, others = add_faces(library, 2, 2)
+    assert [one["cluster_id"] for one in told(as_user("people", "list", "--json"))["people"]] == [ada, bob]
+    told(as_user("people", "name", ada[:8], "Ada", "--json"))
+    told(as_user("people", "name", bob, "Bob", "--json"))
+    assert "name: Ada" in as_user("people", "show", "ada").stdout
+
+    told(as_user("people", "exclude", faces[2], "--person", "Ada", "--json"))
+    shown = told(as_user("people", "show", "Ada", "--json"))
+    assert {face["face_id"] for face in shown["faces"]} == set(faces[:2])
+    assert told(as_user("people", "undo", "--json"))["verdict"] == "is_not"
+    user = ("--user", library.user_id)
+    assert told(as_service("people", "show", "Ada", *user, "--json"))["person"]["faces"] == 3
+    history = as_service("people", "history", "--limit", "2", *user).stdout.splitlines()
+    assert [line.split()[2] for line in history[1:3]] == ["undo", "is_not"]
+    assert history[3].startswith("more with --after")
+
+    told(as_user("people", "hide", "Bob", "--json"))
+    assert [one["name"] for one in told(as_user("people", "list", "--hidden", "--json"))["people"]] == ["Bob"]
+    assert told(as_user("people", "merge", "Ada", "Bob", "--json"))["moved"] == 2
+    assert told(as_user("people", "split", "Ada", *others, "--name", "Eve", "--json"))["moved"] == 2
+    assert told(as_user("people", "questions", "--json")) == {"questions": []}
+    assert told(as_user("people", "cluster", "--json"))["status"] == "enqueued"
+    assert told(as_user("people", "sync", "--json"))["summary"]["tags"] == 0
+    assert told(as_user("people", "clear", "--yes", "--json")) == {"verdict_ids": [], "faces": 0}
+
+    for words, error in (
+        (("show", str(uuid.uuid4())), NotFound),
+        (("undo", "999999999"), NotFound),
+        (("split", "Ada", *others), Conflict),
+        (("remove", *[str(uuid.uuid4())] * 1001), BadParams),
+    ):
+        assert isinstance(as_user("people", *words).exception, error)
+    assert isinstance(as_service("people", "list").exception, BadParams), "whose, with the project's key"
