@@ -40,6 +40,7 @@ from worker.files.trash import empty_trash
 from worker.generations import Generation, Generations
 from worker.handlers import discover
 from worker.library.abilities import announced, can_embed
+from worker.library.flips import follow_flip
 from worker.library.names import spread_names
 from worker.operations.operation import Operation
 from worker.pictures import Pictures
@@ -196,6 +197,7 @@ def chores_of(
     return {
         "filling": partial(generations.fill, can_fill),
         "naming": partial(spread_names, connection),
+        "clustering": partial(follow_flip, connection),
         "emptying": empty,
     }
 

@@ -131,6 +131,8 @@ def test_every_user_with_faces_follows_a_flip_page_by_page(queue: Any, ann: str)
     queue.value("select flip_generation(%s, true)", other)
 
     assert [jobs(queue, user) for user in users] == [[], [], []]
+    with queue.acting("authenticated", users[0]):
+        assert queue.value("select cluster_after_flip()") == {"enqueued": 0, "more": False}
     first = follow(queue, 2)
     assert first["more"]
     rest = follow(queue)

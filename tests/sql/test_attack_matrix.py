@@ -77,7 +77,7 @@ FUNCTIONS: dict[str, set[str]] = {
     "calibrate_generation": {"service_role"},
     "cancel_job": USERS,
     "claim_jobs": EVERY_WORKER,
-    "cluster_after_flip": {"kizu_worker", "service_role"},
+    "cluster_after_flip": EVERY_WORKER,
     "cluster_people": USERS,
     "compare_neighbours": {"service_role"},
     "compare_people": {"service_role"},

@@ -172,13 +172,13 @@ class OutOfMemory(JobError):
 
 
 class MemoryShort(OutOfMemory):
-    """There was not the memory just now that decoding a picture takes."""
+    """There was not the memory just now that decoding a picture, or clustering faces, takes."""
 
     STEP: ClassVar[int] = 256
-    """Pictures that take about as much wait for the same."""
+    """Jobs that take about as much wait for the same."""
 
     def __init__(self, mebibytes: int) -> None:
-        super().__init__(f"the picture takes {mebibytes} MiB of memory, which are not free just now")
+        super().__init__(f"it takes {mebibytes} MiB of memory, which are not free just now")
         self.dependency = f"{MEMORY}{-(-mebibytes // self.STEP) * self.STEP}"
 
 
