@@ -11,7 +11,7 @@ from models.people.faces import Verdicts
 from models.people.graph import largest
 from models.people.linkage import join_by_linkage
 from models.people.partition import Partition
-from models.people.doubts import worth_asking
+from models.people.questions import worth_asking
 
 if TYPE_CHECKING:
     import numpy as np

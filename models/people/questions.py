@@ -1,32 +1,47 @@
-"""Which comparison of two faces to ask first: the one whose answer is expected to change most.
-
-The database ranks its questions by the same formula (kizu.question_gain); a test compares the two.
-"""
+"""Whom it is worth asking for: pairs that may be one person, where neither a guess nor a verdict says so."""
 
 from __future__ import annotations
 
-from models.people.scale import Scale
+from typing import TYPE_CHECKING
 
-DOUBT = 0.05
-"""No likeness makes an answer certain: whatever it is, one in twenty answers may surprise."""
+from models.people.graph import alike
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from models.people.partition import Partition
+    from models.people.scale import Scale
+
+MOST_QUESTIONS = 1_000
+NEIGHBOURS = 8
 
 
-def chance(likeness: float, scale: Scale) -> float:
-    """The share of pairs as alike as this that are one person: it rises evenly from `maybe` to `same`.
+def worth_asking(
+    partition: Partition, vectors: npt.NDArray[np.float32], quality: npt.NDArray[np.float32], scale: Scale
+) -> list[tuple[int, int, float]]:
+    """Two faces each, and their cosine: of two clusters whose centroids' cosine is at least `scale.maybe`.
 
-    The scale says no more of a pair between the two. Only "same" changes something, as both are apart until
-    then: so this is how likely an answer changes something.
+    Each cluster is shown by a face that is sharp and near the centroid. The first is of the smaller cluster,
+    which is how many faces an answer moves: the most come first, then the likest; at most `MOST_QUESTIONS`.
+    Two blurred faces are not asked for, as blur alone makes them alike.
     """
-    band = max(scale.same - scale.maybe, 1e-6)
-    return min(max((likeness - scale.maybe) / band, DOUBT), 1 - DOUBT)
+    import numpy as np
 
+    numbers = np.unique(partition.labels)
+    centroids = partition.centroids(vectors, numbers)
+    edges = alike(centroids, scale.maybe, neighbours=NEIGHBOURS)
+    swap = partition.sizes[numbers[edges.one]] > partition.sizes[numbers[edges.other]]
+    one, other = np.where(swap, edges.other, edges.one), np.where(swap, edges.one, edges.other)
+    open_ = (partition.cores[numbers[one]] > 0) | (partition.cores[numbers[other]] > 0)
+    open_ &= ~partition.apart(numbers[one], numbers[other])
+    one, other, likeness = one[open_], other[open_], edges.likeness[open_]
+    first = np.lexsort((one, -likeness, -partition.sizes[numbers[one]]))[:MOST_QUESTIONS]
 
-def gain(likeness: float, scale: Scale, *, faces: int, others: int, named: int = 0) -> float:
-    """How many faces an answer is expected to settle.
-
-    When clusters of `faces` and `others` faces (one for a face by itself) turn out to be one person, the
-    recalls of their faces (B-cubed) rise by 2 * faces * others / (faces + others) in sum. `named` is how many
-    faces get a name by it.
-    """
-    settled = 2 * faces * others / (faces + others)
-    return chance(likeness, scale) * (settled + named)
+    of = np.searchsorted(numbers, partition.labels)
+    near = np.einsum("ij,ij->i", vectors, centroids[of])
+    order = np.lexsort((-near * quality, of))
+    shown = order[np.searchsorted(of[order], np.arange(len(numbers)))]
+    one, other = shown[one[first]], shown[other[first]]
+    cosines = np.einsum("ij,ij->i", vectors[one], vectors[other])
+    return list(zip(one.tolist(), other.tolist(), cosines.tolist(), strict=True))

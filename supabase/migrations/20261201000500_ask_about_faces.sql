@@ -36,7 +36,7 @@ drop index kizu.face_questions_of_a_user;
 -- How many faces an answer is expected to settle. That two faces are one person is as likely as their cosine is far
 -- from `maybe` to `same`; that they are not changes nothing, as they are apart already. If they are one, p_faces and
 -- p_others faces come together, by which their recalls (B-cubed) rise by twice the product over the sum; and p_named
--- faces get a name. models/people/questions.py ranks by the same formula, and is measured by answers.
+-- faces get a name. models/people/gain.py ranks by the same formula, and is measured by answers.
 create function kizu.question_gain(p_likeness float8, p_maybe float8, p_same float8,
                                    p_faces int, p_others int, p_named int)
 returns float8

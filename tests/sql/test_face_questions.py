@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from models.people.questions import gain
+from models.people.gain import gain
 from models.people.scale import Scale
 from tests.sql.people import HERE, THERE, contact, face, faces_of, look, somebody
 from tests.sql.people_invariants import violations
