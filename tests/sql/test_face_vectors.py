@@ -64,7 +64,5 @@ def test_names_and_clusters_change_and_its_index_is_not_told(queue: Any, known: 
             "update face_embeddings set embedding = embedding + embedding where id = %s", (one["id"],)
         )
         assert queue.value(CHANGED) == 0
-        queue.db.execute(
-            "update face_embeddings set embedding = %s where id = %s", (somebody(2), one["id"])
-        )
+        queue.db.execute("update face_embeddings set embedding = %s where id = %s", (somebody(2), one["id"]))
         assert queue.value(CHANGED) == 1
