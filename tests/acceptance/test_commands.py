@@ -333,7 +333,9 @@ def test_people_are_named_corrected_and_taken_back(library: Library, as_user: Ki
     assert told(as_service("people", "show", "Ada", *user, "--json"))["person"]["faces"] == 3
     history = as_service("people", "history", "--limit", "2", *user).stdout.splitlines()
     assert [line.split()[2] for line in history[1:3]] == ["undo", "is_not"]
-    assert history[3].startswith("more with --after")
+    following = history[3].removeprefix("more with --after ")
+    rest = told(as_user("people", "history", "--after", following, "--json"))
+    assert [one["verdict"] for one in rest["verdicts"]] == ["name", "name"]
 
     told(as_user("people", "hide", "Bob", "--json"))
     assert [one["name"] for one in told(as_user("people", "list", "--hidden", "--json"))["people"]] == ["Bob"]

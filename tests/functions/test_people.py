@@ -84,8 +84,10 @@ def test_somebody_is_named_corrected_and_taken_back(
     assert told(app.people("show", cluster_id=ada))["person"]["faces"] == 3
     undone = told(app.people("undo"))
     assert (undone["verdict"], told(app.people("show", cluster_id=ada))["person"]["faces"]) == ("is_not", 4)
-    said = [one["verdict"] for one in told(app.people("history"))["verdicts"]]
-    assert said == ["undo", "is_not", "is", "name"]
+    latest = told(app.people("history", limit=2))
+    before = told(app.people("history", limit=2, after=latest["next"]))
+    said = [one["verdict"] for page in (latest, before) for one in page["verdicts"]]
+    assert (said, before["next"]) == (["undo", "is_not", "is", "name"], None)
     told(app.people("hide", cluster_id=stranger, hidden=True))
     assert [one["cluster_id"] for one in told(app.people("list"))["people"]] == [ada]
     assert [one["cluster_id"] for one in told(app.people("list", hidden=True))["people"]] == [stranger]

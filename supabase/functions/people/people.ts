@@ -36,6 +36,7 @@ const mark: Check = (value, field) => {
 const answer = oneOf("same", "different", "ignore");
 const name = text(LONGEST_NAME);
 const page = { limit: integer(1, PAGE), after: record };
+const verdict = integer(1, Number.MAX_SAFE_INTEGER);
 const id = { cluster_id: uuid };
 const faces = { face_ids: idList(MOST) };
 const who = { contact_id: uuid, name };
@@ -44,7 +45,7 @@ const WORDS: Record<string, Word> = {
   list: { calls: "list_people", fields: { ...page, hidden: boolean } },
   show: { calls: "show_person", fields: { ...id, ...page }, needs: ["cluster_id"] },
   questions: { calls: "list_face_questions", fields: { limit: integer(1, 100) } },
-  history: { calls: "list_verdicts", fields: page },
+  history: { calls: "list_verdicts", fields: { ...page, after: verdict } },
   name: { calls: "name_person", fields: { ...id, ...who }, needs: ["cluster_id"] },
   hide: {
     calls: "hide_person",
@@ -85,7 +86,7 @@ const WORDS: Record<string, Word> = {
     fields: { asset_ids: idList(MOST), ...page, limit: integer(1, PAGE_OF_TAGS), apply: boolean },
   },
   cluster: { calls: "cluster_people", fields: {} },
-  undo: { calls: "undo_verdict", fields: { verdict_id: integer(1, Number.MAX_SAFE_INTEGER) } },
+  undo: { calls: "undo_verdict", fields: { verdict_id: verdict } },
   clear: { calls: "clear_people", fields: {} },
 };
 

@@ -57,7 +57,7 @@ const ASKED: [body: Record<string, unknown>, name: string, args: Record<string, 
   [{ verb: "sync", asset_ids: [A], apply: false }, "preview_tag_sync", { p_asset_ids: [A] }],
   [{ verb: "sync", asset_ids: [A], apply: true }, "apply_tag_sync", { p_asset_ids: [A] }],
   [{ verb: "cluster" }, "cluster_people", {}],
-  [{ verb: "history", limit: 20 }, "list_verdicts", { p_limit: 20 }],
+  [{ verb: "history", limit: 20, after: 7 }, "list_verdicts", { p_limit: 20, p_after: 7 }],
   [{ verb: "undo" }, "undo_verdict", {}],
   [{ verb: "undo", verdict_id: 7 }, "undo_verdict", { p_verdict_id: 7 }],
   [{ verb: "clear" }, "clear_people", {}],
@@ -91,6 +91,7 @@ const REFUSED: [body: unknown, field: string][] = [
   [{ verb: "mark", face_ids: [A] }, "mark"],
   [{ verb: "mark", face_ids: [A], mark: "nose" }, "mark"],
   [{ verb: "answer", face_id: A, other_id: B, answer: "maybe" }, "answer"],
+  [{ verb: "history", after: { id: 7 } }, "after"],
   [{ verb: "undo", verdict_id: 0 }, "verdict_id"],
 ];
 

@@ -43,7 +43,7 @@ def show(person: str, limit: int, after: Any, user: UUID | None, as_json: bool) 
     if as_json:
         print_json(answer)
         return
-    tell(answer["person"], as_json=False)
+    tell({**answer["person"], "representative": None}, as_json=False)
     rows = [
         {
             **face,
