@@ -35,6 +35,7 @@ class Summary:
 
     assets: int
     jobs: dict[str, int]
+    """How many about photos were `completed`, and how many `failed`."""
     errors: dict[str, int]
     """How many jobs failed, by code."""
     damaged: Mapping[str, str]
@@ -76,7 +77,7 @@ async def summarize(
     return Summary(
         assets=len([row async for row in store.every("assets", "id")]),
         jobs={
-            "completed": sum(row["status"] == "completed" for row in jobs),
+            "completed": sum(row["status"] == "completed" and row["asset_id"] is not None for row in jobs),
             "failed": failed.total(),
         },
         errors=dict(failed),

@@ -16,6 +16,7 @@ from worker.core.errors import StartupError
 from worker.demo.preparing import chosen_models
 from worker.local.stack import StackInfo
 from worker.project.connection import Connection
+from worker.project.tables import Store
 from worker.settings import Settings
 
 SIGN_IN = ("KIZU_WORKER_TOKEN", "KIZU_EMAIL", "KIZU_PASSWORD")
@@ -41,7 +42,7 @@ async def work(
                 await asyncio.sleep(LOOK_SECONDS)
         if process.returncode != 0:
             raise StartupError(f"the worker ended with {process.returncode}; see {_log_of(info)}")
-        if number == 0:
+        if number == 0 and await Store(connection).select("face_embeddings", "id", limit=1):
             await connection.rpc("cluster_people")
             continue
         if not await _show(connection, progress, bar):
