@@ -97,6 +97,18 @@ def test_people_are_found_in_turns_and_drawn(tmp_path: Path) -> None:
     assert len(chart.findall(".//{*}circle")) == 3 * 2
 
 
+@pytest.mark.stack
+@pytest.mark.slow
+def test_best_questions_are_worth_more_than_any_and_drawn(tmp_path: Path) -> None:
+    found = measured("people-questions", options=("--plots", str(tmp_path)))
+
+    values = found["sections"]["people-questions"]
+    assert values["best_f1_after_0"] == values["random_f1_after_0"]
+    assert values["best_f1_after_10"] > values["random_f1_after_10"]
+    chart = ElementTree.parse(tmp_path / "people-questions.svg")
+    assert len(chart.findall(".//{*}polyline")) >= 2
+
+
 def test_marks_are_upright_in_every_photo(tmp_path: Path) -> None:
     photos = write_photos(tmp_path / "photos", 3, (640, 480), distinct=1, add=draw_marks)
 

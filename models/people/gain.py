@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from models.people.scale import Scale
 
-DOUBT = 0.05
+SURE = 0.95
 """No likeness makes an answer certain: whatever it is, one in twenty answers may surprise."""
 
 
 def chance(likeness: float, scale: Scale) -> float:
-    """The share of pairs as alike as this that are one person: it rises evenly from `maybe` to `same`.
+    """How likely two are one person whose centroids' cosine is this: it rises evenly from `maybe` to `same`.
 
-    The scale says no more of a pair between the two. Only "same" changes something, as both are apart until
-    then: so this is how likely an answer changes something.
+    The cosine of two of their faces says less: of two large clusters some faces are alike in any case. Only
+    "same" changes something, as both are apart until then: so this is how likely an answer changes something.
     """
     band = max(scale.same - scale.maybe, 1e-6)
-    return min(max((likeness - scale.maybe) / band, DOUBT), 1 - DOUBT)
+    return min(max((likeness - scale.maybe) / band, 0), SURE)
 
 
 def gain(likeness: float, scale: Scale, *, faces: int, others: int, named: int = 0) -> float:

@@ -25,6 +25,7 @@ from scripts.bench_lab import (
     memory,
     noop,
     people,
+    people_questions,
     profiles,
     thumbnails,
 )
@@ -45,6 +46,7 @@ SECTIONS: dict[str, Callable[[Lab], list[Measure]]] = {
     "generations": generations.measure,
     "backfill": backfill.measure,
     "people": people.measure,
+    "people-questions": people_questions.measure,
     "memory": memory.measure,
 }
 
@@ -69,7 +71,7 @@ def main(
     """Measure the SECTIONs; all of them without any.
 
     thumbnails, images, profiles, noop, latency, claims, fairness, loop, decoding,
-    generations, backfill, people, memory
+    generations, backfill, people, people-questions, memory
 
     Ratios are of things measured in turns in one run, so that they hold on any machine; nothing fails when a
     goal is missed.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -38,6 +38,45 @@ def write_growth(path: Path, *, title: str, across: str, up: str, lines: Mapping
     for decade in range(low_y, high_y + 1):
         x, y = at(10**low_x, 10**decade)
         parts += [_line([(x, y), (WIDTH - RIGHT, y)], "#ddd"), _text(x - 8, y + 4, f"{10**decade:g}", "end")]
+    _write(path, parts, lines, at, across=across, up=up)
+
+
+def write_lines(path: Path, *, title: str, across: str, up: str, lines: Mapping[str, Points]) -> None:
+    """Write `lines` with even scales, the upward one from the least to the largest value there is.
+
+    Raises:
+        ValueError: there are no two points apart in both directions.
+    """
+    points = [point for line in lines.values() for point in line]
+    low_x, high_x = min(x for x, _ in points), max(x for x, _ in points)
+    low_y, high_y = min(y for _, y in points), max(y for _, y in points)
+    if low_x == high_x or low_y == high_y:
+        raise ValueError("a chart needs points that are apart in both directions")
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        along, upward = (x - low_x) / (high_x - low_x), (y - low_y) / (high_y - low_y)
+        return LEFT + along * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - upward * (HEIGHT - TOP - BOTTOM)
+
+    parts = [_text(LEFT, 24, title, "start", bold=True)]
+    for mark in sorted({x for x, _ in points}):
+        x, y = at(mark, low_y)
+        parts += [_line([(x, y), (x, TOP)], "#ddd"), _text(x, y + 20, f"{mark:g}", "middle")]
+    for step in range(5):
+        mark = low_y + step * (high_y - low_y) / 4
+        x, y = at(low_x, mark)
+        parts += [_line([(x, y), (WIDTH - RIGHT, y)], "#ddd"), _text(x - 8, y + 4, f"{mark:.4f}", "end")]
+    _write(path, parts, lines, at, across=across, up=up)
+
+
+def _write(
+    path: Path,
+    parts: list[str],
+    lines: Mapping[str, Points],
+    at: Callable[[float, float], tuple[float, float]],
+    *,
+    across: str,
+    up: str,
+) -> None:
     parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 16, across, "middle"))
     parts.append(_text(8, TOP - 4, up, "start"))
     for (name, line), colour in zip(lines.items(), COLOURS, strict=False):

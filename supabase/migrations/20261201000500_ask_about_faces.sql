@@ -33,10 +33,10 @@ alter table kizu.face_questions add column gain real not null default 0; -- see 
 create index face_questions_by_gain on kizu.face_questions (user_id, gain desc, face_id, other_id);
 drop index kizu.face_questions_of_a_user;
 
--- How many faces an answer is expected to settle. That two faces are one person is as likely as their cosine is far
--- from `maybe` to `same`; that they are not changes nothing, as they are apart already. If they are one, p_faces and
--- p_others faces come together, by which their recalls (B-cubed) rise by twice the product over the sum; and p_named
--- faces get a name. models/people/gain.py ranks by the same formula, and is measured by answers.
+-- How many faces an answer is expected to settle. That two people are one is as likely as the cosine of their centroids
+-- is far from `maybe` to `same`; that they are not changes nothing, as they are apart already. If they are one, p_faces
+-- and p_others faces come together, by which their recalls (B-cubed) rise by twice the product over the sum; and p_named
+-- faces get a name. models/people/gain.py has the same formula, which is measured by answers.
 create function kizu.question_gain(p_likeness float8, p_maybe float8, p_same float8,
                                    p_faces int, p_others int, p_named int)
 returns float8
@@ -45,9 +45,9 @@ immutable
 set search_path = ''
 as $$
 declare
-  c_doubt constant float8 := 0.05; -- no likeness makes an answer certain
+  c_sure   constant float8 := 0.95; -- no likeness makes an answer certain
   v_band   constant float8 := greatest(p_same - p_maybe, 1e-6);
-  v_chance constant float8 := least(greatest((p_likeness - p_maybe) / v_band, c_doubt), 1 - c_doubt);
+  v_chance constant float8 := least(greatest((p_likeness - p_maybe) / v_band, 0), c_sure);
 begin
   return v_chance * (2 * p_faces::float8 * p_others / (p_faces + p_others) + p_named);
 end;
@@ -57,7 +57,7 @@ $$;
 -- the gain of an answer. None is expected where it would change nothing or be no news: faces of one cluster, unless the
 -- one was said to be its person and the other could not be told; of one photo; of different people, or names; where
 -- people have said how the two stand, or that one is none, or not the other; from before the other's birth; of clusters
--- that are hidden or locked.
+-- that are hidden or locked; or whose centroids are no more alike than strangers, whatever two of their faces are.
 -- A question of a face that the generation does not have is left out.
 create function kizu.judge_questions(p_user uuid, p_questions kizu.face_questions[])
 returns table (face_id uuid, other_id uuid, likeness real, one_row uuid, other_row uuid,
@@ -96,6 +96,12 @@ begin
            end as other_person,
            mine.name as one_name,
            theirs.name as other_name,
+           case
+             when one.cluster_id = other.cluster_id then asked.likeness
+             else -(coalesce(mine.centroid_embedding, own.embedding::extensions.vector)
+                    operator(extensions.<#>)
+                    coalesce(theirs.centroid_embedding, others.embedding::extensions.vector))
+           end as alike,
            coalesce(mine.hidden or mine.locked, false) or coalesce(theirs.hidden or theirs.locked, false) as left_alone
       from unnest(p_questions) as asked
       join public.face_embeddings as one
@@ -108,6 +114,8 @@ begin
        and other.user_id = p_user
        and other.model_version = v_version
        and not other.is_from_video
+      join kizu.face_vectors as own on own.id = one.id
+      join kizu.face_vectors as others on others.id = other.id
       left join public.face_clusters as mine on mine.id = one.cluster_id
       left join public.face_clusters as theirs on theirs.id = other.cluster_id
   ),
@@ -145,7 +153,7 @@ begin
                            and contact.birth_date > asset.taken_at)
            then 0
            else kizu.question_gain(
-                  pair.likeness, scale.maybe, scale.same, one_size, other_size,
+                  pair.alike, scale.maybe, scale.same, one_size, other_size,
                   case
                     when half_known then 1
                     when one_is_known = other_is_known then 0

@@ -162,7 +162,8 @@ def test_nobody_is_asked_about_a_photo_from_before_their_birth(queue: Any, user:
         "insert into kizu.face_questions (face_id, other_id, user_id, asset_id, other_asset, likeness)"
         " select one.face_id, other.face_id, %s, one.asset_id, other.asset_id, 0.5"
         "   from face_embeddings as one, face_embeddings as other"
-        "  where one.user_id = %s and other.user_id = %s and one.face_id < other.face_id",
+        "  where one.user_id = %s and other.user_id = %s and one.face_id < other.face_id"
+        "     on conflict do nothing",
         (user, user, user),
     )
     with queue.acting("authenticated", user):
