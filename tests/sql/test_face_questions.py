@@ -303,10 +303,10 @@ def test_a_face_that_could_not_be_told_is_asked_about(queue: Any, user: str, str
 def test_gains_follow_the_clusters(queue: Any, user: str, strangers: Strangers) -> None:
     """A gain that is kept is not further off than a cluster may have grown before it is weighed again."""
     grows, stays, one, other = (person(queue, user, strangers, size) for size in (2, 3, 3, 3))
+    more = [photo(queue, user, strangers())[0] for _ in range(8)]
     doubt(queue, user, grows[0], stays[0])
     doubt(queue, user, one[0], other[0])
     assert asked(queue, user) == [{one[0], other[0]}, {grows[0], stays[0]}]
-    more = [photo(queue, user, strangers())[0] for _ in range(8)]
     to = queue.value("select cluster_id from face_embeddings where face_id = %s", grows[0])
     for n in range(0, 8, 2):
         queue.db.execute("select kizu.move_faces(%s, %s::uuid[], %s)", (user, more[n : n + 2], to))
@@ -396,9 +396,9 @@ def test_many_candidates_of_two_clusters_hide_no_other_question(
     queue: Any, user: str, strangers: Strangers
 ) -> None:
     one, other = (person(queue, user, strangers, 25) for _ in range(2))
+    little = [person(queue, user, strangers, 1)[0] for _ in range(2)]
     for mine, theirs in itertools.product(one, other):
         doubt(queue, user, mine, theirs, 0.5)
-    little = [person(queue, user, strangers, 1)[0] for _ in range(2)]
     doubt(queue, user, little[0], little[1])
     assert queue.value("select count(*) from kizu.face_questions where user_id = %s", user) == 626
     first, second = asked(queue, user)
