@@ -2,6 +2,10 @@
 -- it are looked at, found by an index of vectors where there are many.
 
 create index face_clusters_that_are_locked on public.face_clusters (user_id) where locked;
+drop index public.face_embeddings_named_by_people;
+create index face_embeddings_named_by_people on public.face_embeddings (user_id, model_version, contact_id)
+  where contact_id is not null and not recognised;
+
 create index contacts_by_birth_date on public.contacts (user_id, birth_date) where birth_date is not null;
 
 -- Whether a face is good enough to stand for somebody: as a face that teaches a name, and as one that founds or joins
@@ -200,8 +204,7 @@ begin
      where asset_id = p_asset
        and model_version = p_version
        and face_id <> p_face
-       and contact_id is not null
-       and not recognised
+       and (contact_id is not null and not recognised) is true -- whose index would find all that people named
      union
     select contact.id
       from public.assets as asset
@@ -368,14 +371,15 @@ begin
          and other.user_id = p_user
          and other.model_version <> p_version
        where other.recognised
-         and other.contact_id is not null
+         and (other.contact_id is not null) is true
          and not other.is_from_video
          and not v_best ? here.id::text
          and not exists (
                select from public.face_embeddings as known
-                where known.contact_id = other.contact_id
-                  and known.user_id = p_user
+                where known.user_id = p_user
                   and known.model_version = p_version
+                  and known.contact_id = other.contact_id
+                  and known.contact_id is not null
                   and not known.recognised
              )
          and kizu.may_know(p_user, other.contact_id, other.model_version)
@@ -454,7 +458,7 @@ begin
        and face.user_id = p_user
        and face.model_version = p_version
        and not face.is_from_video
-       and face.contact_id is not null
+       and (face.contact_id is not null) is true -- whose index would find all that have one
        and cluster.contact_id is distinct from face.contact_id
      group by face.contact_id
      order by face.contact_id
@@ -465,7 +469,7 @@ begin
         from public.face_embeddings as face
         join public.face_embeddings as other
           on other.asset_id = face.asset_id
-         and other.cluster_id = v_cluster
+         and (other.cluster_id = v_cluster) is true -- whose index would find all of the cluster
          and other.face_id <> face.face_id
          and other.contact_id is null
        where face.face_id = any (v_faces)

@@ -17,14 +17,17 @@ begin
        and (cluster.locked
             or exists (
                  select from public.face_embeddings
-                  where asset_id = p_asset and cluster_id = p_cluster and face_id <> p_face and not is_from_video
+                  where asset_id = p_asset
+                    and (cluster_id = p_cluster) is true -- whose index would find all of the cluster
+                    and face_id <> p_face
+                    and not is_from_video
                )
             or exists (
                  select from (select other_id as id from kizu.face_pairs where face_id = p_face and not same
                               union all
                               select face_id from kizu.face_pairs where other_id = p_face and not same) as other
                    join public.face_embeddings as face on face.face_id = other.id
-                  where face.cluster_id = p_cluster
+                  where (face.cluster_id = p_cluster) is true
                )
             or exists (
                  select from kizu.exclusions where face_id = p_face and contact_id = cluster.contact_id
@@ -57,7 +60,7 @@ begin
            select from public.face_embeddings as face
              join public.face_embeddings as other
                on other.asset_id = face.asset_id
-              and other.cluster_id = p_cluster
+              and (other.cluster_id = p_cluster) is true -- whose index would find all of the larger one
               and not other.is_from_video
             where face.cluster_id = p_other
               and not face.is_from_video
@@ -68,15 +71,14 @@ begin
              join public.face_embeddings as other on other.face_id = pair.other_id
             where pair.user_id = p_user
               and not pair.same
-              and (one.cluster_id, other.cluster_id) in ((p_cluster, p_other), (p_other, p_cluster))
+              and ((one.cluster_id, other.cluster_id) in ((p_cluster, p_other), (p_other, p_cluster))) is true
          )
      and not exists (
            select from public.face_clusters as cluster
              join kizu.exclusions as excluded on excluded.contact_id = cluster.contact_id
              join public.face_embeddings as face on face.face_id = excluded.face_id
             where cluster.id in (p_cluster, p_other)
-              and face.cluster_id in (p_cluster, p_other)
-              and face.cluster_id <> cluster.id
+              and (face.cluster_id in (p_cluster, p_other) and face.cluster_id <> cluster.id) is true
          )
      and not exists (
            select from public.face_clusters as cluster
