@@ -652,8 +652,7 @@ def test_a_face_is_not_kept_because_its_cluster_has_a_name(queue: Any) -> None:
     flip(queue, f2, force=True)
     assert drop(queue, f1)[-1]["kept"] == 0
     assert faces_of(queue, asset, "f1") == []
-    left = queue.rows("select id from face_clusters where user_id = %s", user)
-    assert [row["id"] for row in left] == [named]
+    assert [row["id"] for row in queue.rows("select id from face_clusters where user_id = %s", user)] == [
         named
     ]
 
