@@ -90,7 +90,7 @@ def _order(faces: Faces) -> Places:
     """An order that depends on what the faces are and not on how they came."""
     import numpy as np
 
-    return np.lexsort((*faces.vectors[:, :4].T, faces.quality, faces.contacts, faces.photos))
+    return np.lexsort((faces.photos, faces.contacts, faces.quality, *faces.vectors[:, :4].T))
 
 
 def _moved(verdicts: Verdicts, place: Places) -> Verdicts:

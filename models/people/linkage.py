@@ -50,28 +50,27 @@ def _agglomerate(partition: Partition, one: Places, other: Places, floor: float)
 
     count = len(partition.labels)
     one, other = partition.labels[one], partition.labels[other]
-    likeness = partition.likeness(one, other)
+    likeness = np.empty(len(one), np.float32)
+    stale = np.ones(len(one), bool)
     while True:
+        likeness[stale] = partition.likeness(one[stale], other[stale])
         close = (likeness >= floor) & (one != other)
+        asked = np.flatnonzero(close & stale)
+        close[asked] = ~partition.apart(one[asked], other[asked])
         one, other, likeness = one[close], other[close], likeness[close]
         if not len(one):
             return
         joining, into, how = _nearest(partition, one, other, likeness)
-        apart = partition.apart(joining, into)
-        joined = np.zeros(len(joining), bool)
-        joined[~apart] = partition.join(joining[~apart], into[~apart], how[~apart])
+        joined = partition.join(joining, into, how)
 
-        changed = np.zeros(count, bool)
-        changed[into[joined]] = True
-        never = np.minimum(joining, into)[apart] * count + np.maximum(joining, into)[apart]
-        possible = ~np.isin(one * count + other, never)
         moved = np.arange(count)
         moved[joining[joined]] = into[joined]
-        one, other = moved[one[possible]], moved[other[possible]]
+        changed = np.zeros(count, bool)
+        changed[into[joined]] = True
+        one, other = moved[one], moved[other]
         pairs, first = np.unique(np.minimum(one, other) * count + np.maximum(one, other), return_index=True)
-        one, other, likeness = pairs // count, pairs % count, likeness[possible][first]
+        one, other, likeness = pairs // count, pairs % count, likeness[first]
         stale = changed[one] | changed[other]
-        likeness[stale] = partition.likeness(one[stale], other[stale])
 
 
 def _nearest(

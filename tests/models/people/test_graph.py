@@ -59,9 +59,22 @@ def test_a_cell_of_one_person_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(0)
     vectors = (np.eye(1, 64) + 0.02 * random.standard_normal((1_000, 64))).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    compared = [(len(asking), len(cell)) for asking, cell in graph._comparisons(vectors)]
+    compared = [(asking, cell) for asking, cell in graph._comparisons(vectors)]
     edges = alike(vectors, 0.5)
 
-    assert max(cell for _, cell in compared) <= 64
-    assert sum(asking * cell for asking, cell in compared) >= 1_000 * 999 / graph.PROBES
+    assert max(len(cell) for _, cell in compared) <= 64
+    assert sum(len(asking) * len(cell) for asking, cell in compared) <= 1_000 * graph.PROBES * 2 * 64
     assert set(edges.one) | set(edges.other) == set(range(1_000))
+    assert linked(edges, 1_000) == 1
+
+
+def linked(edges: graph.Edges, count: int) -> int:
+    """How many parts the graph falls into."""
+    part = np.arange(count)
+    for _ in range(count):
+        before = part.copy()
+        np.minimum.at(part, edges.one, part[edges.other])
+        np.minimum.at(part, edges.other, part[edges.one])
+        if np.array_equal(before, part):
+            break
+    return len(np.unique(part))
