@@ -16,7 +16,7 @@ PROBES = 3
 """In how many cells a face looks for its neighbours."""
 FACES_PER_CELL = 128
 MOST_PER_CELL = 4_096
-"""A larger cell, of faces that are as good as equal, is cut, and each face looks in two pieces: that bounds the
+"""A larger cell, of faces that are as good as equal, is cut, and each face looks in two pieces: it bounds the
 memory of a product (64 MiB) and the time."""
 SAMPLES_PER_CELL = 24
 ROUNDS = 4
