@@ -6,10 +6,12 @@ it goes together with what happened meanwhile. Names and ids stay with those who
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -128,6 +130,7 @@ class Library:
 
 async def cluster_faces(params: Params, context: Context) -> Done:
     context.progress(5, "reading")
+    await asyncio.to_thread(import_module, "numpy")  # takes a moment, the first time
     with context.record.stage("read"):
         states = (await context.rows.call("people_state", {})).rows
         if not states:
@@ -139,14 +142,12 @@ async def cluster_faces(params: Params, context: Context) -> Done:
     if library.faces:
         context.progress(30, "clustering")
         with context.record.stage("cluster"):
+            faces = await asyncio.to_thread(library.arrays)
             clustered = await cluster(
-                library.arrays(),
-                scale,
-                context.settings.people_engine,
-                threads=context.settings.model_threads,
+                faces, scale, context.settings.people_engine, threads=context.settings.model_threads
             )
     context.progress(85, "writing")
-    moves = moves_of(library, clustered) if clustered else []
+    moves = await asyncio.to_thread(moves_of, library, clustered) if clustered else []
     questions = questions_of(library, clustered) if clustered else []
     with context.record.stage("write"):
         staged = await context.staging.keep("people", [*moves, *questions])
