@@ -14,6 +14,15 @@ create table kizu.clusterings (
 alter table kizu.clusterings enable row level security;
 revoke all on kizu.clusterings from public, anon, authenticated, service_role;
 
+-- Who moves thousands of faces counts their clusters once, in the end.
+drop trigger faces_that_change_are_counted on public.face_embeddings;
+create trigger faces_that_change_are_counted
+  after update on public.face_embeddings
+  referencing old table as gone new table as come
+  for each statement
+  when (current_setting('kizu.counting', true) is distinct from 'once')
+  execute function kizu.count_faces();
+
 -- Moves faces of p_user to other clusters, and replaces what is worth asking about. Rows are {face_id, cluster_id: null
 -- for none, was: its cluster when it was read, made: whether the cluster is new} and {face_id, other_id, likeness};
 -- scope is {model_version, last_verdict, read_at} as people_state told them, and how many `faces` were looked at. Who
@@ -31,6 +40,7 @@ returns void
 language plpgsql
 set search_path = ''
 set kizu.recognising = 'yes'
+set kizu.counting = 'once'
 -- Here thousands of rows meet thousands: what settle_jobs forbids is what serves best.
 set plan_cache_mode = auto
 set enable_seqscan = on

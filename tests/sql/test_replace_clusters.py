@@ -183,6 +183,7 @@ def test_a_photo_that_came_meanwhile_keeps_its_place(queue: Any, ann: str) -> No
     queue.db.execute("select kizu.move_faces(%s, %s::uuid[], null)", (ann, group))
     run = Clustering(queue, ann)
     new = photo(queue, ann, 1)[0]
+    queue.db.execute("select kizu.move_faces(%s, array[%s]::uuid[], null)", (ann, group[0]))
     queue.db.execute("select kizu.move_faces(%s, array[%s]::uuid[], %s)", (ann, new, cluster))
     queue.db.execute("select kizu.move_faces(%s, array[%s]::uuid[], %s)", (ann, group[1], cluster))
 
