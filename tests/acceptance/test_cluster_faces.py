@@ -94,6 +94,7 @@ async def test_what_happens_while_it_runs_is_neither_lost_nor_undone(
             "insert into face_verdicts (user_id, verdict) values (%s, 'not_a_face') returning id",
             library.user_id,
         )
+        queue.db.execute("select kizu.move_faces(%s, array[%s]::uuid[], null)", (library.user_id, ada[0]))
         queue.db.execute(
             "insert into kizu.face_marks (face_id, user_id, asset_id, mark, verdict_id)"
             " select face_id, user_id, asset_id, 'not_a_face', %s from face_embeddings where face_id = %s",
