@@ -25,6 +25,7 @@ from scripts.bench_lab import (
     memory,
     noop,
     people,
+    people_assignment,
     people_questions,
     profiles,
     thumbnails,
@@ -46,6 +47,7 @@ SECTIONS: dict[str, Callable[[Lab], list[Measure]]] = {
     "generations": generations.measure,
     "backfill": backfill.measure,
     "people": people.measure,
+    "people-assignment": people_assignment.measure,
     "people-questions": people_questions.measure,
     "memory": memory.measure,
 }
@@ -58,7 +60,8 @@ SECTIONS: dict[str, Callable[[Lab], list[Measure]]] = {
 @click.option(
     "--vectors",
     type=click.IntRange(min=1_000),
-    help="Of each of the two generations of `generations`; a million, if not quick.",
+    help="Of each of the two generations of `generations`, a million, if not quick; the faces of the user who has"
+    " most in `people-assignment`, 100,000.",
 )
 @click.option(
     "--plots",
@@ -71,7 +74,7 @@ def main(
     """Measure the SECTIONs; all of them without any.
 
     thumbnails, images, profiles, noop, latency, claims, fairness, loop, decoding,
-    generations, backfill, people, people-questions, memory
+    generations, backfill, people, people-assignment, people-questions, memory
 
     Ratios are of things measured in turns in one run, so that they hold on any machine; nothing fails when a
     goal is missed.

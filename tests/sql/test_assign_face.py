@@ -486,7 +486,7 @@ def test_one_call_does_as_much_for_a_hundred_thousand_faces_as_for_ten_thousand(
     for count in (10_000, 100_000):
         user = queue.user()
         assets = fill(queue, user, count)
-        queue.db.execute("analyze face_embeddings, kizu.face_vectors")
+        queue.db.execute("vacuum (analyze) face_embeddings, kizu.face_vectors")
         ada = contact(queue, user)
         for verb in ("assign", "spread"):
             one = first(queue, assets[0])

@@ -8,28 +8,35 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.sql.people import HERE, faces_of, look
+from tests.sql.people import HERE, look
 from tests.sql.people import face as row_of
 from tests.sql.people_invariants import violations
-from tests.sql.test_place_faces import now, seen, user  # noqa: F401
-from tests.sql.test_recognise_faces import towards
+from tests.sql.test_place_faces import now, seen
+from tests.sql.test_recognise_faces import MARGIN, MAYBE, SAME, towards
 
 CLOSE = [towards(1 - n / 50) for n in range(6)]
 
 
 @pytest.fixture
-def members(queue: Any, user: str) -> list[dict[str, Any]]:  # noqa: F811
+def user(queue: Any) -> str:
+    queue.generation("m", "faces", dimension=16, p_same_face=SAME)
+    queue.db.execute("update generations set maybe_face = %s, face_margin = %s", (MAYBE, MARGIN))
+    return str(queue.user())
+
+
+@pytest.fixture
+def members(queue: Any, user: str) -> list[dict[str, Any]]:
     rows = [seen(queue, user, vector, quality=0.9 - n / 10)[0] for n, vector in enumerate(CLOSE)]
     assert len({now(queue, row) for row in rows}) == 1
     return rows
 
 
-def cluster_of(queue: Any, user: str) -> dict[str, Any]:  # noqa: F811
+def cluster_of(queue: Any, user: str) -> dict[str, Any]:
     [row] = queue.rows("select * from face_clusters where user_id = %s", user)
     return dict(row)
 
 
-def test_the_best_stands_for_all(queue: Any, user: str, members: list[dict[str, Any]]) -> None:  # noqa: F811
+def test_the_best_stands_for_all(queue: Any, user: str, members: list[dict[str, Any]]) -> None:
     assert cluster_of(queue, user)["representative_face_id"] == members[0]["id"]
     queue.db.execute("delete from assets where id = %s", (members[0]["asset_id"],))
     assert cluster_of(queue, user)["representative_face_id"] == members[1]["id"]
@@ -38,7 +45,7 @@ def test_the_best_stands_for_all(queue: Any, user: str, members: list[dict[str, 
 
 
 @pytest.mark.parametrize("goes", ["face", "asset", "user"])
-def test_what_goes_is_in_no_sum(queue: Any, user: str, members: list[dict[str, Any]], goes: str) -> None:  # noqa: F811
+def test_what_goes_is_in_no_sum(queue: Any, user: str, members: list[dict[str, Any]], goes: str) -> None:
     for row in members:
         if goes == "user":
             queue.db.execute("delete from auth.users where id = %s", (user,))
@@ -53,7 +60,7 @@ def test_what_goes_is_in_no_sum(queue: Any, user: str, members: list[dict[str, A
 
 def test_a_flip_counts_by_the_vectors_that_answer(
     queue: Any, user: str, members: list[dict[str, Any]]
-) -> None:  # noqa: F811
+) -> None:
     other = queue.generation("n", "faces", dimension=16, p_same_face=0.6)
     before = cluster_of(queue, user)
     for row in members[:4]:
@@ -74,7 +81,7 @@ ROWS = """
 """
 
 
-def test_who_joins_and_leaves_a_large_cluster_costs_no_more(queue: Any, user: str) -> None:  # noqa: F811
+def test_who_joins_and_leaves_a_large_cluster_costs_no_more(queue: Any, user: str) -> None:
     cost = {}
     for size in (20, 2000):
         cluster = queue.value("insert into face_clusters (user_id) values (%s) returning id", user)
@@ -102,7 +109,7 @@ def test_a_deletion_waits_for_a_settlement_and_neither_for_the_other(
     queue: Any,
     user: str,
     members: list[dict[str, Any]],
-    stack: Any,  # noqa: F811
+    stack: Any,
 ) -> None:
     """Who changes people holds the cluster; who deletes a photo of it holds the photo, and comes after."""
     with psycopg.connect(stack.database_url) as settling:

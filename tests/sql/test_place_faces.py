@@ -104,7 +104,8 @@ def test_what_people_said_is_never_joined_over(queue: Any, user: str, apart: str
                 "insert into face_verdicts (user_id, verdict) values (%s, 'different') returning id", user
             )
             queue.db.execute(
-                "with face as (select face_id, asset_id, user_id from face_embeddings where face_id in (%s, %s))"
+                "with face as"
+                " (select face_id, asset_id, user_id from face_embeddings where face_id in (%s, %s))"
                 " insert into kizu.face_pairs"
                 " select one.face_id, other.face_id, one.user_id, one.asset_id, other.asset_id, false, %s"
                 "   from face as one join face as other on one.face_id < other.face_id",
