@@ -60,8 +60,8 @@ SECTIONS: dict[str, Callable[[Lab], list[Measure]]] = {
 @click.option(
     "--vectors",
     type=click.IntRange(min=1_000),
-    help="Of each of the two generations of `generations`, a million, if not quick; the faces of the user who has"
-    " most in `people-assignment`, 100,000.",
+    help="Of each of the two generations of `generations`, a million, if not quick; the most faces of a"
+    " user in `people-assignment`, 100,000.",
 )
 @click.option(
     "--plots",

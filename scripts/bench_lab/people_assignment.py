@@ -17,6 +17,7 @@ from psycopg import sql
 from scripts.bench_lab.lab import Lab
 from scripts.bench_lab.measure import Measure
 from worker.local.migrations import find_migrations
+from worker.local.stack import PROJECT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,8 +81,8 @@ def _begin(lab: Lab) -> None:
     lab.db.execute(
         "select kizu.unindex_generation(one) from generations as one where model_version = %s", [VERSION]
     )
-    (migration,) = (path for path in find_migrations() if path.name.startswith(FORMERLY))
-    text = migration.read_text()
+    path = next(found.path for found in find_migrations(PROJECT / "migrations") if found.version == FORMERLY)
+    text = path.read_text()
     body = text[text.index("create function kizu.recognise_faces(") :]
     lab.db.execute("drop schema if exists former cascade")
     lab.db.execute("create schema former")
@@ -91,7 +92,7 @@ def _begin(lab: Lab) -> None:
 
 
 def _add_faces(lab: Lab, count: int, photos: int, seed: int) -> tuple[UUID, list[UUID]]:
-    """A user with so many named faces in clusters of theirs, and new photos with a face of one of them each."""
+    """A user with so many named faces in clusters, and new photos with a face of one of these people each."""
     lab.tell(f"adding a user with {count} faces")
     random = np.random.default_rng(seed)
     user = lab.add_user()
@@ -127,7 +128,8 @@ def _add_faces(lab: Lab, count: int, photos: int, seed: int) -> tuple[UUID, list
     db.execute("reset session_replication_role")
     db.execute(
         "insert into kizu.face_vectors (id, face_id, asset_id, user_id, model_version, embedding)"
-        " select id, face_id, asset_id, user_id, model_version, kizu.kept_vector(embedding)::extensions.halfvec"
+        " select id, face_id, asset_id, user_id, model_version,"
+        "        kizu.kept_vector(embedding)::extensions.halfvec"
         "   from public.face_embeddings where user_id = %s",
         [user],
     )
