@@ -2,9 +2,9 @@
 -- it are looked at, found by an index of vectors where there are many.
 
 create index face_clusters_that_are_locked on public.face_clusters (user_id) where locked;
-drop index public.face_embeddings_named_by_people;
-create index face_embeddings_named_by_people on public.face_embeddings (user_id, model_version, contact_id)
-  where contact_id is not null and not recognised;
+-- Said so that nothing else can be asked for what people named: an index of all contacts holds everybody's.
+create index face_embeddings_that_teach on public.face_embeddings (user_id, model_version, contact_id)
+  where (contact_id is not null and not recognised) is true;
 
 create index contacts_by_birth_date on public.contacts (user_id, birth_date) where birth_date is not null;
 
@@ -57,8 +57,7 @@ begin
                 from public.face_embeddings
                where user_id = p_user
                  and model_version = p_version
-                 and contact_id is not null
-                 and not recognised
+                 and (contact_id is not null and not recognised) is true
                limit v_few + 1) as counted
     );
   end if;
@@ -89,7 +88,7 @@ declare
   -- What is asked of a face, with the vector's table as `vector` and the other as `face`.
   v_meant constant text := case
     when p_named then
-      'face.contact_id is not null and not face.recognised and face.contact_id <> all ($5)'
+      '(face.contact_id is not null and not face.recognised) is true and face.contact_id <> all ($5)'
       ' and (face.quality is null or kizu.is_good_face(face.quality))'
     else 'not exists (select from kizu.face_marks as mark where mark.face_id = vector.face_id)'
   end;
@@ -204,7 +203,7 @@ begin
      where asset_id = p_asset
        and model_version = p_version
        and face_id <> p_face
-       and (contact_id is not null and not recognised) is true -- whose index would find all that people named
+       and (contact_id is null or recognised) is not true -- no index, which would find all that people named
      union
     select contact.id
       from public.assets as asset
@@ -379,8 +378,7 @@ begin
                 where known.user_id = p_user
                   and known.model_version = p_version
                   and known.contact_id = other.contact_id
-                  and known.contact_id is not null
-                  and not known.recognised
+                  and (known.contact_id is not null and not known.recognised) is true
              )
          and kizu.may_know(p_user, other.contact_id, other.model_version)
          and not exists (select from kizu.face_marks as mark where mark.face_id = here.face_id)
