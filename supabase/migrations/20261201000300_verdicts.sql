@@ -358,7 +358,7 @@ declare
   v_contact constant uuid := (select contact_id from public.face_clusters where id = p_cluster);
   v_come    uuid[];
 begin
-  -- Of those that hang together with them comes who is nobody else by word or photo.
+  -- Of those that hang together with them comes who is nobody else by word, and not in a photo with one there.
   v_come := p_faces || array(
     select distinct on (face.asset_id) face.face_id
       from public.face_embeddings as face
@@ -383,6 +383,7 @@ begin
                           and neighbour.face_id <> face.face_id
                           and not neighbour.is_from_video
                           and (neighbour.face_id = any (p_faces)
+                               or neighbour.cluster_id = p_cluster
                                or (neighbour.contact_id = v_contact and not neighbour.recognised)))
      order by face.asset_id, face.face_id
   );
@@ -702,7 +703,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  c_most constant int := 200;
+  c_most constant int := 100;
   v_photos constant uuid[] := array(select distinct id from unnest(p_photos) as id order by id);
 begin
   if cardinality(v_photos) > c_most then

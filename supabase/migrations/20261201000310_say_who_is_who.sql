@@ -437,8 +437,8 @@ begin
     if cardinality(v_come) > 0 then
       perform kizu.bring_faces(p_user, v_come, p_into, v_said);
     end if;
-    if v_best is null then
-      v_best := v_core[1];
+    if not exists (select from public.face_embeddings where face_id = v_best and cluster_id = p_into) then
+      v_best := (kizu.core_faces(p_user, p_into, 1))[1];
     end if;
     perform kizu.tell_same(p_user, v_best, v_core, v_verdict);
     v_taught := v_taught || v_said;

@@ -83,7 +83,7 @@ begin
      and exists (select from public.assets as asset where asset.id = deleted.asset_id)
       on conflict do nothing;
 
-  perform kizu.hear_of_people(user_id, contact_id, null, array_agg(asset_id))
+  perform kizu.hear_of_people(user_id, contact_id, null, array_agg(deleted::public.asset_tags))
      from deleted
     where created_by is null
       and tag_type = 'person'
@@ -111,7 +111,8 @@ begin
          is distinct from (former.asset_id, former.tag_type, former.tag_value)
       on conflict do nothing;
 
-  perform kizu.hear_of_people(former.user_id, former.contact_id, latter.contact_id, array_agg(former.asset_id))
+  perform kizu.hear_of_people(former.user_id, former.contact_id, latter.contact_id,
+                              array_agg(former::public.asset_tags))
      from former
      left join latter using (id)
     where former.created_by is null
@@ -151,8 +152,9 @@ create trigger new_tags_are_heard
   after insert on public.asset_tags referencing new table as added
   for each statement when (current_user = 'authenticated') execute function kizu.hear_new_tags();
 
--- Whom we took for p_former in photos is p_contact, or for null not p_former. Who calls it holds kizu.faces_of(user).
-create function kizu.hear_of_people(p_user uuid, p_former uuid, p_contact uuid, p_photos uuid[])
+-- Whom these tags of ours, which are gone, say to be p_former is p_contact, or for null not p_former. Taken back, they are
+-- there again. Who calls it holds kizu.faces_of(user).
+create function kizu.hear_of_people(p_user uuid, p_former uuid, p_contact uuid, p_tags public.asset_tags[])
 returns void
 language plpgsql
 set search_path = ''
@@ -163,20 +165,26 @@ declare
   v_faces constant uuid[] := array(
     select distinct face_id
       from public.face_embeddings
-     where asset_id = any (p_photos)
+     where asset_id in (select asset_id from unnest(p_tags))
        and user_id = p_user
        and contact_id = p_former
      order by face_id
   );
+  v_said jsonb;
 begin
   if cardinality(v_faces) = 0 then
     return;
   elsif p_contact is null then
-    perform kizu.say_they_are_not(p_user, v_faces, p_former,
-                                  (select id from public.face_clusters where contact_id = p_former), 'is_not');
+    v_said := kizu.say_they_are_not(p_user, v_faces, p_former,
+                                    (select id from public.face_clusters where contact_id = p_former), 'is_not');
   else
-    perform kizu.say_they_are(p_user, v_faces, p_contact);
+    v_said := kizu.say_they_are(p_user, v_faces, p_contact);
   end if;
+  insert into kizu.verdict_changes (verdict_id, what, key, user_id, asset_id, before, contact_before)
+  select (v_said ->> 'verdict_id')::bigint, 'tag', concat(asset_id, ' ', contact_id, ' ', model_version), p_user,
+         asset_id, kizu.told_of('tag', to_jsonb(tag)) - 'contact_id', contact_id
+    from unnest(p_tags) as tag
+      on conflict do nothing;
 exception
   when lock_not_available or deadlock_detected then
     raise sqlstate 'PT503'
@@ -231,6 +239,26 @@ create trigger clusters_of_nobody_go
   after delete on public.contacts
   referencing old table as gone
   for each statement execute function kizu.drop_clusters_of_nobody();
+
+-- Names that are being spread go with the last row of their face.
+create function kizu.drop_namings()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  delete from kizu.namings as naming
+   where face_id in (select face_id from gone)
+     and not exists (select from public.face_embeddings as face where face.face_id = naming.face_id);
+  return null;
+end;
+$$;
+
+create trigger namings_go_with_their_faces
+  after delete on public.face_embeddings
+  referencing old table as gone
+  for each statement execute function kizu.drop_namings();
 
 -- A contact who is renamed is so in their cluster and in our tags.
 create function kizu.rename_person()
@@ -315,8 +343,9 @@ select kizu.keep_internal('kizu.take_own_people()');
 select kizu.keep_internal('kizu.hear_deleted_tags()');
 select kizu.keep_internal('kizu.hear_changed_tags()');
 select kizu.keep_internal('kizu.hear_new_tags()');
-select kizu.keep_internal('kizu.hear_of_people(uuid, uuid, uuid, uuid[])');
+select kizu.keep_internal('kizu.hear_of_people(uuid, uuid, uuid, public.asset_tags[])');
 select kizu.keep_internal('kizu.forget_contact()');
 select kizu.keep_internal('kizu.drop_clusters_of_nobody()');
+select kizu.keep_internal('kizu.drop_namings()');
 select kizu.keep_internal('kizu.rename_person()');
 select kizu.keep_internal('kizu.hear_of_birth()');

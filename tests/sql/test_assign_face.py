@@ -353,19 +353,19 @@ def test_said_again_it_changes_nothing(queue: Any, user: str) -> None:
     assert said(queue, alike) == [(ada, False)], "confirmed"
 
 
-def test_a_face_leaves_the_cluster_of_somebody_else(queue: Any, user: str) -> None:
+def test_a_face_is_in_the_cluster_of_whoever_it_is_said_to_be(queue: Any, user: str) -> None:
     ada, bob = contact(queue, user), contact(queue, user, "Bob")
     make = "insert into face_clusters (user_id, contact_id) values (%s, %s) returning id"
-    of_ada, of_nobody = queue.value(make, user, ada), queue.value(make, user, None)
+    of_ada, of_bob = queue.value(make, user, ada), queue.value(make, user, bob)
+    of_nobody = queue.value(make, user, None)
     asset = photo(queue, user, somebody(1))
     one = first(queue, asset)
-    of_bob = queue.value(make, user, bob)
-    for cluster, who, left in ((of_ada, ada, of_ada), (of_ada, bob, of_bob), (of_nobody, bob, of_bob)):
+    for cluster, who, comes_to in ((of_ada, ada, of_ada), (of_ada, bob, of_bob), (of_nobody, ada, of_ada)):
         queue.db.execute(
             "update face_embeddings set cluster_id = %s, contact_id = null where id = %s", (cluster, one)
         )
         assign(queue, user, one, who)
-        assert faces_of(queue, asset)[0]["cluster_id"] == left
+        assert faces_of(queue, asset)[0]["cluster_id"] == comes_to
     assign(queue, user, one)
     assert faces_of(queue, asset)[0]["cluster_id"] is None
 
@@ -558,7 +558,7 @@ def test_users_name_without_waiting_for_each_other(
         assert assign(queue, other, faces[1], p_name="Bob")["status"] == "assigned"
 
 
-def test_a_contact_that_is_deleted_meanwhile_is_asked_for_again(
+def test_who_names_waits_for_the_deletion_of_a_contact(
     queue: Any, user: str, connect: Callable[[], psycopg.Connection]
 ) -> None:
     ada, bob, asset = contact(queue, user), contact(queue, user, "Bob"), photo(queue, user, somebody(1))
@@ -570,13 +570,12 @@ def test_a_contact_that_is_deleted_meanwhile_is_asked_for_again(
             remover.execute("delete from contacts where id = %s", (ada,))
             naming = pool.submit(assign, namer, user, one, bob)
             wait_until_locked(queue, namer.db)
-        with pytest.raises(psycopg.DatabaseError) as refusal:
-            naming.result(30)
-    assert refusal.value.sqlstate == "PT503"
-    assert assign(queue, user, one, bob)["status"] == "assigned"
+        assert naming.result(30)["status"] == "assigned"
+    assert said(queue, asset) == [(bob, False)]
+    assert queue.value("select count(*) from kizu.exclusions where user_id = %s", user) == 0
 
 
-def test_a_photo_of_somebody_who_is_deleted_meanwhile_is_settled_again(
+def test_a_photo_of_somebody_who_is_deleted_meanwhile_is_settled_without_them(
     queue: Any, user: str, connect: Callable[[], psycopg.Connection]
 ) -> None:
     """Refused, it would be looked at no more, as a photo that breaks a rule."""
@@ -592,9 +591,7 @@ def test_a_photo_of_somebody_who_is_deleted_meanwhile_is_settled_again(
             remover.execute("delete from contacts where id = %s", (ada,))
             settling = pool.submit(worker.settle, job, writes=[write])
             wait_until_locked(queue, worker.db)
-        with pytest.raises(psycopg.errors.LockNotAvailable):
-            settling.result(30)
-    assert queue.settle(job, writes=[write])["answer"] == "settled"
+        assert settling.result(30)["answer"] == "settled"
     assert said(queue, later) == [("None", False)]
 
 
@@ -602,7 +599,7 @@ def test_a_photo_of_somebody_who_is_deleted_meanwhile_is_settled_again(
 def test_many_at_once_come_to_one_end(
     queue: Any, user: str, connect: Callable[[], psycopg.Connection], seed: int
 ) -> None:
-    """Names and settlements of new photos: nobody is told off, and no name is lost."""
+    """Names and settlements of new photos: nobody is refused for good, and no name is lost."""
     chance = random.Random(seed)
     people = {name: contact(queue, user, name) for name in ("Ada", "Bob", "Cay")}
     assets = [photo(queue, user, somebody(n % 3), somebody((n + 1) % 3, blur=0.3)) for n in range(12)]
@@ -617,7 +614,15 @@ def test_many_at_once_come_to_one_end(
         assert Queue(connections.pop()).settle(job, writes=[write])["answer"] == "settled"
 
     def name(wish: tuple[Any, str]) -> None:
-        assign(Queue(connections.pop()), user, *wish)
+        namer = Queue(connections.pop())
+        while True:
+            try:
+                assign(namer, user, *wish)
+            except psycopg.DatabaseError as refusal:
+                if refusal.sqlstate != "PT503":  # who waits too long is to ask again
+                    raise
+            else:
+                break
 
     wishes = [(first(queue, asset), people[chance.choice(list(people))]) for asset in assets]
     wishes += [(first(queue, assets[0]), people["Ada"])]
