@@ -101,10 +101,10 @@ def _comparisons(
     for member, asker in zip(members, askers, strict=True):
         asking = asker // PROBES
         pieces = -(-len(member) // MOST_PER_CELL)
-        part = np.arange(len(asking)) % max(pieces, 1)
+        turn = np.arange(len(asking)) % max(pieces, 1)
         for piece in range(pieces):
             # Two pieces each, so that no piece is without a link to the others.
-            of_piece = asking[(part == piece) | (part == (piece + 1) % pieces)]
+            of_piece = asking[(turn == piece) | (turn == (piece + 1) % pieces)]
             for start in range(0, len(of_piece), ROWS_AT_ONCE):
                 yield of_piece[start : start + ROWS_AT_ONCE], member[piece::pieces]
 

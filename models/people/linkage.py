@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SLACK = 0.03
 """A cosine: of a cluster's likeness to two others, a smaller difference than this is none."""
+ROWS_AT_ONCE = 1_024
 CHAIN_FACES = 3
 CHAIN_SHARE = 0.1
 """At least so many faces of either side, as a share of the smaller one, have a near face on the other where a
@@ -36,7 +37,7 @@ def join_by_linkage(
     one, other = sharp[edges.one], sharp[edges.other]
     _agglomerate(partition, one, other, scale.same)
     strong = edges.likeness >= scale.same
-    _join_chains(partition, one[strong], other[strong], scale.maybe)
+    _join_chains(partition, vectors, one[strong], other[strong], edges.likeness[strong], scale.maybe)
 
 
 def _agglomerate(partition: Partition, one: Places, other: Places, floor: float) -> None:
@@ -102,16 +103,35 @@ def _nearest(
     return asking[joins], asked[joins], best[asking[joins]]
 
 
-def _join_chains(partition: Partition, one: Places, other: Places, floor: float) -> None:
-    """Join what many strong links from face to face join, though the ends of it are not alike any more."""
+def _join_chains(
+    partition: Partition,
+    vectors: npt.NDArray[np.float32],
+    one: Places,
+    other: Places,
+    cosines: npt.NDArray[np.float32],
+    floor: float,
+) -> None:
+    """Join what many strong links from face to face join, though the ends of it are not alike any more.
+
+    A link counts for a face that is as like to the other face as to its own cluster on average: so it is where
+    a childhood was cut, and not between siblings.
+    """
     import numpy as np
 
     count = len(partition.labels)
     face, linked = np.concatenate([one, other]), np.concatenate([other, one])
+    link = np.concatenate([cosines, cosines])
     while True:
+        across = np.flatnonzero(partition.labels[face] != partition.labels[linked])
+        face, linked, link = face[across], linked[across], link[across]
         here, there = partition.labels[face], partition.labels[linked]
-        across = here != there
-        of_face = np.unique(np.stack([here, there, face], axis=1)[across], axis=0)
+        own = np.empty(len(face), np.float32)
+        for start in range(0, len(face), ROWS_AT_ONCE):
+            part = slice(start, start + ROWS_AT_ONCE)
+            own[part] = np.einsum("ij,ij->i", vectors[face[part]], partition.sums[here[part]])
+        others = partition.cores[here] - 1
+        close = (others == 0) | (link * others >= own - 1)
+        of_face = np.unique(np.stack([here, there, face], axis=1)[close], axis=0)
         sides, faces = np.unique(of_face[:, 0] * count + of_face[:, 1], return_counts=True)
         here, there = sides // count, sides % count
         smaller = np.minimum(partition.cores[here], partition.cores[there])

@@ -33,8 +33,8 @@ def kept(
         ([0, 0], [None, None], {}),
         ([-1, -1], ["a", "a"], {}),
         ([], [], {}),
-        # Two of `a`'s three are in 0, and more of `b`, who has most of its five elsewhere.
-        ([0, 0, -1, 0, 0, 1, 1, 1], ["a", "a", "a", "b", "b", "b", "b", "b"], {0: "a", 1: "b"}),
+        # Two of `a`'s three are in 0, and three of `b`'s seven, which are more and yet no half.
+        ([0, 0, -1, 0, 0, 0, 1, 1, 2, 2], ["a"] * 3 + ["b"] * 7, {0: "a", 1: "b"}),
         # Three of eight are fewer than half, but nobody else has anything of `a`.
         ([0, 0, 0, 1, 1, -1, -1, -1], ["a"] * 8, {0: "a"}),
     ],
