@@ -113,8 +113,8 @@ def _join_chains(
 ) -> None:
     """Join what many strong links from face to face join, though the ends of it are not alike any more.
 
-    A link counts for a face that is as like to the other face as to its own cluster on average: so it is where
-    a childhood was cut, and not between siblings.
+    A link counts for a face that is as like to the other face as to its own cluster on average: so it
+    does where a childhood was cut, and not between siblings.
     """
     import numpy as np
 
