@@ -175,8 +175,14 @@ begin
   if cardinality(v_faces) = 0 then
     return;
   elsif p_contact is null then
-    v_said := kizu.say_they_are_not(p_user, v_faces, p_former,
-                                    (select id from public.face_clusters where contact_id = p_former), 'is_not');
+    -- Nor is anybody else in these photos: or the tag would come back with the next face that is like them.
+    v_said := kizu.say_they_are_not(p_user, array(
+      select distinct face_id
+        from public.face_embeddings
+       where asset_id in (select asset_id from unnest(p_tags))
+         and user_id = p_user
+       order by face_id
+    ), p_former, (select id from public.face_clusters where contact_id = p_former), 'is_not');
   else
     v_said := kizu.say_they_are(p_user, v_faces, p_contact);
   end if;

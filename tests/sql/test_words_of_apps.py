@@ -89,6 +89,16 @@ def test_a_persons_tag_that_was_deleted_does_not_come_back(queue: Any, user: str
     assert people(queue, alike) == [("Ada", ada, None)]
 
 
+def test_nobody_else_in_the_photo_is_them_then(queue: Any, user: str) -> None:
+    ada = contact(queue, user)
+    named = photo(queue, user, somebody(1))
+    alike = photo(queue, user, somebody(1, blur=0.2), somebody(1, blur=0.9))
+    name(queue, user, named, ada)
+    assert people(queue, alike) == [("Ada", ada, None)]
+    do(queue, user, "delete from asset_tags where asset_id = %s", alike)
+    assert people(queue, alike) == []
+
+
 def test_who_was_tagged_as_another_is_that_other(queue: Any, user: str) -> None:
     ada, bob = contact(queue, user), contact(queue, user, "Bob")
     named, alike = photo(queue, user, somebody(1)), photo(queue, user, somebody(1, blur=0.3))
