@@ -110,13 +110,16 @@ create table public.face_verdicts (
   verdict    text not null,
   contact_id uuid,
   cluster_id uuid, -- no reference: clusters come and go
-  undoes     bigint unique references public.face_verdicts on delete cascade,
+  undoes     bigint unique,
   said_by    uuid,
   at         timestamptz not null default kizu.now(),
 
   constraint verdict_is_known check (verdict in (
     'is', 'is_not', 'same', 'different', 'ignore', 'not_a_face', 'unmark', 'lock', 'unlock', 'hide', 'show',
     'name', 'merge', 'split', 'remove', 'clear', 'undo')),
+  constraint verdict_has_one_owner unique (id, user_id),
+  constraint undone_verdict_belongs_to_the_same_user foreign key (undoes, user_id)
+    references public.face_verdicts (id, user_id) on delete cascade,
   constraint contact_belongs_to_the_same_user foreign key (contact_id, user_id)
     references public.contacts (id, user_id) on delete cascade
 );
@@ -126,13 +129,15 @@ create index face_verdicts_of_a_contact on public.face_verdicts (contact_id);
 
 -- The faces of a verdict, and what it changed of them.
 create table public.face_verdict_faces (
-  verdict_id bigint not null references public.face_verdicts on delete cascade,
+  verdict_id bigint not null,
   face_id    uuid not null,
   asset_id   uuid not null,
   user_id    uuid not null,
   before     jsonb, -- {cluster_id, contact_id, recognised, …}; null: nothing changed
 
   primary key (verdict_id, face_id),
+  constraint verdict_belongs_to_the_same_user foreign key (verdict_id, user_id)
+    references public.face_verdicts (id, user_id) on delete cascade,
   constraint asset_belongs_to_the_same_user foreign key (asset_id, user_id)
     references public.assets (id, user_id) on delete cascade
 );

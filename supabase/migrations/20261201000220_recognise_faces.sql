@@ -478,8 +478,9 @@ begin
 end;
 $$;
 
--- As before, and in the generation that answers the faces are placed.
-create or replace function kizu.recognise_again(p_user uuid, p_photos uuid[])
+-- As before, and in the generation that answers the faces are placed, unless p_placing is false.
+drop function kizu.recognise_again(uuid, uuid[]);
+create function kizu.recognise_again(p_user uuid, p_photos uuid[], p_placing boolean default true)
 returns jsonb
 language plpgsql
 set search_path = ''
@@ -500,7 +501,9 @@ begin
     v_found := kizu.recognise_faces(p_user, p_photos, v_version);
     perform kizu.tag_people(p_photos, null, v_version, v_found -> 'alike');
     if v_version = kizu.answering('faces') then
-      perform kizu.place_faces(p_user, p_photos);
+      if p_placing then
+        perform kizu.place_faces(p_user, p_photos);
+      end if;
       v_answer := jsonb_build_object('recognised', v_found -> 'recognised', 'taken_back', v_found -> 'taken_back');
     end if;
   end loop;
@@ -518,4 +521,5 @@ select kizu.keep_internal('kizu.cluster_of_contact(uuid, uuid)');
 select kizu.keep_internal('kizu.barred_contacts(uuid, uuid, uuid, uuid, text)');
 select kizu.keep_internal('kizu.ask_about_faces(uuid, uuid, uuid, uuid, uuid, float8)');
 select kizu.keep_internal('kizu.recognise_faces(uuid, uuid[], text)');
+select kizu.keep_internal('kizu.recognise_again(uuid, uuid[], boolean)');
 select kizu.keep_internal('kizu.follow_contacts(uuid, uuid[], text)');

@@ -1,5 +1,5 @@
--- A name is spread without that an index of vectors is written to, and whom a face is taken for no more costs the more
--- the more faces have names: a page changes more photos.
+-- A name is spread without writing to an index of vectors, and at a cost that does not grow with the faces that have
+-- names: a page is as many photos for everybody.
 
 -- As before, by the vectors of unit length.
 create or replace function kizu.photos_of_a_name(p_user uuid, p_face uuid, p_contact uuid, p_after uuid, p_limit int,
@@ -8,7 +8,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  c_most_photos constant int := 250; -- each is recognised and tagged anew
+  c_most_photos constant int := 100; -- each is recognised and tagged anew
 begin
   last := (select asset_id
              from (select asset_id
@@ -57,4 +57,4 @@ end;
 $$;
 
 select kizu.pin_plans('kizu.photos_of_a_name(uuid, uuid, uuid, uuid, int)');
-select kizu.pin_plans('kizu.recognise_again(uuid, uuid[])');
+select kizu.pin_plans('kizu.recognise_again(uuid, uuid[], boolean)');

@@ -695,16 +695,19 @@ begin
 end;
 $$;
 
--- Recognises faces anew in photos whose faces people spoke of; where they are too many for one call, the rest keep what
--- is recognised in them, and their tags say so. Answers {"recognised", "taken_back"}.
-create function kizu.look_again(p_user uuid, p_photos uuid[])
+-- Recognises faces anew in photos: those that a name has to be told to, which kizu.photos_of_names bounds, come first,
+-- then those whose faces people spoke of. Where these are too many for one call, the rest keep what is recognised in
+-- them, and their tags say so. p_placing as kizu.recognise_again has it. Answers {"recognised", "taken_back"}.
+create function kizu.look_again(p_user uuid, p_photos uuid[], p_placing boolean default true)
 returns jsonb
 language plpgsql
 set search_path = ''
 as $$
 declare
-  c_most constant int := 100;
-  v_photos constant uuid[] := array(select distinct id from unnest(p_photos) as id order by id);
+  c_most constant int := 200; -- of photos_of_names come fewer
+  v_photos constant uuid[] := array(
+    select id from unnest(p_photos) with ordinality as photo (id, place) group by id order by min(place)
+  );
 begin
   if cardinality(v_photos) > c_most then
     perform kizu.tag_people(v_photos[c_most + 1:], null, model_version, null)
@@ -712,7 +715,7 @@ begin
       where kind = 'faces'
         and state in ('active', 'filling', 'former');
   end if;
-  return kizu.recognise_again(p_user, v_photos[:c_most]);
+  return kizu.recognise_again(p_user, v_photos[:c_most], p_placing);
 end;
 $$;
 
@@ -762,6 +765,6 @@ select kizu.keep_internal('kizu.find_clusters(uuid[], uuid)');
 select kizu.keep_internal('kizu.checked_name(uuid, text)');
 select kizu.keep_internal('kizu.photos_of_names(uuid, uuid[], uuid, boolean)');
 select kizu.keep_internal('kizu.leave_names(uuid, uuid[], jsonb)');
-select kizu.keep_internal('kizu.look_again(uuid, uuid[])');
+select kizu.keep_internal('kizu.look_again(uuid, uuid[], boolean)');
 select kizu.keep_internal('kizu.lock_photos(uuid[])');
 select kizu.keep_internal('kizu.photos_of(uuid, uuid[])');

@@ -456,7 +456,7 @@ begin
 
   v_names := kizu.photos_of_names(p_user, v_taught, v_contact);
   perform kizu.lock_photos(v_names.photos);
-  v_done := kizu.look_again(p_user, v_photos || v_names.photos);
+  v_done := kizu.look_again(p_user, v_names.photos || v_photos);
   perform kizu.end_verdict(v_verdict);
   return jsonb_build_object(
     'verdict_id',  v_verdict,
@@ -656,7 +656,7 @@ begin
     end if;
     v_names := kizu.photos_of_names(v_user, v_said, v_contact);
     perform kizu.lock_photos(v_names.photos);
-    v_done := kizu.look_again(v_user, v_photos || v_names.photos);
+    v_done := kizu.look_again(v_user, v_names.photos || v_photos);
     perform kizu.end_verdict(v_verdict);
     v_left := kizu.leave_names(v_user, v_said, v_names.left_over);
   end if;

@@ -27,7 +27,9 @@ declare
   v_taught  uuid[];
   v_names   record;
   v_photos  uuid[];
+  v_between uuid[];
   v_done    jsonb;
+  v_again   jsonb;
 begin
   if p_verdict_id is null then
     v_user := kizu.one_user(p_user);
@@ -79,12 +81,14 @@ begin
   update public.face_verdicts set undoes = v_verdict.id where id = v_undo;
   v_taught := kizu.restore_people(v_user, v_verdict.id);
   -- What a name had brought to photos that came since, or were told of it later, goes with it; and what a name that is
-  -- there again means for them is found out.
+  -- there again means for them is found out. In which cluster they are is no news; where the undo could not put
+  -- back what was, it is.
   v_names := kizu.photos_of_names(v_user, v_taught, null, p_as_said => true);
-  v_names.photos := array(select unnest(v_names.photos) except select unnest(v_photos))
-                    || kizu.photos_in_between(v_user, v_verdict.id, v_undo);
-  perform kizu.lock_photos(v_names.photos);
-  v_done := kizu.look_again(v_user, v_names.photos);
+  v_names.photos := array(select unnest(v_names.photos) except select unnest(v_photos));
+  v_between := kizu.photos_in_between(v_user, v_verdict.id, v_undo);
+  perform kizu.lock_photos(v_names.photos || v_between);
+  v_done := kizu.look_again(v_user, v_names.photos, p_placing => false);
+  v_again := kizu.look_again(v_user, v_between);
   perform kizu.end_verdict(v_undo);
   return jsonb_build_object(
     'verdict_id', v_undo,
@@ -92,8 +96,10 @@ begin
     'verdict',    v_verdict.verdict,
     'faces',      (select count(distinct face_id) from kizu.verdict_changes
                     where verdict_id = v_undo and what = 'face'),
-    'left',       kizu.leave_names(v_user, v_taught, v_names.left_over)
-  ) || v_done;
+    'left',       kizu.leave_names(v_user, v_taught, v_names.left_over),
+    'recognised', (v_done ->> 'recognised')::int + (v_again ->> 'recognised')::int,
+    'taken_back', (v_done ->> 'taken_back')::int + (v_again ->> 'taken_back')::int
+  );
 exception
   when lock_not_available or deadlock_detected or foreign_key_violation or unique_violation then
     raise sqlstate 'PT503'

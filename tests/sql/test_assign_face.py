@@ -501,7 +501,7 @@ def test_one_call_does_as_much_for_a_hundred_thousand_faces_as_for_ten_thousand(
     for verb in ("assign", "spread"):
         small, large = cost[verb, 10_000], cost[verb, 100_000]
         assert large["scans"] == small["scans"] == 0, cost
-        assert large["updated"] <= small["updated"] <= 502, cost
+        assert max(large["updated"], small["updated"]) <= 202, cost
         assert large["fetched"] <= 1.2 * small["fetched"] + 100, cost
 
 
