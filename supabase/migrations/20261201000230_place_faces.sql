@@ -265,6 +265,19 @@ begin
       end if;
       continue;
     end if;
+    -- Who comes to somebody by other ways than by the faces that people named is not named, but asked about.
+    perform kizu.ask_about_faces(p_user, v_id, v_face.asset_id, known.face_id, known.asset_id,
+                                 -(known.embedding operator(extensions.<#>) v_face.embedding))
+       from (select named.face_id, named.asset_id, vector.embedding
+               from public.face_clusters as cluster
+               join public.face_embeddings as named
+                 on named.user_id = p_user
+                and named.model_version = v_version
+                and named.contact_id = cluster.contact_id
+                and not named.recognised
+               join kizu.face_vectors as vector on vector.id = named.id
+              where cluster.id = v_cluster
+              limit 1) as known;
     if v_face.good then
       for v_other in
         select cluster_id

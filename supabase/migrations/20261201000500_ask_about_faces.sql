@@ -97,7 +97,10 @@ begin
            mine.name as one_name,
            theirs.name as other_name,
            case
-             when one.cluster_id = other.cluster_id then asked.likeness
+             when one.cluster_id = other.cluster_id then
+               greatest(asked.likeness,
+                        least(-(own.embedding::extensions.vector operator(extensions.<#>) mine.centroid_embedding),
+                              -(others.embedding::extensions.vector operator(extensions.<#>) mine.centroid_embedding)))
              else -(coalesce(mine.centroid_embedding, own.embedding::extensions.vector)
                     operator(extensions.<#>)
                     coalesce(theirs.centroid_embedding, others.embedding::extensions.vector))

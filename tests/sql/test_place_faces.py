@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
@@ -55,6 +56,25 @@ def test_who_may_be_of_a_cluster_is_a_question(queue: Any, user: str) -> None:
     [row] = seen(queue, user, towards(0.5))
     assert now(queue, row) is None
     assert [str(row["face_id"]) in pair for pair in questions(queue, user)] == [True]
+
+
+def test_who_comes_to_somebody_by_others_of_them_is_asked_about_and_not_named(queue: Any, user: str) -> None:
+    ada = contact(queue, user)
+    known = said(queue, user, ada, towards(1))
+    [recognised] = seen(queue, user, towards(0.8, 0.55))
+    assert recognised["contact_id"] == uuid.UUID(ada)
+    [later] = seen(queue, user, towards(0.3, 0.95))  # less like the named face than anybody who may be her
+    assert now(queue, later) == now(queue, recognised)
+    assert later["contact_id"] is None
+    assert questions(queue, user) == {frozenset((str(later["face_id"]), known))}
+
+    with queue.acting("authenticated", user):
+        [asked] = queue.value("select list_face_questions()")["questions"]
+        assert [asked["face"]["face_id"], asked["other"]["face_id"]] == [str(later["face_id"]), known]
+        queue.value("select answer_face_question(%s, %s, 'same')", later["face_id"], known)
+        assert queue.value("select list_face_questions()") == {"questions": []}
+    assert faces_of(queue, later["asset_id"])[0]["contact_id"] == uuid.UUID(ada)
+    assert violations(queue, user) == []
 
 
 def test_a_face_of_low_quality_joins_and_founds_nothing(queue: Any, user: str) -> None:
