@@ -93,7 +93,8 @@ begin
 end;
 $$;
 
--- Who gives it to another contact says that it is they; and a thing that was corrected is not what it was.
+-- Who gives it to another contact says that it is they, and who makes it a tag of something else or of another photo that
+-- it is not who it was; and a thing that was corrected is not what it was.
 create function kizu.hear_changed_tags()
 returns trigger
 language plpgsql
@@ -111,16 +112,22 @@ begin
          is distinct from (former.asset_id, former.tag_type, former.tag_value)
       on conflict do nothing;
 
-  perform kizu.hear_of_people(former.user_id, former.contact_id, latter.contact_id,
+  perform kizu.hear_of_people(former.user_id, former.contact_id, other.contact_id,
                               array_agg(former::public.asset_tags))
      from former
      left join latter using (id)
+    cross join lateral (
+            select case
+                     when latter.asset_id = former.asset_id and latter.tag_type = former.tag_type
+                     then latter.contact_id
+                   end as contact_id
+          ) as other
     where former.created_by is null
       and former.tag_type = 'person'
       and former.contact_id is not null
       and (latter.asset_id, latter.tag_type, latter.contact_id)
           is distinct from (former.asset_id, former.tag_type, former.contact_id)
-    group by former.user_id, former.contact_id, latter.contact_id;
+    group by former.user_id, former.contact_id, other.contact_id;
   return null;
 end;
 $$;

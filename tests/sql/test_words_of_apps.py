@@ -219,3 +219,18 @@ def test_nobody_is_recognised_before_their_birth(queue: Any, user: str) -> None:
     do(queue, user, "update contacts set birth_date = '1990-01-01' where id = %s", ada)
     do(queue, user, "select spread_names()")
     assert people(queue, old) == [("Ada", ada, None)]
+
+
+@pytest.mark.parametrize("change", ["tag_type = 'object'", "asset_id = %(other)s"])
+def test_a_tag_of_something_else_is_not_them(queue: Any, user: str, change: str) -> None:
+    ada = contact(queue, user)
+    asset, other = photo(queue, user, somebody(1)), photo(queue, user)
+    name(queue, user, asset, ada)
+    with queue.acting("authenticated", user):
+        queue.db.execute(
+            f"update asset_tags set {change} where asset_id = %(asset)s", {"asset": asset, "other": other}
+        )
+    assert violations(queue, user) == []
+    assert contacts(queue, asset) == [(None, False)]
+    do(queue, user, "select undo_verdict()")
+    assert contacts(queue, asset) == [(ada, False)]
