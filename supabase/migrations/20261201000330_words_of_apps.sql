@@ -215,6 +215,10 @@ set kizu.recognising = 'yes'
 set enable_seqscan = off -- whatever the statistics say, a contact's faces are found by an index
 as $$
 begin
+  -- With their user goes everything, and who deletes a user has photos already, for which others may wait who have these.
+  if not exists (select from auth.users where id = old.user_id) then
+    return old;
+  end if;
   perform pg_advisory_xact_lock(kizu.faces_of(old.user_id));
   update public.face_embeddings
      set contact_id = null, recognised = false
