@@ -178,7 +178,8 @@ begin
   v_contact := coalesce(kizu.find_contact(v_found.user_id, p_contact_id, null),
                         (select contact_id from public.face_clusters where id = p_cluster_id));
   v_cluster := coalesce(p_cluster_id, (select id from public.face_clusters where contact_id = v_contact));
-  return kizu.say_they_are_not(v_found.user_id, v_found.faces, v_contact, v_cluster, 'is_not');
+  return kizu.say_they_are_not(v_found.user_id, v_found.faces, v_contact, v_cluster, 'is_not',
+                               p_apart => p_cluster_id is not null);
 exception
   when lock_not_available or deadlock_detected or foreign_key_violation then
     raise sqlstate 'PT503'
@@ -211,8 +212,10 @@ end;
 $$;
 
 -- Says of faces that they are not the contact and not the person of a cluster; without either not those of the clusters
--- that they are in. Who calls it holds kizu.faces_of(user). Answers as exclude_faces does.
-create function kizu.say_they_are_not(p_user uuid, p_faces uuid[], p_contact uuid, p_cluster uuid, p_verdict text)
+-- that they are in. With p_apart it is said of the person of the cluster, whatever their name is or will be: it does not
+-- go with the contact. Who calls it holds kizu.faces_of(user). Answers as exclude_faces does.
+create function kizu.say_they_are_not(p_user uuid, p_faces uuid[], p_contact uuid, p_cluster uuid, p_verdict text,
+                                      p_apart boolean default false)
 returns jsonb
 language plpgsql
 set search_path = ''
@@ -255,7 +258,7 @@ begin
   perform kizu.lock_photos(v_photos);
 
   v_verdict := kizu.begin_verdict(
-    p_user, p_verdict, case when p_verdict = 'is_not' then p_contact end,
+    p_user, p_verdict, case when not p_apart then p_contact end,
     coalesce(p_cluster, (select cluster_id from public.face_embeddings where face_id = any (v_faces) limit 1)), v_faces
   );
   insert into kizu.exclusions (face_id, contact_id, asset_id, user_id)
@@ -267,7 +270,7 @@ begin
    where face.face_id = any (v_faces)
      and contact.id is not null
       on conflict do nothing;
-  if p_verdict = 'remove' or p_contact is null then
+  if p_apart or p_contact is null then
     perform kizu.tell_apart(p_user, array_agg(face_id), cluster_id, v_verdict)
        from (select distinct face_id, coalesce(p_cluster, cluster_id) as cluster_id
                from public.face_embeddings
@@ -897,7 +900,7 @@ end;
 $$;
 
 select kizu.keep_internal('kizu.say_they_are(uuid, uuid[], uuid)');
-select kizu.keep_internal('kizu.say_they_are_not(uuid, uuid[], uuid, uuid, text)');
+select kizu.keep_internal('kizu.say_they_are_not(uuid, uuid[], uuid, uuid, text, boolean)');
 select kizu.keep_internal('kizu.say_they_are_one(uuid, uuid, uuid[])');
 select kizu.keep_internal('kizu.unname(uuid, uuid)');
 select kizu.keep_internal('kizu.one_user(uuid)');

@@ -200,6 +200,23 @@ def test_excluded_from_an_unnamed_person(owner: Owner) -> None:
     owner.undo(before)
 
 
+@pytest.mark.parametrize("then", ["another name", "no name", "no contact"])
+def test_who_is_not_a_person_is_not_them_by_another_name(owner: Owner, then: str) -> None:
+    faces = [alone(owner, 1, blur=0.1 * number) for number in range(4)]
+    (cluster,) = set(owner.clustered(*faces))
+    ada = owner.say("name_person", p_cluster_id=cluster, p_name="Ada")["contact_id"]
+    owner.say("exclude_faces", p_face_ids=faces[3:], p_cluster_id=cluster)
+    if then == "no contact":
+        with owner.queue.acting("authenticated", owner.user):
+            owner.queue.db.execute("delete from contacts where id = %s", (ada,))
+    else:
+        owner.say("name_person", p_cluster_id=cluster, p_name="Bea" if then == "another name" else None)
+    asset = owner.queue.value("select asset_id from face_embeddings where face_id = %s", faces[3])
+    look(owner.queue, owner.user, str(asset), face(0, HERE, somebody(1, blur=0.3)))
+    assert owner.who(faces[3]) == [(None, None, False)]
+    assert violations(owner.queue, owner.user) == []
+
+
 def test_removed_faces_are_in_no_cluster(owner: Owner) -> None:
     faces = [alone(owner, 1, blur=blur) for blur in (0.1, 0.2, 0.3)]
     cluster = owner.cluster(*faces)
