@@ -2,17 +2,17 @@
 -- written down by triggers while a verdict is under way. And the few acts of which all verdicts are made: faces come to
 -- a person, faces leave one, and what people said before gives way where it contradicts.
 
--- A contact has at most one cluster. Where there were more, the largest stays theirs.
+-- A contact has at most one cluster. Where there were more, the largest stays theirs, and gets the faces of the others.
+create temporary table former_clusters on commit drop as
+select cluster.id, cluster.contact_id, cluster.user_id,
+       first_value(cluster.id) over (partition by cluster.contact_id order by cluster.face_count desc, cluster.id) as largest
+  from public.face_clusters as cluster
+ where cluster.contact_id is not null;
 update public.face_clusters as cluster
-   set contact_id = null
- where contact_id is not null
-   and id <> (
-         select other.id
-           from public.face_clusters as other
-          where other.contact_id = cluster.contact_id
-          order by other.face_count desc, other.id
-          limit 1
-       );
+   set contact_id = null, name = null
+  from pg_temp.former_clusters as former
+ where former.id = cluster.id
+   and former.id <> former.largest;
 drop index public.face_clusters_of_a_contact;
 create unique index a_contact_has_one_cluster on public.face_clusters (contact_id) where contact_id is not null;
 
@@ -25,6 +25,20 @@ select distinct contact.user_id, contact.id, contact.display_name
    and not exists (select from public.face_clusters as cluster where cluster.contact_id = contact.id);
 
 alter table public.face_embeddings disable trigger user;
+-- A face has one cluster in all generations.
+update public.face_embeddings as face
+   set cluster_id = one.cluster_id
+  from (select distinct on (face_id) face_id, cluster_id
+          from public.face_embeddings
+         where cluster_id is not null
+         order by face_id, model_version = kizu.answering('faces') desc nulls last, cluster_id) as one
+ where face.face_id = one.face_id
+   and face.cluster_id is distinct from one.cluster_id;
+update public.face_embeddings as face
+   set cluster_id = former.largest
+  from pg_temp.former_clusters as former
+ where face.cluster_id = former.id
+   and former.id <> former.largest;
 update public.face_embeddings as face
    set cluster_id = cluster.id
   from public.face_embeddings as said
@@ -32,7 +46,37 @@ update public.face_embeddings as face
  where not said.recognised
    and face.face_id = said.face_id
    and face.cluster_id is distinct from cluster.id;
+-- Who was said not to be the contact leaves, and of a photo all but one, unless people said that they are the contact.
+update public.face_embeddings as face
+   set cluster_id = null
+ where face_id in (
+         select member.face_id
+           from kizu.exclusions as excluded
+           join public.face_clusters as cluster on cluster.contact_id = excluded.contact_id
+           join public.face_embeddings as member
+             on member.face_id = excluded.face_id
+            and member.cluster_id = cluster.id
+       );
+update public.face_embeddings as face
+   set cluster_id = null
+ where face_id in (
+         select face_id
+           from (select member.face_id,
+                        bool_or((member.contact_id = cluster.contact_id) is true and not member.recognised) as said,
+                        row_number() over (
+                          partition by member.cluster_id, member.asset_id
+                          order by bool_or((member.contact_id = cluster.contact_id) is true and not member.recognised) desc,
+                                   bool_or((member.contact_id = cluster.contact_id) is true) desc,
+                                   max(member.confidence) desc nulls last, member.face_id) as place
+                   from public.face_embeddings as member
+                   join public.face_clusters as cluster on cluster.id = member.cluster_id
+                  where not member.is_from_video
+                  group by member.cluster_id, member.asset_id, member.face_id) as each
+          where place > 1
+            and not said
+       );
 alter table public.face_embeddings enable trigger user;
+drop table pg_temp.former_clusters;
 
 do $$
 begin

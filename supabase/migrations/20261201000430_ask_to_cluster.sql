@@ -127,7 +127,9 @@ create table kizu.reclustering (
   after    uuid
 );
 
-insert into kizu.reclustering default values;
+-- A library that is older has not been clustered.
+insert into kizu.reclustering (after)
+select case when exists (select from kizu.face_vectors) then '00000000-0000-0000-0000-000000000000'::uuid end;
 
 alter table kizu.reclustering enable row level security;
 revoke all on kizu.reclustering from public, anon, authenticated, service_role;
