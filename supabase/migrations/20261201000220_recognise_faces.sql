@@ -424,6 +424,7 @@ begin
          and face.model_version = p_version
          and cluster.contact_id is not null
          and not cluster.locked
+         and kizu.same_faces(p_user, array[face.face_id]) = array[face.face_id]
     ), null);
     perform kizu.follow_contacts(p_user, p_assets, p_version);
     delete from kizu.face_questions as question
@@ -436,20 +437,22 @@ begin
 end;
 $$;
 
--- Puts the faces of these photos that are somebody into that contact's cluster. Another face of such a photo, of whom
--- that is not known, leaves it.
+-- Puts the faces of these photos that are somebody into that contact's cluster, and with them who people said is one
+-- person with them. Another face of such a photo, of whom that is not known, leaves it. Where that would part who people
+-- said is one, whoever was only taken for the contact is that no more.
 create function kizu.follow_contacts(p_user uuid, p_assets uuid[], p_version text)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_contact uuid;
-  v_faces   uuid[];
+  v_face    record;
   v_cluster uuid;
+  v_come    uuid[];
+  v_leave   uuid[];
 begin
-  for v_contact, v_faces in
-    select face.contact_id, array_agg(face.face_id order by face.face_id)
+  for v_face in
+    select face.id, face.face_id, face.asset_id, face.contact_id, face.recognised
       from public.face_embeddings as face
       left join public.face_clusters as cluster on cluster.id = face.cluster_id
      where face.asset_id = any (p_assets)
@@ -458,22 +461,39 @@ begin
        and not face.is_from_video
        and (face.contact_id is not null) is true -- whose index would find all that have one
        and cluster.contact_id is distinct from face.contact_id
-     group by face.contact_id
-     order by face.contact_id
+     order by face.contact_id, face.recognised, face.face_id
   loop
-    v_cluster := kizu.cluster_of_contact(p_user, v_contact);
-    perform kizu.move_faces(p_user, array(
-      select other.face_id
-        from public.face_embeddings as face
-        join public.face_embeddings as other
-          on other.asset_id = face.asset_id
-         and (other.cluster_id = v_cluster) is true -- whose index would find all of the cluster
-         and other.face_id <> face.face_id
-         and other.contact_id is null
-       where face.face_id = any (v_faces)
-         and face.model_version = p_version
-    ), null);
-    perform kizu.move_faces(p_user, v_faces, v_cluster);
+    v_cluster := kizu.cluster_of_contact(p_user, v_face.contact_id);
+    -- They may have come with another by now.
+    continue when exists (select from public.face_embeddings where id = v_face.id and (cluster_id = v_cluster) is true);
+    v_come := array[v_face.face_id];
+    v_leave := array(
+      select face_id
+        from public.face_embeddings
+       where asset_id = v_face.asset_id
+         and (cluster_id = v_cluster) is true -- whose index would find all of the cluster
+         and face_id <> v_face.face_id
+         and contact_id is null
+    );
+    if v_face.recognised then
+      v_come := kizu.same_faces(p_user, v_come);
+      if kizu.same_faces(p_user, v_leave) <@ v_leave is not true
+         or (cardinality(v_come) > 1
+             and exists (
+                   select from public.face_embeddings
+                    where face_id = any (v_come)
+                      and user_id = p_user
+                      and model_version = p_version
+                      and not is_from_video
+                      and (contact_id <> v_face.contact_id
+                           or not kizu.may_join(face_id, asset_id, v_cluster))
+                 )) then
+        update public.face_embeddings set contact_id = null, recognised = false where id = v_face.id;
+        continue;
+      end if;
+    end if;
+    perform kizu.move_faces(p_user, v_leave, null);
+    perform kizu.move_faces(p_user, v_come, v_cluster);
   end loop;
 end;
 $$;

@@ -441,6 +441,26 @@ def test_faces_said_to_be_one_stay_together(owner: Owner) -> None:
 # Taking back.
 
 
+def test_who_is_one_with_somebody_is_recognised_with_them(owner: Owner) -> None:
+    one, other = alone(owner, 1), alone(owner, 2)
+    owner.say("answer_face_question", p_face_id=one, p_other_id=other, p_answer="same")
+    ada = owner.say("assign_face", p_face_id=alone(owner, 3), p_name="Ada")["contact_id"]
+    named = alone(owner, 1, blur=0.9)
+    owner.say("assign_face", p_face_id=named, p_contact_id=ada)
+    cluster = owner.clustered(named)[0]
+    assert owner.who(one, other) == [(cluster, ada, True), (cluster, None, False)]
+
+
+def test_who_is_one_with_somebody_is_not_recognised_apart_from_them(owner: Owner) -> None:
+    one, other = alone(owner, 1), alone(owner, 2)
+    owner.say("answer_face_question", p_face_id=one, p_other_id=other, p_answer="same")
+    together = owner.clustered(one, other)
+    ada = owner.say("assign_face", p_face_id=alone(owner, 3), p_name="Ada")["contact_id"]
+    owner.say("exclude_faces", p_face_ids=[other], p_contact_id=ada)
+    owner.say("assign_face", p_face_id=alone(owner, 1, blur=0.9), p_contact_id=ada)
+    assert owner.who(one, other) == [(cluster, None, False) for cluster in together]
+
+
 def test_an_older_word_is_taken_back_if_none_is_built_on_it(owner: Owner) -> None:
     one, other = alone(owner, 1), alone(owner, 2)
     first = owner.say("assign_faces", p_face_ids=[one], p_name="Ada")["verdict_id"]
