@@ -275,6 +275,18 @@ begin
 end;
 $$;
 
+-- From here on the transaction gives way to whoever has what it needs, sooner than the database looks for deadlocks: it has
+-- people for whom who deletes photos waits.
+create function kizu.give_way_soon()
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform set_config('lock_timeout', '100ms', true);
+end;
+$$;
+
 -- Ends it: its faces are told what they were, in the generation that answers.
 create function kizu.end_verdict(p_verdict bigint)
 returns void
@@ -795,6 +807,7 @@ select kizu.keep_internal('kizu.name_cluster()');
 select kizu.keep_internal('kizu.told_of(text, jsonb)');
 select kizu.keep_internal('kizu.drop_verdicts_without_faces()');
 select kizu.keep_internal('kizu.begin_verdict(uuid, text, uuid, uuid, uuid[])');
+select kizu.keep_internal('kizu.give_way_soon()');
 select kizu.keep_internal('kizu.end_verdict(bigint)');
 select kizu.keep_internal('kizu.same_faces(uuid, uuid[])');
 select kizu.keep_internal('kizu.cluster_of(uuid, uuid, uuid)');

@@ -367,6 +367,7 @@ begin
   v_verdict := kizu.begin_verdict(p_user, 'merge', null, p_into, array(
     select face_id from public.face_embeddings where cluster_id = any (p_others)
   ));
+  perform kizu.give_way_soon();
   v_best := (
     select face.face_id
       from public.face_clusters as cluster
@@ -630,6 +631,7 @@ begin
     v_verdict := kizu.begin_verdict(v_user, 'name', v_contact, p_cluster_id, array(
       select face_id from public.face_embeddings where cluster_id = p_cluster_id
     ));
+    perform kizu.give_way_soon();
     update public.face_clusters
        set contact_id = v_contact,
            name = null, -- or their contact's

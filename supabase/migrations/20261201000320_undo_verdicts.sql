@@ -78,6 +78,7 @@ begin
   perform kizu.lock_photos(v_photos);
 
   v_undo := kizu.begin_verdict(v_user, 'undo', v_verdict.contact_id, v_verdict.cluster_id, v_faces);
+  perform kizu.give_way_soon();
   update public.face_verdicts set undoes = v_verdict.id where id = v_undo;
   v_taught := kizu.restore_people(v_user, v_verdict.id);
   -- What a name had brought to photos that came since, or were told of it later, goes with it; and what a name that is

@@ -76,7 +76,8 @@ def filled(queue: Queue) -> Library:
     def cluster(*names: str, who: str | None = None, called: str | None = None) -> str:
         made = str(uuid.uuid4())
         queue.db.execute(
-            "insert into face_clusters (id, user_id, contact_id, name, face_count) values (%s, %s, %s, %s, %s)",
+            "insert into face_clusters (id, user_id, contact_id, name, face_count)"
+            " values (%s, %s, %s, %s, %s)",
             (made, user, who and contacts[who], called, len(names)),
         )
         put(made, *names)

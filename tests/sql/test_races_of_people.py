@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -51,3 +52,42 @@ def test_a_user_goes_while_a_photo_of_theirs_is_settled(
             settler.execute("select from assets where id = %s for no key update", (asset,))
         assert going.result(30).rowcount == 1
     assert queue.rows("select from face_embeddings where user_id = %s", user) == []
+
+
+def test_photos_go_while_people_become_one(queue: Queue, connect: Callable[[], psycopg.Connection]) -> None:
+    """Who deletes has a photo that the name would come to, and waits for the person that is merged."""
+    user = queue.user()
+    kept, _ = photo(queue, user, somebody(1))
+    going, in_it = photo(queue, user, somebody(1, blur=0.3))
+    _, other = photo(queue, user, somebody(2))
+    with queue.acting("authenticated", user):
+        queue.db.execute("select assign_face(%s, p_name => 'Ada')", (other,))
+    (into,) = {row["cluster_id"] for asset in (kept, going) for row in faces_of(queue, asset)}
+    named = queue.value("select cluster_id from face_embeddings where face_id = %s", other)
+    merger, deleter = connect(), connect()
+    merger.execute("set deadlock_timeout = '20s'")
+
+    def merge() -> str | None:
+        try:
+            with acting(merger, "authenticated", user):
+                merger.execute("select merge_people(%s, array[%s]::uuid[])", (into, named))
+        except psycopg.DatabaseError as refusal:
+            return refusal.sqlstate
+        return None
+
+    with ThreadPoolExecutor(1) as pool:
+        with deleter.transaction():
+            deleter.execute("select from assets where id = %s for update", (going,))
+            merging = pool.submit(merge)
+            until = time.monotonic() + 10
+            while not merging.done() and time.monotonic() < until:
+                state = queue.value(
+                    "select wait_event_type from pg_stat_activity where pid = %s", merger.info.backend_pid
+                )
+                if state == "Lock":
+                    break
+                time.sleep(0.01)
+            deleter.execute("delete from assets where id = %s", (going,))
+        assert merging.result(30) in (None, "PT503")
+    assert queue.rows("select from face_embeddings where face_id = %s", in_it) == []
+    assert violations(queue, user) == []
