@@ -25,8 +25,9 @@ create trigger faces_that_change_are_counted
 
 -- Moves faces of p_user to other clusters, and replaces what is worth asking about. Rows are {face_id, cluster_id: null
 -- for none, was: its cluster when it was read, made: whether the cluster is new} and {face_id, other_id, likeness};
--- scope is {model_version, last_verdict, read_at} as people_state told them, and how many `faces` were looked at. Who
--- calls it holds kizu.faces_of(user).
+-- scope is {model_version, last_verdict, read_at} as people_state told them, how many `faces` were looked at, and whether
+-- `more` faces are to move than these: then it asks for another clustering, if any of these moved. Who calls it holds
+-- kizu.faces_of(user).
 --
 -- A face stays where it is if anything about it or its new cluster has changed since, or if by moving it would break
 -- what people said or be in one cluster with another face of its photo; then others may have to stay that were to come
@@ -49,6 +50,7 @@ set enable_hashjoin = on
 set enable_mergejoin = on
 as $$
 declare
+  c_behind  constant int := 200; -- priority: behind photos that wait
   v_version constant text := kizu.answering('faces');
   v_last    constant bigint := coalesce((p_scope ->> 'last_verdict')::bigint, 0);
   v_stayed  int;
@@ -289,6 +291,10 @@ begin
   values (p_user, v_version, kizu.now(), coalesce((p_scope ->> 'faces')::int, 0))
       on conflict (user_id) do update
      set model_version = excluded.model_version, clustered_at = excluded.clustered_at, faces = excluded.faces;
+
+  if (p_scope ->> 'more')::boolean and v_changed <> '{}' then
+    perform kizu.ask_to_cluster(p_user, c_behind, kizu.now());
+  end if;
 end;
 $$;
 
@@ -333,8 +339,8 @@ $$;
 insert into public.result_tables (table_name, mode, owner, columns, scope_columns, writer)
 values ('face_clusters', 'replace', 'user',
         array['face_id', 'cluster_id', 'was', 'made', 'other_id', 'likeness', 'model_version', 'last_verdict',
-              'read_at', 'faces'],
-        array['model_version', 'last_verdict', 'read_at', 'faces'], 'replace_clusters');
+              'read_at', 'faces', 'more'],
+        array['model_version', 'last_verdict', 'read_at', 'faces', 'more'], 'replace_clusters');
 
 select kizu.keep_internal('kizu.replace_clusters(jsonb, uuid, uuid, uuid, jsonb)');
 select kizu.keep_internal('kizu.replace_questions(jsonb, uuid, text, timestamptz)');

@@ -225,3 +225,23 @@ async def test_no_request_carries_more_than_a_page(
     assert max(pages) == 1000
     assert sum(count == 1000 for count in pages) == 4, "two pages read, two staged, and what is left of both"
     assert len(set(clusters_of(queue, library.user_id).values())) == 1
+
+
+async def test_what_is_too_much_for_one_settlement_is_written_by_several(
+    library: Library, stack: StackInfo, queue: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = [photo(queue, library.user_id, 1)[0] for _ in range(5)]
+    bob = [photo(queue, library.user_id, 2)[0] for _ in range(3)]
+    unplace(queue, library.user_id)
+    queue.db.execute("delete from jobs where user_id = %s", (library.user_id,))
+    monkeypatch.setattr(cluster_faces, "MOST_MOVES", 3)
+    ask(library)
+
+    await drain(stack)
+
+    found = clusters_of(queue, library.user_id)
+    assert [len({found[one] for one in faces} - {None}) for faces in (ada, bob)] == [1, 1]
+    assert None not in found.values()
+    rows = queue.rows("select status from jobs where user_id = %s", library.user_id)
+    assert [row["status"] for row in rows] == ["completed"] * 3
+    assert violations(queue, library.user_id) == []

@@ -73,11 +73,16 @@ class Clustering:
         return cluster, [self.move(one, cluster, made=True) for one in faces]
 
     def settle(
-        self, moves: Sequence[Mapping[str, Any]], questions: Sequence[Mapping[str, Any]] = ()
+        self,
+        moves: Sequence[Mapping[str, Any]],
+        questions: Sequence[Mapping[str, Any]] = (),
+        *,
+        more: bool = False,
     ) -> dict[str, Any]:
         told = {name: self.state[name] for name in ("model_version", "last_verdict", "read_at")}
         staged = stage(self.queue, self.job, "people", [*moves, *questions])
-        write = {"table": "face_clusters", "scope": {**told, "faces": len(self.faces)}, "staged": staged}
+        scope = {**told, "faces": len(self.faces), "more": more}
+        write = {"table": "face_clusters", "scope": scope, "staged": staged}
         answer: dict[str, Any] = self.queue.settle(self.job, writes=[write])
         return answer
 

@@ -446,3 +446,24 @@ def test_pages_hold_every_face_once(queue: Any, ann: str) -> None:
     faces = [one for _ in range(3) for one in photo(queue, ann, 1, 2)]
     rows = read(queue, held(queue, ann), "people_faces", limit=2)
     assert sorted(row["face_id"] for row in rows) == sorted(faces)
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_whoever_leaves_something_for_another_run_asks_for_it_unless_nothing_moved(
+    queue: Any, ann: str, moves: bool
+) -> None:
+    """Else a library of which no settlement can write all would never be clustered, or for ever."""
+    faces = [photo(queue, ann, 1)[0] for _ in range(3)]
+    clear(queue, ann)
+    queue.db.execute("delete from jobs where user_id = %s and job_type = 'cluster_faces'", (ann,))
+    run = Clustering(queue, ann)
+    cluster, rows = run.group(*faces)
+    if not moves:
+        rows = [row | {"was": cluster} for row in rows]
+
+    run.settle(rows, more=True)
+
+    asked = queue.rows(
+        "select status, priority from jobs where user_id = %s and job_type = 'cluster_faces'", ann
+    )
+    assert asked == ([{"status": "pending", "priority": 200}] if moves else [])

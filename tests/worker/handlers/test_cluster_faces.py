@@ -145,12 +145,12 @@ async def test_only_faces_that_move_are_sent_and_ids_stay(run: Any) -> None:
     told = await run(Engine(0, 0, 0, -1, 1, 1, -1, pairs=[(0, 3)]), faces, clusters=clusters)
 
     *moves, asked = told.rows
-    new = moves[-1]["cluster_id"]
+    new = moves[1]["cluster_id"]
     assert moves == [
         {"face_id": "c", "cluster_id": "X", "was": None},
-        {"face_id": "d", "cluster_id": None, "was": "Y"},
         {"face_id": "e", "cluster_id": new, "was": None, "made": True},
         {"face_id": "f", "cluster_id": new, "was": None, "made": True},
+        {"face_id": "d", "cluster_id": None, "was": "Y"},
     ]
     assert str(UUID(new)) == new
     assert asked == {"face_id": "a", "other_id": "d", "likeness": 0.4}
@@ -169,11 +169,27 @@ async def test_a_contacts_faces_come_into_the_contacts_cluster(run: Any) -> None
     assert not any("made" in row for row in told.rows)
 
 
+async def test_what_is_more_than_a_settlement_writes_is_left_for_another(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_faces, "MOST_MOVES", 4)
+    faces = [face("a", "p1"), face("b", "p2", cluster_id="X"), face("c", "p3"), face("d", "p4")]
+    faces += [face("e", "p5"), face("f", "p6", contact_id="Ada"), face("g", "p7")]
+    clusters = [{"cluster_id": "X", "contact_id": None}]
+    pairs = [{"face_id": "e", "other_id": "f", "same": True, "verdict_id": 4}]
+
+    told = await run(Engine(0, -1, 1, 0, 1, 1, 0), faces, clusters=clusters, pairs=pairs)
+
+    assert [row["face_id"] for row in told.rows] == ["a", "d", "g", "e"]
+    assert told.write.scope["more"]
+    assert told.done.result["moved"] == 4
+
+
 async def test_the_write_says_what_was_known_when_it_was_read(run: Any) -> None:
     told = await run(Engine(-1), [face("a", "p1")])
     assert told.write.table == "face_clusters"
     known = {name: STATE[name] for name in ("model_version", "last_verdict", "read_at")}
-    assert told.write.scope == {**known, "faces": 1}
+    assert told.write.scope == {**known, "faces": 1, "more": False}
     assert [step for _, step in told.steps] == ["reading", "reading", "clustering", "writing"]
     assert sorted(told.steps, key=lambda step: step[0]) == told.steps
 
