@@ -48,6 +48,14 @@ PAGE: Final = """<!doctype html>
 """
 
 
+NAMING: Final = (
+    "<p>Say who somebody is: <code>kizu people name {id} NAME</code>. "
+    "Then <code>./scripts/run</code> makes this page again.</p>"
+)
+BEGINNING: Final = 8
+"""Characters of an id that are shown, its first group; `kizu people` asks where two people begin alike."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Photo:
     """What the page says of a photo."""
@@ -63,6 +71,8 @@ class Person:
 
     name: str | None
     photos: int
+    cluster: str
+    """Whom `kizu people` means by it, or by how it begins."""
     crop: Mapping[str, Any]
     """The derived file that shows them best."""
 
@@ -94,12 +104,15 @@ async def write_contact_sheet(
         found = [asset for asset in suggestion.found if asset in shown]
         sections.append(_section(f"<q>{html.escape(suggestion.sentence)}</q>", _figures(found, photos)))
     known = [
-        _figure(name, one.name or "Who is this?", f"{one.photos} photo{'' if one.photos == 1 else 's'}")
+        (one, _figure(name, one.name or "Who is this?", _words_of(one)))
         for number, one in enumerate(people)
         if await _keep(folder, files, one.crop, name := f"person-{number}.jpg")
     ]
     if known:
-        sections.append(_section("People", known, "grid people"))
+        sections.append(_section("People", [figure for _, figure in known], "grid people"))
+    strangers = [one for one, _ in known if one.name is None]
+    if strangers:
+        sections.append(NAMING.format(id=_text(_beginning(strangers[0]))))
     if faces:
         sections.append(_section("Faces", [_figure(name, "", "") for name in faces], "grid faces"))
     ordered = sorted(shown, key=lambda asset: (_name(asset, photos), asset))
@@ -132,6 +145,14 @@ def _figures(assets: Iterable[str], photos: Mapping[str, Photo]) -> list[str]:
 
 def _name(asset: str, photos: Mapping[str, Photo]) -> str:
     return photos[asset].name if asset in photos else ""
+
+
+def _words_of(person: Person) -> str:
+    return f"{person.photos} photo{'' if person.photos == 1 else 's'} · {_beginning(person)}"
+
+
+def _beginning(person: Person) -> str:
+    return person.cluster[:BEGINNING]
 
 
 def _figure(file: str, name: str, words: str) -> str:

@@ -99,7 +99,7 @@ def people_of(everybody: Iterable[Mapping[str, Any]], derived: Iterable[Mapping[
         url = (one["representative"] or {}).get("thumbnail_url") or ""
         crop = crops.get(url.partition("/authenticated/")[2].partition("/")[2])
         if crop is not None:
-            found.append(Person(name=one["name"], photos=one["photos"], crop=crop))
+            found.append(Person(name=one["name"], photos=one["photos"], cluster=one["cluster_id"], crop=crop))
     return found
 
 

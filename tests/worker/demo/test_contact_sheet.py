@@ -71,16 +71,25 @@ async def test_people_are_shown_by_their_best_face_with_or_without_a_name(tmp_pa
     files: Any = Files(ada=b"1", eve=b"2")
 
     def person(name: str | None, photos: int, key: str) -> Person:
-        return Person(name=name, photos=photos, crop=row("face_crop", "a", key))
+        cluster = f"{key:.<8}-0000-4000-8000-000000000000"
+        return Person(name=name, photos=photos, cluster=cluster, crop=row("face_crop", "a", key))
 
-    people = [person("<Ada>", 3, "ada"), person("gone", 2, "gone"), person(None, 1, "eve")]
+    people = [person("<Ada>", 3, "ada"), person(None, 2, "gone"), person(None, 1, "eve")]
     page = await write_contact_sheet(tmp_path / "sheet", files, [], {}, None, (), people)
     _, shown, _ = page.read_text().split("<h2>")
     assert [line.partition("<figcaption>")[2] for line in shown.splitlines() if "<figure>" in line] == [
-        "<b>&lt;Ada&gt;</b>3 photos</figcaption></figure>",
-        "<b>Who is this?</b>1 photo</figcaption></figure>",
+        "<b>&lt;Ada&gt;</b>3 photos · ada.....</figcaption></figure>",
+        "<b>Who is this?</b>1 photo · eve.....</figcaption></figure>",
     ]
+    assert "kizu people name eve..... NAME" in shown, "of those shown, the first without a name"
     assert (page.parent / "person-2.jpg").read_bytes() == b"2"
+
+
+async def test_where_everybody_has_a_name_nobody_is_asked_for(tmp_path: Path) -> None:
+    files: Any = Files(ada=b"1")
+    people = [Person(name="Ada", photos=3, cluster="a" * 36, crop=row("face_crop", "a", "ada"))]
+    page = await write_contact_sheet(tmp_path / "sheet", files, [], {}, None, (), people)
+    assert "kizu people name" not in page.read_text()
 
 
 async def test_what_users_wrote_is_only_shown(tmp_path: Path) -> None:

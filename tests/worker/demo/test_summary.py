@@ -54,7 +54,12 @@ def test_each_photo_counts_for_itself_and_the_first_reason_is_told() -> None:
 
 def test_a_person_is_shown_by_the_crop_whose_address_they_have() -> None:
     def person(url: str | None) -> dict[str, Any]:
-        return {"name": "Ada", "photos": 2, "representative": {"thumbnail_url": url}}
+        return {
+            "name": "Ada",
+            "photos": 2,
+            "cluster_id": "ada",
+            "representative": {"thumbnail_url": url},
+        }
 
     address = "http://here/storage/v1/object/authenticated/assets/"
     crop = {"kind": "face_crop", "key": "user/processed/a/face_0.jpg"}
