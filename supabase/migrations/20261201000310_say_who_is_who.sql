@@ -692,6 +692,33 @@ begin
    where cluster_id = p_cluster
      and user_id = p_user
      and contact_id is not null;
+  perform kizu.part_doubles(p_user, array[p_cluster]);
+end;
+$$;
+
+-- Of faces of one photo in a cluster the best one stays, and any that is said to be its person: a name that is taken
+-- away may have been said of several.
+create function kizu.part_doubles(p_user uuid, p_clusters uuid[])
+returns void
+language plpgsql
+set search_path = ''
+set enable_seqscan = off -- whatever the statistics say, a cluster's faces are found by an index
+as $$
+begin
+  perform kizu.let_go(p_user, array(
+    select distinct face_id
+      from (select face_id, contact_id is not null and not recognised as is_said,
+                   row_number() over (
+                     partition by cluster_id, asset_id, model_version
+                     order by contact_id is not null and not recognised desc, coalesce(quality, 1) desc, face_id
+                   ) as place
+              from public.face_embeddings
+             where cluster_id = any (p_clusters)
+               and user_id = p_user
+               and not is_from_video) as face
+     where place > 1
+       and not is_said
+  ));
 end;
 $$;
 
@@ -905,6 +932,7 @@ select kizu.keep_internal('kizu.say_they_are(uuid, uuid[], uuid)');
 select kizu.keep_internal('kizu.say_they_are_not(uuid, uuid[], uuid, uuid, text, boolean)');
 select kizu.keep_internal('kizu.say_they_are_one(uuid, uuid, uuid[])');
 select kizu.keep_internal('kizu.unname(uuid, uuid)');
+select kizu.keep_internal('kizu.part_doubles(uuid, uuid[])');
 select kizu.keep_internal('kizu.one_user(uuid)');
 
 select kizu.let_call('public.assign_faces(uuid[], uuid, text, uuid)', 'authenticated', 'service_role');

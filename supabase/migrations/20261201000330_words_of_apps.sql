@@ -214,6 +214,8 @@ set search_path = ''
 set kizu.recognising = 'yes'
 set enable_seqscan = off -- whatever the statistics say, a contact's faces are found by an index
 as $$
+declare
+  v_clusters constant uuid[] := array(select id from public.face_clusters where contact_id = old.id);
 begin
   -- With their user goes everything, and who deletes a user has photos already, for which others may wait who have these.
   if not exists (select from auth.users where id = old.user_id) then
@@ -226,6 +228,7 @@ begin
   update public.face_clusters
      set contact_id = null, name = null, updated_at = kizu.now()
    where contact_id = old.id;
+  perform kizu.part_doubles(old.user_id, v_clusters);
   return old;
 end;
 $$;
