@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from worker.commands.people import people
 from worker.core.errors import BadParams, NotFound
+from worker.project.caller import Caller
 
 ADA, BOB, STRANGER = (f"{letter * 8}-0000-4000-8000-00000000000{letter}" for letter in "abc")
 F, G = UUID(int=1), UUID(int=2)
@@ -36,6 +37,7 @@ class Database:
             "list_people": [{"people": EVERYBODY, "next": None}, {"people": HIDDEN, "next": None}]
         }
         self.asked: list[tuple[str, Any]] = []
+        self.caller = Caller("user", UUID(int=9))
 
     async def rpc(self, function: str, params: Any = None) -> Any:
         self.asked.append((function, params))
@@ -49,7 +51,7 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Database:
 
     def with_connection(act: Callable[[Any], Awaitable[Any]]) -> Any:
         async def run() -> Any:
-            return await act(SimpleNamespace(rpc=database.rpc))
+            return await act(SimpleNamespace(rpc=database.rpc, caller=database.caller))
 
         return asyncio.run(run())
 
@@ -129,6 +131,16 @@ def test_each_word_is_one_call(
 def test_wrong_usage_asks_nothing(database: Database, arguments: list[object]) -> None:
     said = kizu_people(*arguments)
     assert said.exit_code == 2, said.output
+    assert database.asked == []
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["lock", "Ada"], ["sync"], ["clear", "--yes"], ["cluster"]])
+def test_who_is_no_user_says_whose_people_are_meant(database: Database, arguments: list[str]) -> None:
+    database.caller = Caller("service")
+    said = kizu_people(*arguments)
+    assert said.exit_code == 2
+    assert "KIZU_EMAIL and KIZU_PASSWORD" in said.output
+    assert "--user" in said.output
     assert database.asked == []
 
 

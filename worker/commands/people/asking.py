@@ -51,13 +51,26 @@ def given(**args: Any) -> dict[str, Any]:
     return {f"p_{name}": value for name, value in args.items() if value is not None}
 
 
+def of_whom(connection: Connection, user: UUID | None) -> dict[str, Any]:
+    """Whose people a function is about, as its argument; nothing says the caller's own.
+
+    Raises:
+        click.UsageError: the caller is no user, and none is given.
+    """
+    if user is None and connection.caller.user_id is None:
+        raise click.UsageError(
+            "whose people? Set KIZU_EMAIL and KIZU_PASSWORD (the demo's: .kizu/demo.json), or give --user"
+        )
+    return given(user=user)
+
+
 def call(
     function: str, args: Mapping[str, Any], *, user: UUID | None, **people: str | Sequence[str] | None
 ) -> Any:
     """What a function answers; `people` are arguments that mean persons, by id, its beginning or name."""
 
     async def act(connection: Connection) -> Any:
-        of = given(user=user)
+        of = of_whom(connection, user)
         named = {name: wanted for name, wanted in people.items() if wanted is not None}
         flat = [one for wanted in named.values() for one in _listed(wanted)]
         found = dict(zip(flat, await clusters_of(connection, flat, of), strict=True))

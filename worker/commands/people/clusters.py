@@ -8,7 +8,7 @@ from uuid import UUID
 import click
 
 from worker.commands.jobs import with_connection
-from worker.commands.people.asking import call, contact, faces, given, of_user, person, tell
+from worker.commands.people.asking import call, contact, faces, given, of_user, of_whom, person, tell
 from worker.library.people import forget
 from worker.output import as_json
 from worker.project.connection import Connection
@@ -85,7 +85,7 @@ def clear(yes: bool, user: UUID | None, as_json: bool) -> None:
         raise click.UsageError("people without a name would be forgotten, and what was recognised; add --yes")
 
     async def act(connection: Connection) -> dict[str, Any]:
-        return await forget(connection, given(user=user))
+        return await forget(connection, of_whom(connection, user))
 
     tell(with_connection(act), as_json)
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import click
 
 from worker.commands.jobs import with_connection
-from worker.commands.people.asking import given, of_user, share
+from worker.commands.people.asking import of_user, of_whom, share
 from worker.library.people import sync_tags
 from worker.output import as_json, print_json, print_table, say
 from worker.project.connection import Connection
@@ -32,7 +32,7 @@ def sync(photos: Sequence[UUID], yes: bool, user: UUID | None, as_json: bool) ->
     """
 
     async def act(connection: Connection) -> dict[str, Any]:
-        return await sync_tags(connection, photos, given(user=user), apply=yes)
+        return await sync_tags(connection, photos, of_whom(connection, user), apply=yes)
 
     answer = with_connection(act)
     if as_json:
