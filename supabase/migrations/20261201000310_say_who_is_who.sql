@@ -350,6 +350,7 @@ declare
   v_all      uuid[];
   v_come     uuid[];
   v_core     uuid[];
+  v_kept     uuid[];
   v_said     uuid[];
   v_taught   uuid[] := '{}';
   v_moved    uuid[] := '{}';
@@ -374,6 +375,7 @@ begin
       join public.face_embeddings as face on face.id = cluster.representative_face_id
      where cluster.id = p_into
   );
+  v_kept := kizu.core_faces(p_user, p_into, c_core);
 
   foreach v_other in array p_others loop
     select contact_id into v_former from public.face_clusters where id = v_other;
@@ -444,7 +446,8 @@ begin
     if not exists (select from public.face_embeddings where face_id = v_best and cluster_id = p_into) then
       v_best := (kizu.core_faces(p_user, p_into, 1))[1];
     end if;
-    perform kizu.tell_same(p_user, v_best, v_core, v_verdict);
+    -- Whose own faces nothing holds together would else lose them to the average of those who come.
+    perform kizu.tell_same(p_user, v_best, v_core || case when v_contact is null then v_kept end, v_verdict);
     v_taught := v_taught || v_said;
     v_moved  := v_moved || v_come;
     if cardinality(v_come) = cardinality(v_all) then

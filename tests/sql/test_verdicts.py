@@ -237,6 +237,7 @@ def test_merged_people_are_one(owner: Owner) -> None:
     answer = owner.say("merge_people", p_into=into, p_others=[other])
     assert (answer["cluster_id"], answer["moved"], answer["left_behind"]) == (into, 2, 0)
     assert owner.clustered(*first, *second) == [into] * 4
+    assert owner.count("kizu.face_pairs") == 3, "all four are tied, so that no clustering parts them"
     assert [person["cluster_id"] for person in owner.say("list_people")["people"]] == [into]
     owner.undo(before)
     assert owner.clustered(*second) == [other] * 2
