@@ -167,7 +167,7 @@ def print_summary(summary: Summary, info: StackInfo, seconds: float) -> None:
         table.add_row(f"“{escape(printable(summary.suggestion.sentence))}”", escape(printable(best)))
     table.add_row("files", str(info.home / "storage"))
     table.add_row("contact sheet", str(summary.contact_sheet))
-    table.add_row("look closer", "kizu jobs list, kizu jobs stats, kizu local status")
+    table.add_row("look closer", "kizu people list, kizu jobs list, kizu jobs stats, kizu local status")
     Console().print(table)
     lacking = [name for name, entry in summary.operations.items() if entry["why"] == "weights_missing"]
     if lacking:
