@@ -34,7 +34,7 @@ PAGE: Final = """<!doctype html>
   figure {{ margin: 0 }}
   img {{ width: 100%; aspect-ratio: 1; object-fit: cover; display: block; border-radius: 6px;
         background: #222 }}
-  .people {{ grid-template-columns: repeat(auto-fill, 110px) }}
+  .people {{ grid-template-columns: repeat(auto-fill, 136px) }}
   .faces img, .people img {{ border-radius: 50% }}
   .people figcaption {{ text-align: center }}
   figcaption {{ font-size: .8rem; line-height: 1.35; padding-top: .35rem; overflow-wrap: anywhere;
