@@ -1,5 +1,6 @@
 -- Who was not born yet is not in a photo: whom we took for them leaves their cluster, too, when their birth date or the
--- time of the photo says so. Who people said it is stays, as does who they said is one person with somebody there.
+-- time of the photo says so. Who people said it is stays, as does who they said is one person with somebody there, and who
+-- is in a locked cluster, without the name.
 
 create function kizu.part_from_unborn(p_user uuid, p_contact uuid, p_photos uuid[])
 returns void
@@ -26,6 +27,8 @@ begin
          cluster_id = case
                         when exists (select from kizu.face_pairs as pair
                                       where face.face_id in (pair.face_id, pair.other_id) and pair.same)
+                             or exists (select from public.face_clusters as cluster
+                                         where cluster.id = face.cluster_id and cluster.locked)
                         then cluster_id
                       end
    where face_id = any (v_faces)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.sql.people import HERE, face, faces_of, look, somebody
-from tests.sql.people_invariants import violations
+from tests.sql.people_invariants import locked_faces, violations
 
 pytestmark = pytest.mark.stack
 
@@ -149,6 +149,21 @@ def test_a_time_that_a_worker_finds_counts_too(queue: Any, user: str) -> None:
     answer = queue.settle(queue.take(kind), writes=[{"table": "assets", "fill": {"taken_at": "2001-01-01"}}])
     assert answer["answer"] == "settled", answer
     assert of(queue, other) == NOBODY
+
+
+@pytest.mark.parametrize("first", ["birth", "photo"])
+def test_who_is_in_a_locked_cluster_stays_without_the_name(queue: Any, user: str, first: str) -> None:
+    ada = name(queue, user, photo(queue, user, somebody(1)))
+    alike = photo(queue, user, somebody(1, blur=0.3), "2000-01-01" if first == "photo" else "2020-01-01")
+    assert of(queue, alike) == (ada, True, ada)
+    with queue.acting("authenticated", user):
+        queue.db.execute("select lock_person(id) from face_clusters")
+    held = locked_faces(queue, user)
+    born(queue, user, ada, "2010-01-01")
+    taken(queue, user, alike, "2000-01-01")
+    spread(queue, user)
+    assert of(queue, alike) == (None, False, ada)
+    assert violations(queue, user, held) == []
 
 
 def test_nobody_is_asked_about_a_photo_from_before_their_birth(queue: Any, user: str) -> None:
