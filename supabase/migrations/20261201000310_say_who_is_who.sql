@@ -290,9 +290,9 @@ end;
 $$;
 
 -- Says that clusters, up to 100, are all one person: their faces come to p_into, which keeps its id and its name; if it
--- has no contact it gets the first that one of them has. Of the faces that come, those that were said to be a contact
--- are said to be that of p_into; and of each cluster the best near its middle, 16 at most, are said to be the same as
--- the face that stands for p_into, and its contact.
+-- has no contact it gets the first that one of them has, or else the first name. Of the faces that come, those that were
+-- said to be a contact are said to be that of p_into; and of each cluster the best near its middle, 16 at most, are said to
+-- be the same as the face that stands for p_into, and its contact.
 --
 -- A face stays behind, in its cluster, where p_into has another face of its photo already: one person is in a photo
 -- once. Clusters of which nothing is left are gone.
@@ -345,6 +345,15 @@ declare
      order by array_position(p_others, id)
      limit 1
   ) end;
+  v_name     constant text := (
+    select name
+      from public.face_clusters
+     where id = any (p_others)
+       and contact_id is null
+       and name is not null
+     order by array_position(p_others, id)
+     limit 1
+  );
   v_other    uuid;
   v_former   uuid;
   v_all      uuid[];
@@ -456,6 +465,13 @@ begin
     perform kizu.count_people(p_user, array[v_other]);
   end loop;
 
+  -- Of clusters that people named before there were contacts the name is kept.
+  update public.face_clusters
+     set name = v_name
+   where id = p_into
+     and contact_id is null
+     and name is null
+     and v_name is not null;
   if cardinality(v_moved) = 0 and v_behind > 0 then
     raise sqlstate 'PT409'
       using message = 'conflict', detail = 'these people are in the same photos, and one person is in a photo once';

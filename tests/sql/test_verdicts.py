@@ -259,6 +259,15 @@ def test_a_name_comes_to_those_who_are_merged(owner: Owner) -> None:
     owner.undo(before)
 
 
+def test_a_name_without_a_contact_comes_to_those_who_are_merged(owner: Owner) -> None:
+    first, second = owner.cluster(alone(owner, 1)), owner.cluster(alone(owner, 2))
+    owner.queue.db.execute("update face_clusters set name = 'Grandpa' where id = %s", (second,))
+    before = owner.state()
+    owner.say("merge_people", p_into=first, p_others=[second])
+    assert owner.say("show_person", p_cluster_id=first)["person"]["name"] == "Grandpa"
+    owner.undo(before)
+
+
 def test_who_is_in_the_photo_already_stays_behind(owner: Owner) -> None:
     one, other = owner.photo(somebody(1), somebody(2))
     alike = alone(owner, 2, blur=0.3)
