@@ -574,6 +574,9 @@ begin
        and not face.is_from_video
        and face.face_id <> all (p_faces)
   ),
+  best as materialized ( -- once, not for each that leaves
+    select face_id, asset_id from member order by best desc, face_id limit 1
+  ),
   leaving as materialized (
     select face.face_id, face.asset_id, vector.embedding
       from public.face_embeddings as face
@@ -589,10 +592,7 @@ begin
          false, p_verdict
     from leaving
    cross join lateral (
-           (select member.face_id, member.asset_id
-              from member
-             order by member.best desc, member.face_id
-             limit 1)
+           (select best.face_id, best.asset_id from best)
             union
            (select member.face_id, member.asset_id
               from member
