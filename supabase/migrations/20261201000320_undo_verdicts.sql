@@ -85,7 +85,16 @@ begin
   -- there again means for them is found out. In which cluster they are is no news; where the undo could not put
   -- back what was, it is.
   v_names := kizu.photos_of_names(v_user, v_taught, null, p_as_said => true);
-  v_names.photos := array(select unnest(v_names.photos) except select unnest(v_photos));
+  v_names.photos := array(
+    select photo
+      from unnest(v_names.photos) as photo
+     where photo <> all (v_photos)
+       and exists (
+             select from public.face_embeddings as face
+              where face.asset_id = photo
+                and (face.recognised or face.created_at >= v_verdict.at)
+           )
+  );
   v_between := kizu.photos_in_between(v_user, v_verdict.id, v_undo);
   perform kizu.lock_photos(v_names.photos || v_between);
   v_done := kizu.look_again(v_user, v_names.photos, p_placing => false);
