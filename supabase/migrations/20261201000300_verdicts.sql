@@ -293,19 +293,25 @@ returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+  v_version constant text := kizu.answering('faces');
 begin
   perform set_config('kizu.verdict', '', true);
   delete from kizu.verdict_changes
    where verdict_id = p_verdict
      and (before, contact_before) is not distinct from (after, contact_after);
+  -- "+ 0": whatever the statistics say, the changes are not walked for each of the faces.
   update public.face_verdict_faces as face
-     set before = changed.before - 'model_version' || jsonb_build_object('contact_id', changed.contact_before)
-    from kizu.verdict_changes as changed
-   where face.verdict_id = p_verdict
-     and changed.verdict_id = p_verdict
-     and changed.what = 'face'
-     and changed.face_id = face.face_id
-     and changed.before ->> 'model_version' = kizu.answering('faces');
+     set before = (
+           select changed.before - 'model_version' || jsonb_build_object('contact_id', changed.contact_before)
+             from kizu.verdict_changes as changed
+            where changed.face_id = face.face_id
+              and changed.verdict_id + 0 = p_verdict
+              and changed.what = 'face'
+              and changed.before ->> 'model_version' = v_version
+            limit 1
+         )
+   where face.verdict_id = p_verdict;
 end;
 $$;
 

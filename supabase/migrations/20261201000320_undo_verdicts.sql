@@ -189,14 +189,12 @@ begin
             or face.contact_id is distinct from change.contact_before
             or face.recognised <> (change.before ->> 'recognised')::boolean)
      union
-    select change.asset_id
-      from kizu.verdict_changes as change
-     where change.verdict_id = p_undo
-       and change.what = 'face'
-       and not exists (select from kizu.verdict_changes as former
-                        where former.verdict_id = p_verdict
-                          and former.what = 'face'
-                          and former.key = change.key)
+    select unnest(array_agg(asset_id))
+      from kizu.verdict_changes
+     where verdict_id in (p_verdict, p_undo)
+       and what = 'face'
+     group by key
+    having bool_and(verdict_id = p_undo)
   );
 end;
 $$;
@@ -308,7 +306,7 @@ begin
                   or not (change.before ->> 'recognised')::boolean
                   or not (change.after ->> 'recognised')::boolean)
            where change.what = 'face'
-             and face.user_id = p_user
+             and (face.user_id = p_user) is true -- a row is found by its face, not by the user
              and (face.contact_id, face.recognised)
                  is not distinct from (change.contact_after, (change.after ->> 'recognised')::boolean)
            order by face.id, face.model_version = change.before ->> 'model_version' desc) as was
@@ -325,7 +323,7 @@ begin
              and before ->> 'cluster_id' is distinct from after ->> 'cluster_id'
            order by face_id, key) as was
    where face.face_id = was.face_id
-     and face.user_id = p_user
+     and (face.user_id = p_user) is true
      and face.cluster_id is not distinct from was.left_in;
 
   v_clusters := array(
@@ -483,6 +481,7 @@ begin
        and not one.is_from_video
        and (other.cluster_id = one.cluster_id
             or (other.contact_id = one.contact_id and other.model_version = one.model_version))
+           is true -- or an index would find all of the cluster for each
        and (one.contact_id is distinct from other.contact_id or one.contact_id is null
             or one.recognised or other.recognised)
      union
@@ -501,7 +500,7 @@ begin
       join public.face_embeddings as one on one.face_id = pair.face_id
       join public.face_embeddings as other
         on other.face_id = pair.other_id
-       and (other.cluster_id = one.cluster_id or other.contact_id = one.contact_id)
+       and (other.cluster_id = one.cluster_id or other.contact_id = one.contact_id) is true
      where not pair.same
        and (pair.face_id = any (p_spoken) or pair.other_id = any (p_spoken))
   );

@@ -1,0 +1,74 @@
+"""What a word about somebody in many photos costs: as much more as they have more faces."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from tests.sql.people import HERE, contact
+
+pytestmark = pytest.mark.stack
+
+DIMENSION = 8
+FEW, MANY = 150, 600
+READS = """
+    select sum(pg_stat_get_xact_tuples_returned(oid) + pg_stat_get_xact_tuples_fetched(oid))::bigint
+      from pg_class
+     where relnamespace in ('public'::regnamespace, 'kizu'::regnamespace)
+       and relkind in ('r', 'i')
+"""
+
+
+@pytest.fixture(autouse=True)
+def model(queue: Any) -> None:
+    queue.generation("m", "faces", DIMENSION)
+
+
+def cluster(queue: Any, user: str, faces: int) -> str:
+    """Somebody with so many faces, each in a photo of its own."""
+    chance = random.Random(f"{user} {faces}")
+    centre = [chance.gauss(0, 1) for _ in range(DIMENSION)]
+    made = str(queue.value("insert into face_clusters (user_id) values (%s) returning id", user))
+    queue.db.execute(
+        "with photo as (insert into assets (user_id, path, media_type)"
+        "               select %(user)s::uuid, %(user)s::text || '/' || gen_random_uuid(), 'document'"
+        "                 from generate_series(1, %(faces)s) returning id)"
+        " insert into face_embeddings (user_id, asset_id, embedding, bounding_box, model_version, cluster_id)"
+        " select %(user)s::uuid, id, %(centre)s, %(box)s, 'm', %(made)s from photo",
+        {"user": user, "faces": faces, "centre": str(centre), "box": Jsonb(HERE), "made": made},
+    )
+    return made
+
+
+def cost(queue: Any, user: str, statement: str, *arguments: Any) -> int:
+    """Rows and entries of indexes that it reads."""
+    with queue.acting("authenticated", user):
+        before = queue.value(READS)
+        queue.value(statement, *arguments)
+        return int(queue.value(READS) - before)
+
+
+@pytest.mark.parametrize("word", ["merge", "name", "clear", "forget"])
+def test_a_word_about_four_times_the_faces_costs_four_times_as_much(queue: Any, word: str) -> None:
+    costs = {}
+    for faces in (FEW, MANY):
+        user = queue.user()
+        one, other = cluster(queue, user, faces), cluster(queue, user, faces)
+        ada = contact(queue, user)
+        statements: dict[str, tuple[str, list[Any]]] = {
+            "merge": ("select merge_people(%s, array[%s]::uuid[])", [one, other]),
+            "name": ("select name_person(%s, %s)", [one, ada]),
+            "clear": ("select clear_people()", []),
+            "forget": ("with gone as (delete from contacts where id = %s returning 1) select 1", [ada]),
+        }
+        if word == "forget":
+            cost(queue, user, "select name_person(%s, %s)", one, ada)
+        statement, arguments = statements[word]
+        costs["word", faces] = cost(queue, user, statement, *arguments)
+        if word != "forget":
+            costs["undo", faces] = cost(queue, user, "select undo_verdict()")
+    for what in {what for what, _ in costs}:
+        assert costs[what, MANY] <= 1.5 * MANY / FEW * costs[what, FEW], costs
