@@ -307,10 +307,15 @@ async def test_many_photos_need_few_requests_each(
     db: psycopg.Connection[Any],
     join: Callable[[], Library],
 ) -> None:
+    async def requests(worker_id: str) -> int:
+        await look(tiny.model_copy(update={"worker_id": worker_id}), kept)
+        [info] = db.execute("select info from workers where worker_id = %s", [worker_id]).fetchall()
+        return int(info[0]["requests"])
+
+    without = await requests("idle")
     for number in range(12):
         library.add(jpeg(colour=f"rgb({number * 20}, 100, 100)"))
     trio = Jsonb({"operations": ["embedding", "faces", "objects"]})
     db.execute("update ai_processing_jobs set params = %s", [trio])
-    await look(tiny.model_copy(update={"worker_id": "counting"}), kept)
-    [info] = db.execute("select info from workers where worker_id = 'counting'").fetchall()
-    assert info[0]["requests"] / 12 <= 4
+    # Some 3.3 each, and more where the machine is slow and leases are renewed meanwhile; there once were 18.
+    assert (await requests("counting") - without) / 12 <= 5
