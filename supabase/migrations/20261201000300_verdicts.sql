@@ -439,14 +439,15 @@ begin
                                                     else pair.face_id end
                         where face.face_id in (pair.face_id, pair.other_id)
                           and not pair.same
-                          and (member.cluster_id = p_cluster or member.face_id = any (p_faces)))
+                          and (member.cluster_id = p_cluster or member.face_id = any (p_faces)) is true)
+       -- "is true": a neighbour is found by its photo, not by the cluster.
        and not exists (select from public.face_embeddings as neighbour
                         where neighbour.asset_id = face.asset_id
                           and neighbour.face_id <> face.face_id
                           and not neighbour.is_from_video
                           and (neighbour.face_id = any (p_faces)
                                or neighbour.cluster_id = p_cluster
-                               or (neighbour.contact_id = v_contact and not neighbour.recognised)))
+                               or (neighbour.contact_id = v_contact and not neighbour.recognised)) is true)
      order by face.asset_id, face.face_id
   );
 
@@ -460,7 +461,7 @@ begin
           <> exists (select from public.face_embeddings as member
                       where member.face_id = case when pair.face_id = come.face_id then pair.other_id
                                                   else pair.face_id end
-                        and (member.cluster_id = p_cluster or member.face_id = any (v_come))));
+                        and (member.cluster_id = p_cluster or member.face_id = any (v_come)) is true));
 
   update public.face_embeddings
      set contact_id = v_contact, recognised = false
@@ -487,7 +488,7 @@ begin
        and not neighbour.is_from_video
        and ((neighbour.cluster_id = p_cluster and neighbour.contact_id is null)
             or (neighbour.cluster_id = p_cluster and neighbour.recognised)
-            or (neighbour.contact_id = v_contact and neighbour.recognised))
+            or (neighbour.contact_id = v_contact and neighbour.recognised)) is true
   ));
   perform kizu.move_faces(p_user, v_come, p_cluster);
   perform kizu.exclude_strangers(p_user, p_cluster);
@@ -521,7 +522,7 @@ begin
      and not exists (select from public.face_embeddings as face
                       where face.face_id = stranger.face_id
                         and (face.cluster_id = p_cluster
-                             or (face.contact_id = cluster.contact_id and not face.recognised)))
+                             or (face.contact_id = cluster.contact_id and not face.recognised)) is true)
       on conflict do nothing;
 end;
 $$;

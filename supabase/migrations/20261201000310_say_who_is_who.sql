@@ -400,7 +400,7 @@ begin
                  from public.face_embeddings as face
                  join public.face_embeddings as neighbour on neighbour.asset_id = face.asset_id
                 where face.face_id = one.face_id
-                  and neighbour.cluster_id = p_into
+                  and (neighbour.cluster_id = p_into) is true -- found by its photo, not by the cluster
                   and not face.is_from_video
                   and not neighbour.is_from_video
              )
@@ -669,7 +669,7 @@ begin
       v_said := array(
         select face_id from unnest(v_said) as one (face_id)
          where exists (select from public.face_embeddings as face
-                        where face.face_id = one.face_id and face.cluster_id = p_cluster_id)
+                        where face.face_id = one.face_id and (face.cluster_id = p_cluster_id) is true)
          union
         select unnest(kizu.core_faces(v_user, p_cluster_id, c_core))
       );

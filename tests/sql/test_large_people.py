@@ -51,8 +51,11 @@ def cost(queue: Any, user: str, statement: str, *arguments: Any) -> int:
         return int(queue.value(READS) - before)
 
 
+@pytest.mark.parametrize("analyzed", [False, True])
 @pytest.mark.parametrize("word", ["merge", "name", "clear", "forget"])
-def test_a_word_about_four_times_the_faces_costs_four_times_as_much(queue: Any, word: str) -> None:
+def test_a_word_about_four_times_the_faces_costs_four_times_as_much(
+    queue: Any, word: str, analyzed: bool
+) -> None:
     costs = {}
     for faces in (FEW, MANY):
         user = queue.user()
@@ -66,6 +69,8 @@ def test_a_word_about_four_times_the_faces_costs_four_times_as_much(queue: Any, 
         }
         if word == "forget":
             cost(queue, user, "select name_person(%s, %s)", one, ada)
+        if analyzed:
+            queue.db.execute("analyze")
         statement, arguments = statements[word]
         costs["word", faces] = cost(queue, user, statement, *arguments)
         if word != "forget":

@@ -72,7 +72,11 @@ def test_faces_are_named_by_the_tags_that_were_chosen_and_others_like_them(queue
         (ada, False),
         (bob, False),
     ]
-    assert queue.value("select spread_names()")["recognised"] == 1
+    recognised, more = 0, True
+    while more:  # the one name or the other comes first
+        answer = queue.value("select spread_names()")
+        recognised, more = recognised + answer["recognised"], answer["more"]
+    assert recognised == 1
     assert [(str(row["contact_id"]), row["recognised"]) for row in faces_of(queue, later)] == [(ada, True)]
 
     before = queue.value("select count(*) from face_verdicts where user_id = %s", user)
