@@ -374,9 +374,7 @@ begin
     return v_cluster;
   end if;
 
-  insert into public.face_clusters (user_id, contact_id) values (p_user, p_contact)
-  returning id into v_cluster;
-  return v_cluster;
+  return kizu.cluster_of_contact(p_user, p_contact);
 end;
 $$;
 
