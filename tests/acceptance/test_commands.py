@@ -353,4 +353,5 @@ def test_people_are_named_corrected_and_taken_back(library: Library, as_user: Ki
         (("remove", *[str(uuid.uuid4())] * 1001), BadParams),
     ):
         assert isinstance(as_user("people", *words).exception, error)
-    assert isinstance(as_service("people", "list").exception, BadParams), "whose, with the project's key"
+    whose = as_service("people", "list")
+    assert (whose.exit_code, "give --user" in whose.stderr) == (2, True), "whose, with the project's key"

@@ -184,7 +184,7 @@ def test_the_service_names_for_a_user_and_only_theirs(queue: Any, user: str) -> 
         [user, other],
     )
     assert [tuple(row.values()) for row in rows] == [(user, "Ada"), (other, "Bob")]
-    assert queue.value("select count(*) from face_embeddings where recognised") == 0
+    assert queue.value("select count(*) from face_embeddings where user_id = %s and recognised", user) == 0
 
 
 def test_nobody_learns_from_anothers_names(queue: Any, user: str) -> None:

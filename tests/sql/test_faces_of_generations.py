@@ -374,7 +374,7 @@ def test_a_contact_that_is_deleted_names_no_row_of_any_generation(queue: Any) ->
     assert said(queue, asset, "n") == [(ada, True)]
     with queue.acting("authenticated", user):
         queue.db.execute("delete from contacts where id = %s", (ada,))
-    assert queue.value("select count(*) from face_embeddings where contact_id is not null") == 0
+    assert queue.value("select count(*) from face_embeddings where contact_id = %s", ada) == 0
     assert tags(queue, user, known) == tags(queue, user, asset) == []
 
 
@@ -392,7 +392,7 @@ def test_a_user_with_names_in_all_generations_can_go(queue: Any) -> None:
     queue.db.execute("delete from face_clusters where id = %s", (cluster,))
     assert queue.value("select count(*) from face_embeddings where cluster_id = %s", cluster) == 0
     queue.db.execute("delete from auth.users where id = %s", (user,))
-    assert queue.value("select count(*) from face_embeddings") == 0
+    assert queue.value("select count(*) from face_embeddings where user_id = %s", user) == 0
 
 
 def test_faces_of_a_video_stay_as_they_are(queue: Any) -> None:

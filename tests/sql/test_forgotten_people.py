@@ -148,8 +148,9 @@ def test_a_photo_leaves_nothing_behind(library: Library) -> None:
         assert violations(library.queue, library.user) == []
     of_faces = "select verdict from face_verdicts where user_id = %s and verdict not in ('hide', 'undo')"
     assert library.queue.rows(of_faces, library.user) == []
-    assert library.queue.rows("select id from face_clusters where contact_id is null") == []
-    assert library.queue.rows("select * from kizu.cluster_sums") == []
+    unnamed = "select id from face_clusters where user_id = %s and contact_id is null"
+    assert library.queue.rows(unnamed, library.user) == []
+    assert library.queue.rows("select * from kizu.cluster_sums where user_id = %s", library.user) == []
 
 
 def test_a_contact_leaves_nothing_behind(library: Library) -> None:

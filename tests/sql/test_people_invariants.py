@@ -36,7 +36,9 @@ class Library:
         self.queue.db.execute("reset session_replication_role")
 
     def count(self) -> None:
-        clusters = [row["id"] for row in self.queue.rows("select id from face_clusters")]
+        clusters = [
+            row["id"] for row in self.queue.rows("select id from face_clusters where user_id = %s", self.user)
+        ]
         self.queue.value("select kizu.count_people(%s, %s)", self.user, clusters)
 
     def verdict(self) -> Any:

@@ -167,5 +167,5 @@ def test_who_was_named_and_is_overlooked_comes_back(queue: Any, user: str) -> No
     [row] = faces_of(queue, asset)
     assert (str(row["face_id"]), str(row["contact_id"]), row["recognised"]) == (known, ada, False)
     assert queue.value("select contact_id::text from face_clusters where id = %s", row["cluster_id"]) == ada
-    assert queue.value("select count(*) from kizu.former_faces") == 0
+    assert queue.value("select count(*) from kizu.former_faces where user_id = %s", user) == 0
     assert violations(queue, user) == []

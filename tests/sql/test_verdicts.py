@@ -288,7 +288,9 @@ def test_split_faces_are_another_person(owner: Owner) -> None:
     answer = owner.say("split_person", p_cluster_id=cluster, p_face_ids=faces[:2])
     made = answer["cluster_id"]
     assert owner.clustered(*faces) == [made, made, cluster, cluster, cluster]
-    assert owner.queue.value("select count(*) from kizu.face_pairs where same") == 1
+    assert (
+        owner.queue.value("select count(*) from kizu.face_pairs where user_id = %s and same", owner.user) == 1
+    )
     owner.undo(before)
     owner.say("split_person", p_cluster_id=cluster, p_face_ids=faces[:2])
     made = owner.clustered(faces[0])[0]
@@ -399,7 +401,7 @@ def test_marked_faces_are_nobodys(owner: Owner) -> None:
     assert owner.who(one, other)[0] == (None, None, False)
     assert owner.who(other)[0][1:] == (None, False), "what it taught goes with it"
     owner.say("mark_faces", p_face_ids=[one], p_mark="ignored")
-    assert owner.queue.value("select mark from kizu.face_marks") == "ignored"
+    assert owner.queue.value("select mark from kizu.face_marks where user_id = %s", owner.user) == "ignored"
     owner.say("mark_faces", p_face_ids=[one], p_mark=None)
     assert owner.count("kizu.face_marks") == 0
     for _ in range(3):

@@ -189,9 +189,8 @@ def test_a_renamed_contact_is_renamed_everywhere(queue: Any, user: str) -> None:
     name(queue, user, named, ada)
     do(queue, user, "update contacts set display_name = 'Ada L.' where id = %s", ada)
     assert people(queue, named) == [("Ada L.", ada, None)]
-    assert queue.rows("select name, contact_id::text from face_clusters") == [
-        {"name": "Ada L.", "contact_id": ada}
-    ]
+    clusters = "select name, contact_id::text from face_clusters where user_id = %s"
+    assert queue.rows(clusters, user) == [{"name": "Ada L.", "contact_id": ada}]
 
 
 def test_a_deleted_contact_leaves_a_person_without_a_name(queue: Any, user: str) -> None:
