@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from models.people import child
+from models.people.scale import Scale
 from tests.sql.people import HERE, face, look, somebody
+from worker.clustering import Clustered
+from worker.handlers import cluster_faces
 
 
 def photo(queue: Any, user: str, *people: int, blur: float = 0.1) -> list[str]:
@@ -72,6 +77,23 @@ class Clustering:
         cluster = str(uuid.uuid4())
         return cluster, [self.move(one, cluster, made=True) for one in faces]
 
+    def think(self) -> tuple[cluster_faces.Library, Clustered | None]:
+        """What a worker makes of what it read, here: the library, and its clusters if it has faces."""
+        library = cluster_faces.Library()
+        for row in read(self.queue, self.job, "people_clusters"):
+            library.clusters[row["cluster_id"]] = row["contact_id"]
+        for row in read(self.queue, self.job, "people_births"):
+            library.births[row["contact_id"]] = date.fromisoformat(row["birth_date"])
+        for row in self.faces.values():
+            library.add(row)
+        library.pairs += read(self.queue, self.job, "people_pairs")
+        library.exclusions += read(self.queue, self.job, "people_exclusions")
+        if not library.faces:
+            return library, None
+        scale = Scale(**{name: self.state[name] for name in ("same", "maybe", "margin")})
+        answer = child.answer(child.question(library.arrays(), scale, "graph"))
+        return library, Clustered(**child.unpack(answer))
+
     def settle(
         self,
         moves: Sequence[Mapping[str, Any]],
@@ -79,12 +101,21 @@ class Clustering:
         *,
         more: bool = False,
     ) -> dict[str, Any]:
+        answer: dict[str, Any] = self.queue.settle(self.job, writes=[self.write(moves, questions, more=more)])
+        return answer
+
+    def write(
+        self,
+        moves: Sequence[Mapping[str, Any]],
+        questions: Sequence[Mapping[str, Any]] = (),
+        *,
+        more: bool = False,
+    ) -> dict[str, Any]:
+        """What the settlement writes; the rows are staged already."""
         told = {name: self.state[name] for name in ("model_version", "last_verdict", "read_at")}
         staged = stage(self.queue, self.job, "people", [*moves, *questions])
         scope = {**told, "faces": len(self.faces), "more": more}
-        write = {"table": "face_clusters", "scope": scope, "staged": staged}
-        answer: dict[str, Any] = self.queue.settle(self.job, writes=[write])
-        return answer
+        return {"table": "face_clusters", "scope": scope, "staged": staged}
 
 
 def clusters_of(queue: Any, user: str) -> dict[str, str | None]:

@@ -1,5 +1,6 @@
 """Random histories of a library's people: photos come, are looked at again and go, people say who is who and
-take it back, and models change. After each step the rules hold; what is taken back at once leaves no trace.
+take it back, models change, and all are clustered anew while this goes on. After each step the rules hold;
+what is taken back at once leaves no trace.
 
 A few by default, always the same; KIZU_HISTORIES=1000 for many that are new each time.
 """
@@ -9,7 +10,9 @@ from __future__ import annotations
 import itertools
 import os
 import random
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,9 +29,11 @@ from hypothesis.stateful import (
 )
 from psycopg.types.json import Jsonb
 
+from tests.sql.clusters import Clustering, clusters_of
 from tests.sql.conftest import Queue, settlement
 from tests.sql.people_invariants import locked_faces, violations
 from tests.sql.people_state import state
+from worker.handlers.cluster_faces import moves_of, questions_of
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
@@ -39,6 +44,8 @@ PEOPLE = 4
 MODELS = ("m", "n")
 SAME = (0.55, 0.5)
 REFUSALS = {"PT400", "PT404", "PT409"}
+BUSY = "PT503"
+WORKERS = 3
 
 number = st.integers(0, 2**32)  # a seed
 people = st.lists(  # in a photo: who, how blurred, of what quality
@@ -87,6 +94,8 @@ class Histories(RuleBasedStateMachine):
     """One user's library. What a rule is about is chosen by a number, so that a history can be told again."""
 
     queue: Queue
+    others: Sequence[Queue]
+    """Connections of others who work at the same time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,6 +105,7 @@ class Histories(RuleBasedStateMachine):
         self.photos: dict[str, list[Spot]] = {}
         self.order: dict[str, int] = {}  # of faces, as they came
         self.answering = 0
+        self.clustering: Clustering | None = None
         self.generations = [
             self.queue.generation(model, "faces", DIMENSION, p_same_face=same)
             for model, same in zip(MODELS, SAME, strict=True)
@@ -149,15 +159,25 @@ class Histories(RuleBasedStateMachine):
 
     def look(self, asset: str, model: str, *, without: int | None = None, shift: float = 0.0) -> None:
         locked = locked_faces(self.queue, self.user)
+        self.looking(asset, model, without=without, shift=shift)(self.queue)
+        self.check(locked)
+
+    def looking(
+        self, asset: str, model: str, *, without: int | None = None, shift: float = 0.0
+    ) -> Callable[[Queue], None]:
+        """What a worker that has looked at a photo has yet to do."""
         seen = [spot for spot in self.photos[asset] if spot.place != without]
         rows = [spot.row(index, model, shift) for index, spot in enumerate(seen)]
         self.queue.enqueue(self.kind, self.user, asset)
         job = self.queue.take(self.kind)
         write = {"table": "face_embeddings", "rows": rows, "scope": {"model_version": model}}
         item = settlement(job, writes=[write])
-        (answer,) = self.queue.value("select public.settle_jobs('w1', %s)", Jsonb([item]))
-        assert answer["answer"] == "settled", answer
-        self.check(locked)
+
+        def settle(queue: Queue) -> None:
+            (answer,) = queue.value("select public.settle_jobs('w1', %s)", Jsonb([item]))
+            assert answer["answer"] == "settled", answer
+
+        return settle
 
     @initialize(photos=st.lists(st.tuples(people, st.booleans()), min_size=5, max_size=8))
     def a_library(self, photos: list[tuple[list[tuple[int, float, float]], bool]]) -> None:
@@ -169,14 +189,18 @@ class Histories(RuleBasedStateMachine):
         self.arrive(who, both)
 
     def arrive(self, people: list[tuple[int, float, float]], both: bool) -> None:
+        asset = self.photo(people)
+        self.look(asset, MODELS[self.answering])
+        if both:
+            self.look(asset, MODELS[1 - self.answering])
+
+    def photo(self, people: list[tuple[int, float, float]]) -> str:
         asset = self.queue.asset(self.user)
         self.photos[asset] = [
             Spot(place=place, person=person, noise=next(self.noise), blur=blur, quality=quality)
             for place, (person, blur, quality) in enumerate(people)
         ]
-        self.look(asset, MODELS[self.answering])
-        if both:
-            self.look(asset, MODELS[1 - self.answering])
+        return asset
 
     @precondition(lambda self: self.photos)
     @rule(
@@ -212,6 +236,111 @@ class Histories(RuleBasedStateMachine):
             while self.queue.value("select spread_names()")["more"]:
                 pass
         self.check(locked)
+
+    @rule()
+    def a_clustering_begins(self) -> None:
+        self.clustering = Clustering(self.queue, self.user)
+
+    @precondition(lambda self: self.clustering)
+    @rule()
+    def a_clustering_ends(self) -> None:
+        """What it read may be long past."""
+        locked = locked_faces(self.queue, self.user)
+        self.finishing()(self.queue)
+        self.check(locked)
+
+    @rule()
+    def all_are_clustered(self) -> None:
+        """Nobody else does anything meanwhile, so that who keeps most of their faces keeps their id."""
+        locked = locked_faces(self.queue, self.user)
+        before = clusters_of(self.queue, self.user)
+        named = self.named()
+        self.clustering = Clustering(self.queue, self.user)
+        self.finishing()(self.queue)
+        self.check(locked)
+        after = clusters_of(self.queue, self.user)
+        former, later = Counter(before.values()), Counter(after.values())
+        for (old, new), shared in Counter((before[face], after[face]) for face in after).items():
+            if old and new and 2 * shared > former[old] and 2 * shared > later[new]:
+                assert self.of_other_contacts(old, new, named) or old == new
+        assert self.named().items() >= named.items()
+
+    def named(self) -> Mapping[str, str]:
+        """The contact of each cluster that has one, of those with faces."""
+        rows = self.queue.rows(
+            "select id::text, contact_id::text from face_clusters"
+            " where user_id = %s and contact_id is not null and face_count > 0",
+            self.user,
+        )
+        return {row["id"]: row["contact_id"] for row in rows}
+
+    def of_other_contacts(self, old: str, new: str, named: Mapping[str, str]) -> bool:
+        """Whether one of them is somebody whom the other is not: their faces go to who has the name."""
+        return named.get(old) != self.named().get(new)
+
+    def finishing(self) -> Callable[[Queue], None]:
+        """What a worker that has clustered has yet to do."""
+        assert self.clustering is not None
+        run, self.clustering = self.clustering, None
+        library, clustered = run.think()
+        moves = moves_of(library, clustered) if clustered else []
+        questions = questions_of(library, clustered) if clustered else []
+        item = settlement(run.job, writes=[run.write(moves, questions)])
+
+        def settle(queue: Queue) -> None:
+            (answer,) = queue.value("select public.settle_jobs('w1', %s)", Jsonb([item]))
+            assert answer["answer"] == "settled", answer
+
+        return settle
+
+    @precondition(lambda self: len(self.photos) > WORKERS)
+    @rule(chosen=number, who=people, model=st.sampled_from(MODELS))
+    def much_happens_at_once(self, chosen: int, who: list[tuple[int, float, float]], model: str) -> None:
+        """Workers settle photos and a clustering while somebody speaks of the same people."""
+        chance = random.Random(chosen)
+        going, again = chance.sample(list(self.photos), 2)
+        faces, cluster = some(self.faces(), chosen), self.a_cluster(chosen)[0]
+        acts: list[Callable[[Queue], None]] = [
+            self.looking(self.photo(who), MODELS[self.answering]),
+            self.looking(again, model),
+            self.saying("assign_faces", faces, self.contacts[chosen % len(self.contacts)]),
+            self.saying("remove_faces", faces),
+            self.saying(
+                "merge_people", cluster, [other for other, _ in self.clusters() if other != cluster][:2]
+            ),
+            self.saying("undo_verdict"),
+            self.deleting(going),
+        ]
+        if self.clustering is None:
+            self.clustering = Clustering(self.queue, self.user)
+        at_once = [self.finishing(), *chance.sample(acts, WORKERS - 1)]
+        if at_once.count(acts[-1]):
+            del self.photos[going]
+        with ThreadPoolExecutor(WORKERS) as pool:
+            done = [pool.submit(act, queue) for act, queue in zip(at_once, self.others, strict=True)]
+        for one in done:
+            one.result()
+        self.check()
+
+    def saying(self, verb: str, *arguments: Any) -> Callable[[Queue], None]:
+        places = ", ".join(["%s"] * len(arguments))
+
+        def say(queue: Queue) -> None:
+            try:
+                with queue.acting("authenticated", self.user):
+                    queue.value(f"select {verb}({places})", *arguments)
+            except psycopg.DatabaseError as refusal:
+                if refusal.sqlstate not in {*REFUSALS, BUSY}:
+                    raise
+
+        return say
+
+    def deleting(self, asset: str) -> Callable[[Queue], None]:
+        def delete(queue: Queue) -> None:
+            with queue.acting("authenticated", self.user):
+                queue.db.execute("delete from assets where id = %s", (asset,))
+
+        return delete
 
     # What people say.
 
@@ -358,8 +487,13 @@ class Histories(RuleBasedStateMachine):
         self.check()
 
 
-def test_whatever_happens_the_rules_hold(queue: Queue) -> None:
-    Histories.queue = queue
+@pytest.fixture
+def others(new_queue: Callable[[], Queue]) -> Sequence[Queue]:
+    return [new_queue() for _ in range(WORKERS)]
+
+
+def test_whatever_happens_the_rules_hold(queue: Queue, others: Sequence[Queue]) -> None:
+    Histories.queue, Histories.others = queue, others
     run_state_machine_as_test(
         Histories,
         settings=settings(
