@@ -134,6 +134,11 @@ def test_wrong_usage_asks_nothing(database: Database, arguments: list[object]) -
     assert database.asked == []
 
 
+@pytest.mark.usefixtures("database")
+def test_who_asks_for_a_clustering_hears_that_it_takes_a_worker() -> None:
+    assert "a worker does it" in kizu_people("cluster").stdout
+
+
 @pytest.mark.parametrize("arguments", [["list"], ["lock", "Ada"], ["sync"], ["clear", "--yes"], ["cluster"]])
 def test_who_is_no_user_says_whose_people_are_meant(database: Database, arguments: list[str]) -> None:
     database.caller = Caller("service")

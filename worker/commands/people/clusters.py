@@ -10,7 +10,7 @@ import click
 from worker.commands.jobs import with_connection
 from worker.commands.people.asking import call, contact, faces, given, of_user, of_whom, person, tell
 from worker.library.people import forget
-from worker.output import as_json
+from worker.output import as_json, say
 from worker.project.connection import Connection
 
 
@@ -96,3 +96,5 @@ def clear(yes: bool, user: UUID | None, as_json: bool) -> None:
 def cluster(user: UUID | None, as_json: bool) -> None:
     """Enqueue a job that looks through the whole library for who is the same person."""
     tell(call("cluster_people", {}, user=user), as_json)
+    if not as_json:
+        say("a worker does it as soon as one runs; `kizu people list` then shows who was found")
