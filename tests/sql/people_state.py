@@ -17,6 +17,19 @@ QUERIES = {
 }
 
 
+def changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """What differs between two states, by table: the rows that went and those that came."""
+    found = {}
+    for name in before:
+        old, new = (
+            [*rows.items()] if isinstance(rows, dict) else rows for rows in (before[name], after[name])
+        )
+        went, came = [row for row in old if row not in new], [row for row in new if row not in old]
+        if went or came:
+            found[name] = {"went": went, "came": came}
+    return found
+
+
 def state(queue: Any, user: str) -> dict[str, Any]:
     """Every row that tells who is who: {table: rows}, and faces as {face_id: {model: (cluster, contact,
     recognised)}}."""
