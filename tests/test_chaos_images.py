@@ -67,6 +67,14 @@ FORGERIES = [
         "delete from public.image_descriptions where detail_level = 'brief'",
     ),
     ("lost", "a face is missing", "delete from public.face_embeddings where face_index = 1"),
+    (
+        "lost",
+        "a face was made anew by a later look",
+        (
+            "update chaos.history set detail = jsonb_build_object('row', gen_random_uuid())"
+            f" where fact = 'face_embeddings' and run_id = {ANOTHER_RUN}"
+        ),
+    ),
     ("lost", "a crop is missing", "delete from public.derived_assets where key like '%/face-%-1.jpg'"),
     (
         "doubled",
@@ -119,6 +127,28 @@ FORGERIES = [
         "half_written",
         "a run wrote fewer things than it counted",
         "delete from chaos.history where fact = 'detected_objects'",
+    ),
+    (
+        "half_written",
+        "a run left a face that was there as it was",
+        (
+            "delete from chaos.history where id = ("
+            "select max(id) from chaos.history where fact = 'face_embeddings')"
+        ),
+    ),
+    (
+        "half_written",
+        "a run wrote one face twice and another not",
+        (
+            "update chaos.history as entry set detail = other.detail from chaos.history as other"
+            " where entry.fact = 'face_embeddings' and other.id = ("
+            "select max(id) from chaos.history where fact = 'face_embeddings')"
+        ),
+    ),
+    (
+        "half_written",
+        "a run was applied twice",
+        "update public.face_embeddings set run_id = run_id",
     ),
     ("half_written", "a run left no note", "delete from chaos.history where fact = 'assets'"),
     (
@@ -213,6 +243,15 @@ FORGERIES = [
         "misfiled",
         "a crop has no face",
         "delete from public.face_embeddings where face_index = 1",
+    ),
+    (
+        "misfiled",
+        "two faces have each other's crop",
+        (
+            "update public.face_embeddings as face set face_thumbnail_url = other.face_thumbnail_url"
+            " from public.face_embeddings as other"
+            " where other.asset_id = face.asset_id and other.face_index = 1 - face.face_index"
+        ),
     ),
     (
         "misfiled",

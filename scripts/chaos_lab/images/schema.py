@@ -85,6 +85,8 @@ select facts_of.operation, row.*
 
 -- Every row that was ever written, also when it was replaced later; every run that was settled as done; and
 -- every change of what is known of a photo. Who settles a photo's job holds its row: in the order of ids.
+-- A run writes a row that was there before by giving it its id, be it another than before or not; who changes
+-- the rest of it, as whoever recognises a face does, writes nothing.
 create table chaos.history (
   id          bigint generated always as identity primary key,
   transaction xid8 not null default pg_current_xact_id(),
@@ -100,7 +102,7 @@ create function chaos.note_fact() returns trigger language plpgsql set search_pa
 begin
   insert into chaos.history (fact, asset_id, run_id, detail)
   values (tg_table_name, new.asset_id, new.run_id,
-          jsonb_build_object('level', to_jsonb(new) -> 'detail_level'));
+          jsonb_build_object('row', to_jsonb(new) -> 'id', 'level', to_jsonb(new) -> 'detail_level'));
   return null;
 end;
 $$;
@@ -126,7 +128,7 @@ declare
   v_fact text;
 begin
   for v_fact in select fact from chaos.facts_of loop
-    execute format('create trigger chaos_notes_facts after insert on public.%I'
+    execute format('create trigger chaos_notes_facts after insert or update of run_id on public.%I'
                    ' for each row execute function chaos.note_fact()', v_fact);
   end loop;
 end;

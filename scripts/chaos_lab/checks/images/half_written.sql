@@ -1,5 +1,5 @@
--- a run has written all that it had to, nothing else and noted it once, or nothing at all; and what the last
--- one wrote is still there
+-- a run has written all that it had to, nothing else and noted it once, or nothing at all: a face also where it
+-- was there before, and none in place of another; and what the last one wrote is still there
 with
 written as materialized (select * from chaos.written),
 had_to_write as (
@@ -33,6 +33,12 @@ select written.asset_id
     or done.asset_id <> written.asset_id
     or written.fact = 'image_descriptions'
    and written.detail ->> 'level' is distinct from done.level
+ union
+select asset_id
+  from written
+ where fact = 'face_embeddings'
+ group by asset_id, run_id
+having count(*) > count(distinct detail ->> 'row')
  union
 select winner.asset_id
   from chaos.winners as winner

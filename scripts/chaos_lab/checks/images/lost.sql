@@ -1,4 +1,5 @@
--- every wish has a job that was completed, and its facts are there; so are all faces drawn
+-- every wish has a job that was completed, and its facts are there; so are all faces drawn, each as the same row
+-- through all looks, or what people said of it would be gone
 select wish.asset_id
   from chaos.wishes as wish
  where not exists (
@@ -27,3 +28,9 @@ select photo.asset_id
           from chaos.facts as fact
          where fact.asset_id = photo.asset_id
            and fact.fact = facts_of.fact)
+ union
+select asset_id
+  from chaos.written
+ where fact = 'face_embeddings'
+ group by asset_id
+having count(distinct detail ->> 'row') > (select count(*) from chaos.faces where asset_id = written.asset_id)

@@ -1,4 +1,4 @@
--- every face has its crop, made by the attempt that found it; Storage has each file as its row says, and the
+-- every face has its own crop, made by the attempt that found it; Storage has each file as its row says, and the
 -- originals as they were
 select coalesce(face.asset_id, crop.asset_id)
   from (select * from public.face_embeddings
@@ -9,6 +9,7 @@ select coalesce(face.asset_id, crop.asset_id)
     on crop.asset_id = face.asset_id
    and crop.run_id = face.run_id
    and face.face_thumbnail_url like '%/' || crop.bucket || '/' || crop.key
+   and crop.key like '%-' || face.face_index || '.jpg'
  where face.id is null or crop.id is null
  union
 select crop.asset_id
