@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import Any
 from uuid import UUID, uuid4
 
+import numpy as np
 import psycopg
 import pytest
+from PIL import Image
 from psycopg.types.json import Jsonb
 
-from scripts.chaos_lab.generations.library import LATE, count_vectors, look, name_faces, note_moment
+from models.people.clustering import CORE_QUALITY
+from models.people.quality import sharpness
+from scripts.chaos_lab.generations.library import LATE, PEOPLE, count_vectors, look, name_faces, note_moment
 from scripts.chaos_lab.generations.schema import SCHEMA
 from scripts.chaos_lab.generations.searches import Search, note_searches
 from scripts.chaos_lab.generations.siege import judged
+from scripts.chaos_lab.images.photos import HEIGHT, WIDTH, draw_people
 from scripts.chaos_lab.images.trial import path_of
 from scripts.chaos_lab.verdict import GENERATION_CHECKS
 from tests.sql.pictures import unit
@@ -352,3 +359,14 @@ async def test_a_forgery_is_found(changed: Db, check: str, forgery: str) -> None
 
 def test_every_check_has_a_forgery() -> None:
     assert {check for check, _, _ in FORGERIES} == {check.name for check in GENERATION_CHECKS}
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+def test_every_face_that_is_drawn_is_good_enough_to_be_somebody(person: tuple[int, int, int]) -> None:
+    side = 56  # of what the narrower detector's box has for its middle, which is magenta all over
+    for seed in range(6):
+        photo = draw_people([person], random.Random(seed))
+        pixels = np.array(Image.open(BytesIO(photo.data)))
+        [(x, y)] = photo.faces
+        left, top = round(x * WIDTH) - side // 2, round(y * HEIGHT) - side // 2
+        assert sharpness(pixels[top : top + side, left : left + side]) > 2 * CORE_QUALITY

@@ -19,6 +19,9 @@ PLACES = tuple((x, y) for y in (140, 340) for x in (120, 320, 520))
 FACE, FRAME = 64, 152
 """Sides of the square that the tiny detector takes for a face, and of the colour around: whose face it is."""
 MAGENTA = (255, 0, 255)
+GRAIN, LIGHTER = 2, (255, 24, 255)
+"""Pixels of a side of the fields that a face is chequered with, and the colour of every other: an even square
+has no detail, so that it would be a face of no quality, and those are nobody by themselves."""
 Colour: TypeAlias = tuple[int, int, int]
 PEOPLE: tuple[Colour, ...] = ((200, 30, 30), (30, 60, 200), (220, 200, 40), (20, 20, 20), (240, 240, 240))
 
@@ -59,6 +62,7 @@ def draw_people(people: Sequence[Colour], dice: random.Random) -> Photo:
     for (x, y), colour in zip(places, people, strict=True):
         _square(draw, x, y, FRAME, colour)
         _square(draw, x, y, FACE, MAGENTA)
+        _chequer(draw, x, y)
     out = io.BytesIO()
     image.save(out, "JPEG", quality=92)
     return Photo(data=out.getvalue(), faces=[(x / WIDTH, y / HEIGHT) for x, y in places])
@@ -66,3 +70,11 @@ def draw_people(people: Sequence[Colour], dice: random.Random) -> Photo:
 
 def _square(draw: ImageDraw.ImageDraw, x: int, y: int, side: int, colour: Colour) -> None:
     draw.rectangle((x - side // 2, y - side // 2, x + side // 2, y + side // 2), fill=colour)
+
+
+def _chequer(draw: ImageDraw.ImageDraw, x: int, y: int) -> None:
+    left, top = x - FACE // 2, y - FACE // 2
+    for row in range(FACE // GRAIN):
+        for column in range(row % 2, FACE // GRAIN, 2):
+            at = left + column * GRAIN, top + row * GRAIN
+            draw.rectangle((*at, at[0] + GRAIN - 1, at[1] + GRAIN - 1), fill=LIGHTER)
