@@ -20,7 +20,6 @@ from worker.context import Context
 from worker.core.handler import Handler
 from worker.core.job import Done
 
-KIND = "siege"
 NEW_MOUNTS: Final = 0x00020000
 NEW_USER: Final = 0x10000000
 """CLONE_NEWNS and CLONE_NEWUSER of Linux."""
@@ -62,15 +61,16 @@ def _fill(filler: Path, seconds: float) -> None:
     Timer(seconds, filler.unlink).start()
 
 
-HANDLER = Handler(kind=KIND, version="1", lane=KIND, params=SiegeParams, run=run)
-
-
 def serve_siege(settings: Mapping[str, Any], log_file: str) -> None:
-    """Work with this handler until stopped; `small_disk`: bytes of a temporary folder of its own."""
+    """Do jobs of every kind that has a lane until stopped; `small_disk`: bytes of a temporary folder."""
     rest = dict(settings)
     if size := rest.pop("small_disk", 0):
         _mount_temporary_folder(size)
-    serve_with({KIND: HANDLER}, rest, log_file)
+    handlers = {
+        kind: Handler(kind=kind, version="1", lane=kind, params=SiegeParams, run=run)
+        for kind in rest["lanes"]
+    }
+    serve_with(handlers, rest, log_file)
 
 
 def _mount_temporary_folder(size: int) -> None:

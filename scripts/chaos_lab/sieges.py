@@ -1,6 +1,7 @@
 """Sieges: one fault at a time, kept up for long; afterwards every job is done, and no innocent has paid.
 
-The last is about more than jobs, and has a package of its own: `generations`.
+Those of jobs go on two at a time, each with a kind of jobs, workers and a gateway of its own. The last is
+about more than jobs, and has a package of its own: `generations`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import psycopg
@@ -27,13 +28,15 @@ from scripts.chaos_lab.gateway import ChaosGateway
 from scripts.chaos_lab.generations.siege import ChangePlan, ChangeVerdict, models_changed
 from scripts.chaos_lab.plan import Mischief
 from scripts.chaos_lab.report import show_broken
-from scripts.chaos_lab.siege_handler import KIND, serve_siege
+from scripts.chaos_lab.siege_handler import serve_siege
 from scripts.chaos_lab.verdict import GENERATION_CHECKS
 from scripts.chaos_lab.wire import Head
 from worker.local.stack import LocalStack, StackInfo
 
 SLOTS = 8
 LEASE = 5
+AT_ONCE = 2
+"""Sieges; with all at once, a busy machine of two cores is so late that leases end by themselves."""
 WAVES = 4
 """Under a snapshot that is held open, the queue is filled and emptied so often."""
 CALM = Mischief(**dict.fromkeys(Mischief.__dataclass_fields__, 0.0))
@@ -67,15 +70,15 @@ SHORT_SIEGE = SiegePlan(
     jobs=80,
     storage_seconds=12,
     stopped_seconds=12,
-    limit=60,
-    change=ChangePlan(photos=100, seconds=5, limit=180),
+    limit=180,
+    change=ChangePlan(photos=50, upload_every=2, seconds=5, limit=180),
 )
 LONG_SIEGE = SiegePlan(
     jobs=400,
     storage_seconds=600,
     stopped_seconds=120,
     limit=300,
-    change=ChangePlan(photos=600, seconds=60, limit=900),
+    change=ChangePlan(photos=600, upload_every=1, seconds=60, limit=900),
 )
 
 
@@ -134,122 +137,145 @@ class SiegeReport:
         show_broken(console, GENERATION_CHECKS, self.change.broken)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """What one siege has for itself within the stack."""
+
+    info: StackInfo
+    kind: str
+    """Of its jobs: the siege's name."""
+    user: User
+    """With one photo."""
+    logs: Path
+
+
+class Siege(Protocol):
+    """One of `SIEGES`, by its function's name."""
+
+    __name__: str
+
+    async def __call__(self, field: Field, plan: SiegePlan) -> SiegeVerdict: ...
+
+
 class SiegeGateway(ChaosGateway):
     """Forwards everything, but for Storage what `storage` says, if it says anything."""
 
     storage: httpx.Response | None = None
+    asked: asyncio.Event | None = None
+    """Is set when `storage` has answered."""
 
     async def _answer(self, head: Head, body: bytes, writer: asyncio.StreamWriter) -> bool:
         if self.storage is not None and head.target.startswith("/storage/"):
             await self._pass_on(self.storage, writer)
+            if self.asked is not None:
+                self.asked.set()
             return True
         return await super()._answer(head, body, writer)
 
 
 async def besiege(home: Path, models: Path, plan: SiegePlan) -> SiegeReport:
-    """All sieges, one after the other, over a stack in `home`; what it started is stopped when it returns.
+    """All sieges over a stack in `home`; what it started is stopped when it returns.
 
     `models` is the folder of those that are changed.
     """
     stack = LocalStack(home / "stack")
     try:
         info = await asyncio.to_thread(stack.up)
-        user = await asyncio.to_thread(_prepare, info)
-        outcomes = [
-            await storage_away(info, home, user, plan),
-            await killer_among_others(info, home, user, plan),
-            await worker_asleep(info, home, user, plan),
-            await snapshot_held_open(info, home, user, plan),
-            await disk_full(info, home, plan),
-        ]
+        fields = [await asyncio.to_thread(_prepare, info, home, siege) for siege in SIEGES]
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def in_turn(siege: Siege, field: Field) -> SiegeVerdict:
+            async with turns:
+                return await siege(field, plan)
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(in_turn(*one)) for one in zip(SIEGES, fields, strict=True)]
+        outcomes = [task.result() for task in tasks]
         change = await models_changed(stack, home, models, plan.change)
     finally:
         await asyncio.to_thread(stack.down)
     return SiegeReport(outcomes=outcomes, change=change)
 
 
-async def storage_away(info: StackInfo, home: Path, user: User, plan: SiegePlan) -> SiegeVerdict:
+async def storage_away(field: Field, plan: SiegePlan) -> SiegeVerdict:
     """Something in front of Storage answers, in three ways; everything else goes on."""
     began = time.monotonic()
-    async with workers(info, home / "storage", 1) as (gateway, _):
+    async with workers(field, 1) as (gateway, _):
         for name, answer in ANSWERS.items():
-            gateway.storage = answer
-            add_jobs(info, user, [{"photo": True, "said": name}] * (plan.jobs // len(ANSWERS)))
+            gateway.storage, gateway.asked = answer, asyncio.Event()
+            add_jobs(field, [{"photo": True, "said": name}] * (plan.jobs // len(ANSWERS)))
+            await asyncio.wait_for(gateway.asked.wait(), plan.limit)
             await asyncio.sleep(plan.storage_seconds / len(ANSWERS))
             gateway.storage = None
-            await ended(info, plan.limit)
-    return judged(info, "storage away", began, counts_attempts=True)
+            await ended(field, plan.limit)
+    return judged(field, began, counts_attempts=True)
 
 
-async def killer_among_others(info: StackInfo, home: Path, user: User, plan: SiegePlan) -> SiegeVerdict:
+async def killer_among_others(field: Field, plan: SiegePlan) -> SiegeVerdict:
     """One job of many kills the worker that runs it, with all it holds."""
     began = time.monotonic()
-    async with workers(info, home / "killer", 2):
+    async with workers(field, 2):
         harmless: list[dict[str, Any]] = [{"seconds": 0.2}] * (plan.jobs // 2)
-        add_jobs(info, user, [*harmless[::2], {"kill": True}, *harmless[1::2]])
-        await ended(info, plan.limit)
-    return judged(info, "killer among others", began)
+        add_jobs(field, [*harmless[::2], {"kill": True}, *harmless[1::2]])
+        await ended(field, plan.limit)
+    return judged(field, began)
 
 
-async def worker_asleep(info: StackInfo, home: Path, user: User, plan: SiegePlan) -> SiegeVerdict:
+async def worker_asleep(field: Field, plan: SiegePlan) -> SiegeVerdict:
     """A worker is suspended for much longer than its leases, and wakes when others have its jobs."""
     began = time.monotonic()
-    async with workers(info, home / "asleep", 2) as (_, fleet):
-        add_jobs(info, user, [{"seconds": 1.0}] * (plan.jobs // 2))
-        await asyncio.sleep(3)
-        sleeper = fleet.targets[0]
+    async with workers(field, 2) as (_, fleet):
+        add_jobs(field, [{"seconds": 1.0}] * (plan.jobs // 2))
+        sleeper = await busy(field, plan.limit)
         fleet.send(sleeper, signal.SIGSTOP)
         await asyncio.sleep(plan.stopped_seconds)
         fleet.send(sleeper, signal.SIGCONT)
-        await ended(info, plan.limit)
-    return judged(info, "worker asleep", began)
+        await ended(field, plan.limit)
+    return judged(field, began)
 
 
-async def snapshot_held_open(info: StackInfo, home: Path, user: User, plan: SiegePlan) -> SiegeVerdict:
+async def snapshot_held_open(field: Field, plan: SiegePlan) -> SiegeVerdict:
     """Something like a dump looks at the queue as it was, so that no index forgets a job that is done."""
     began = time.monotonic()
-    async with workers(info, home / "snapshot", 2):
-        with psycopg.connect(info.database_url) as dump:
+    async with workers(field, 2):
+        with psycopg.connect(field.info.database_url) as dump:
             dump.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             dump.execute("select count(*) from public.jobs")
             for wave in range(WAVES):
-                add_jobs(info, user, [{"seconds": 0.0, "wave": wave}] * (plan.jobs // WAVES))
-                await ended(info, plan.limit)
-    return judged(info, "snapshot held open", began, counts_attempts=True)
+                add_jobs(field, [{"seconds": 0.0, "wave": wave}] * (plan.jobs // WAVES))
+                await ended(field, plan.limit)
+    return judged(field, began, counts_attempts=True)
 
 
-async def disk_full(info: StackInfo, home: Path, plan: SiegePlan) -> SiegeVerdict:
+async def disk_full(field: Field, plan: SiegePlan) -> SiegeVerdict:
     """The worker's temporary folder is full, and freed again, while large photos wait."""
     began = time.monotonic()
-    user = await asyncio.to_thread(sign_up, info)
-    await asyncio.to_thread(_add_photo, info, user, LARGE_PHOTO)
-    async with workers(info, home / "disk", 1, small_disk=SMALL_DISK):
-        add_jobs(info, user, [{"fill_seconds": plan.stopped_seconds}])
-        await ended(info, plan.limit)
-        add_jobs(info, user, [{"photo": True, "number": number} for number in range(plan.jobs // 8)])
-        await ended(info, plan.limit)
-    return judged(info, "disk full", began, counts_attempts=True)
+    await asyncio.to_thread(_upload, field.info, field.user, LARGE_PHOTO)
+    async with workers(field, 1, small_disk=SMALL_DISK):
+        add_jobs(field, [{"fill_seconds": plan.stopped_seconds}])
+        await ended(field, plan.limit)
+        add_jobs(field, [{"photo": True, "number": number} for number in range(plan.jobs // 8)])
+        await ended(field, plan.limit)
+    return judged(field, began, counts_attempts=True)
 
 
 @asynccontextmanager
-async def workers(
-    info: StackInfo, logs: Path, count: int, **more: Any
-) -> AsyncIterator[tuple[SiegeGateway, Fleet]]:
+async def workers(field: Field, count: int, **more: Any) -> AsyncIterator[tuple[SiegeGateway, Fleet]]:
     """So many workers behind a gateway, with `more` settings; whichever ends is started anew."""
-    await asyncio.to_thread(logs.mkdir)
+    info = field.info
     async with SiegeGateway(info.url, CALM, lease=LEASE, token_life=3600, dice=random.Random(0)) as gateway:
         common: Mapping[str, Any] = {
             "supabase_url": gateway.url,
             "supabase_secret_key": info.secret_key,
-            "lanes": {KIND: SLOTS},
+            "lanes": {field.kind: SLOTS},
             "lease_seconds": LEASE,
             "poll_interval": 0.5,
             "poll_interval_realtime": 3,
             **more,
         }
-        names = [f"siege-{info.url[-5:]}-{number}" for number in range(count)]
+        names = [f"{field.kind}-{number}" for number in range(count)]
         roles = [Role(name=name, settings={**common, "worker_id": name}) for name in names]
-        fleet = Fleet(roles, logs, serve_siege)
+        fleet = Fleet(roles, field.logs, serve_siege)
         serving = asyncio.create_task(fleet.serve())
         try:
             yield gateway, fleet
@@ -259,26 +285,47 @@ async def workers(
             await fleet.end(within=15)
 
 
-def add_jobs(info: StackInfo, user: User, params: Sequence[Mapping[str, Any]]) -> None:
+def add_jobs(field: Field, params: Sequence[Mapping[str, Any]]) -> None:
     """Jobs of the user about their one photo, each different from every other."""
-    with psycopg.connect(info.database_url, autocommit=True) as db, db.cursor() as cursor:
+    with psycopg.connect(field.info.database_url, autocommit=True) as db, db.cursor() as cursor:
         cursor.executemany(
             "insert into public.ai_processing_jobs (user_id, asset_id, job_type, params)"
             " select user_id, id, %s, %s from public.assets where user_id = %s",
-            [(KIND, Jsonb(one), user.id) for one in params],
+            [(field.kind, Jsonb(one), field.user.id) for one in params],
         )
 
 
-async def ended(info: StackInfo, limit: float) -> None:
+async def ended(field: Field, limit: float) -> None:
     """Wait until every job has ended, for at most `limit` seconds."""
     query = "select count(*) from public.jobs where job_type = %s and status in ('pending', 'processing')"
     until = time.monotonic() + limit
-    async with await psycopg.AsyncConnection.connect(info.database_url, autocommit=True) as db:
+    async with await psycopg.AsyncConnection.connect(field.info.database_url, autocommit=True) as db:
         while time.monotonic() < until:
-            row = await (await db.execute(query, [KIND])).fetchone()
+            row = await (await db.execute(query, [field.kind])).fetchone()
             if row == (0,):
                 return
             await asyncio.sleep(0.2)
+
+
+async def busy(field: Field, limit: float) -> str:
+    """Wait for a worker that has as much under way as it can, and name it.
+
+    Raises:
+        TimeoutError: there was none within `limit` seconds.
+    """
+    query = (
+        "select worker_id from public.jobs where job_type = %s and status = 'processing'"
+        " group by worker_id having count(*) = %s"
+    )
+    async with (
+        asyncio.timeout(limit),
+        await psycopg.AsyncConnection.connect(field.info.database_url, autocommit=True) as db,
+    ):
+        while True:
+            row = await (await db.execute(query, [field.kind, SLOTS])).fetchone()
+            if row is not None:
+                return str(row[0])
+            await asyncio.sleep(0.1)
 
 
 VERDICT = """
@@ -295,16 +342,14 @@ select count(*),
 """
 
 
-def judged(info: StackInfo, siege: str, began: float, *, counts_attempts: bool = False) -> SiegeVerdict:
-    """Look at all jobs, and clear them away for the next siege."""
-    with psycopg.connect(info.database_url, autocommit=True) as db:
-        row = db.execute(VERDICT, {"kind": KIND}).fetchone()
+def judged(field: Field, began: float, *, counts_attempts: bool = False) -> SiegeVerdict:
+    """Look at all its jobs."""
+    with psycopg.connect(field.info.database_url, autocommit=True) as db:
+        row = db.execute(VERDICT, {"kind": field.kind}).fetchone()
         assert row is not None
-        db.execute("delete from public.jobs where job_type = %s", [KIND])
-        db.execute("delete from public.runs where kind = %s", [KIND])
     jobs, lost, doubled, innocents, unpunished, spent = row
     return SiegeVerdict(
-        siege=siege,
+        siege=field.kind.replace("_", " "),
         jobs=jobs,
         seconds=round(time.monotonic() - began, 1),
         lost=lost,
@@ -315,29 +360,35 @@ def judged(info: StackInfo, siege: str, began: float, *, counts_attempts: bool =
     )
 
 
-def _prepare(info: StackInfo) -> User:
+SIEGES: Sequence[Siege] = (storage_away, killer_among_others, worker_asleep, snapshot_held_open, disk_full)
+
+
+def _prepare(info: StackInfo, home: Path, siege: Siege) -> Field:
     """A user with one photo, and the kind of job that looks at it."""
-    user = sign_up(info)
+    field = Field(info=info, kind=siege.__name__, user=sign_up(info), logs=home / siege.__name__)
+    field.logs.mkdir()
+    _upload(info, field.user, PHOTO)
     with psycopg.connect(info.database_url, autocommit=True) as db:
         db.execute(
-            "insert into public.job_kinds (kind, table_name) values (%s, 'ai_processing_jobs')", [KIND]
+            "insert into public.job_kinds (kind, table_name) values (%s, 'ai_processing_jobs')", [field.kind]
         )
-    _add_photo(info, user, PHOTO)
-    return user
+        db.execute(
+            "insert into public.assets (user_id, path, media_type) values (%s, %s, 'document')",
+            [field.user.id, _key_of(field.user)],
+        )
+    return field
 
 
-def _add_photo(info: StackInfo, user: User, content: bytes) -> None:
-    """The one photo of a user."""
-    key = f"{user.id}/photo.jpg"
+def _upload(info: StackInfo, user: User, content: bytes) -> None:
+    """The one photo of a user, also over what it was."""
     httpx.post(
-        f"{info.url}/storage/v1/object/assets/{key}",
-        headers={"authorization": f"Bearer {info.secret_key}", "apikey": info.secret_key},
+        f"{info.url}/storage/v1/object/assets/{_key_of(user)}",
+        headers={"authorization": f"Bearer {info.secret_key}", "apikey": info.secret_key, "x-upsert": "true"},
         content=content,
         timeout=30,
         trust_env=False,
     ).raise_for_status()
-    with psycopg.connect(info.database_url, autocommit=True) as db:
-        db.execute(
-            "insert into public.assets (user_id, path, media_type) values (%s, %s, 'document')",
-            [user.id, key],
-        )
+
+
+def _key_of(user: User) -> str:
+    return f"{user.id}/photo.jpg"

@@ -24,7 +24,7 @@ from worker.local.stack import StackInfo
 PEOPLE: tuple[Colour, ...] = ((220, 20, 20), (20, 220, 20), (20, 20, 220), (250, 250, 250))
 """No two of them are alike for the recognisers."""
 LATE = 3
-"""The one whom the user names after the flip, and nobody until then; on every tenth photo."""
+"""The one whom the user names after the flip, and nobody until then; on every fifth photo."""
 NAMED = 3
 """So many of the first and of the last faces of a person they name."""
 QUESTIONS = 3
@@ -75,7 +75,7 @@ class Uploads:
     async def upload(self) -> None:
         """One photo with up to three people; sent again while nobody is there to take it."""
         people = self._dice.sample(range(LATE), self._dice.randint(0, LATE))
-        if self.photos % 10 == 0:
+        if self.photos % 5 == 0:
             people[:1] = [LATE]
         self.photos += 1
         photo = await asyncio.to_thread(draw_people, [PEOPLE[who] for who in people], self._dice)

@@ -41,20 +41,20 @@ WORKERS = ("one", "other")
 SLOTS = 3
 LEASE = 10
 SEARCH_SECONDS = 0.1
-UPLOAD_SECONDS = 1.0
 LOOK_SECONDS = 0.5
 NAMED = (0, 1, 2)
 """People, of PEOPLE, whom the user names before anything changes."""
-PAGE = 50
+PAGE = 20
 """Photos per call of back-fill and of dropping, so that there are several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangePlan:
-    """How many photos there are at first, how many seconds are spent after each change, and in how many every
-    wait has to be over."""
+    """How many photos there are at first and every how many seconds another comes, how many seconds are spent
+    after each change, and in how many every wait has to be over."""
 
     photos: int
+    upload_every: float
     seconds: float
     limit: float
 
@@ -115,7 +115,7 @@ async def models_changed(stack: LocalStack, home: Path, models: Path, plan: Chan
             for _ in range(plan.photos):
                 await uploads.upload()
             await change.quiet()
-            async with uploads.going_on(UPLOAD_SECONDS), going_on(change.fill_for_ever()):
+            async with uploads.going_on(plan.upload_every), going_on(change.fill_for_ever()):
                 await change.run()
             await change.end()
         await note_searches(db, [search for app in apps for search in app.searches])
