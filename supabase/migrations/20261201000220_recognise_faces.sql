@@ -92,6 +92,10 @@ declare
       ' and (face.quality is null or kizu.is_good_face(face.quality))'
     else 'not exists (select from kizu.face_marks as mark where mark.face_id = vector.face_id)'
   end;
+  -- `offset 0`: by its id, one by one; as a join, all of one table would be read for each row of the other where the
+  -- planner takes them for empty.
+  v_its_face constant text :=
+    'cross join lateral (select * from public.face_embeddings where id = vector.id offset 0) as face';
 begin
   if p_few then
     return query execute format(
@@ -116,9 +120,10 @@ begin
       $sql$,
       case
         when p_named then
-          'public.face_embeddings as face join kizu.face_vectors as vector on vector.id = face.id'
+          'public.face_embeddings as face'
+          ' cross join lateral (select * from kizu.face_vectors where id = face.id offset 0) as vector'
         else
-          'kizu.face_vectors as vector join public.face_embeddings as face on face.id = vector.id'
+          'kizu.face_vectors as vector ' || v_its_face
       end,
       case
         when p_named then 'face.user_id = $2 and face.model_version = $7 and ' || v_meant
@@ -135,7 +140,7 @@ begin
           select vector.face_id, vector.asset_id, vector.embedding, face.cluster_id,
                  case when not face.recognised then face.contact_id end as contact_id, face.quality
             from kizu.face_vectors as vector
-            join public.face_embeddings as face on face.id = vector.id
+           %4$s
            where vector.model_version = %1$L
              and vector.user_id = $2
              and vector.asset_id <> $3
@@ -154,7 +159,8 @@ begin
       $sql$,
       p_version,
       (select dimension from public.generations where kind = 'faces' and model_version = p_version),
-      v_meant
+      v_meant,
+      v_its_face
     )
     using p_vector, p_user, p_asset, p_floor, p_barred, p_limit;
   end if;

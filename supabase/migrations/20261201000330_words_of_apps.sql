@@ -24,9 +24,7 @@ as $$
 begin
   delete from public.asset_tags
    where asset_id = p_asset
-     and user_id = p_user
-     and tag_type = 'object'
-     and created_by is null;
+     and (user_id = p_user and tag_type = 'object' and created_by is null) is true; -- or all such tags would be looked at
 
   insert into public.asset_tags (user_id, asset_id, run_id, tag_type, tag_value, created_by, tagged_by)
   select distinct on (row.tag_value)

@@ -107,20 +107,26 @@ begin
            end as alike,
            coalesce(mine.hidden or mine.locked, false) or coalesce(theirs.hidden or theirs.locked, false) as left_alone
       from unnest(p_questions) as asked
-      join public.face_embeddings as one
-        on one.face_id = asked.face_id
-       and one.user_id = p_user
-       and one.model_version = v_version
-       and not one.is_from_video
-      join public.face_embeddings as other
-        on other.face_id = asked.other_id
-       and other.user_id = p_user
-       and other.model_version = v_version
-       and not other.is_from_video
-      join kizu.face_vectors as own on own.id = one.id
-      join kizu.face_vectors as others on others.id = other.id
-      left join public.face_clusters as mine on mine.id = one.cluster_id
-      left join public.face_clusters as theirs on theirs.id = other.cluster_id
+      -- `offset 0`: each row is asked for by its id, which is all that an index is told; as a join, all of a table would
+      -- be read for each question where the planner takes it for empty.
+     cross join lateral (
+             select *
+               from public.face_embeddings as face
+              where face.face_id = asked.face_id
+                and (face.user_id = p_user and face.model_version = v_version and not face.is_from_video) is true
+             offset 0
+           ) as one
+     cross join lateral (
+             select *
+               from public.face_embeddings as face
+              where face.face_id = asked.other_id
+                and (face.user_id = p_user and face.model_version = v_version and not face.is_from_video) is true
+             offset 0
+           ) as other
+     cross join lateral (select * from kizu.face_vectors where id = one.id offset 0) as own
+     cross join lateral (select * from kizu.face_vectors where id = other.id offset 0) as others
+      left join lateral (select * from public.face_clusters where id = one.cluster_id offset 0) as mine on true
+      left join lateral (select * from public.face_clusters where id = other.cluster_id offset 0) as theirs on true
   ),
   sized as (
     select pair.*,
@@ -183,8 +189,8 @@ declare
       from kizu.face_questions as asked
      where user_id = p_user
        and (face_id = any (p_faces) or other_id = any (p_faces))
-       and exists (select from public.assets where id = asset_id)
-       and exists (select from public.assets where id = other_asset)
+       and exists (select from public.assets where id = asked.asset_id offset 0) -- by its id, not as a join with all
+       and exists (select from public.assets where id = asked.other_asset offset 0)
   );
 begin
   if cardinality(v_questions) > 0 then

@@ -43,43 +43,57 @@ begin
 end;
 $$;
 
--- As before; assets are found by the ids that were noted, not by going through them for each.
+-- As before; assets are found by the ids that were noted, not by going through them for each, and facts in the order of
+-- their key: other indexes hold an asset's id, too, but behind what nobody asks for.
 create or replace function kizu.note_facts()
 returns trigger
 language plpgsql
 set search_path = ''
+set enable_sort = off
 as $$
 begin
+  with
+  known as materialized (
+    select asset_id, fact, version, at
+      from public.asset_facts
+     where asset_id = any (array(select asset_id from noted))
+       and state <> 'unavailable'
+     order by asset_id, fact, version
+  ),
+  latest as (
+    select distinct on (known.asset_id, known.fact) known.*
+      from known
+      left join public.vector_kinds as vector on vector.fact = known.fact
+     order by known.asset_id, known.fact,
+              (vector.kind is not null and known.version = kizu.answering(vector.kind)) desc,
+              known.at desc
+  ),
+  told as materialized (
+    select asset_id, jsonb_object_agg(fact, jsonb_build_object('version', version, 'ok', true, 'at', at)) as facts
+      from latest
+     group by asset_id
+  )
   update public.assets as asset
-     set ai_operations = asset.ai_operations || known.facts,
+     set ai_operations = asset.ai_operations || told.facts,
          ai_processed_operations = array(
            select key
-             from jsonb_each(asset.ai_operations || known.facts)
+             from jsonb_each(asset.ai_operations || told.facts)
             where value @> '{"ok": true}'
             order by key
          ),
          ai_processed_at = kizu.now(),
          ai_processed_date = (kizu.now() at time zone 'UTC')::date
-    from (select asset_id,
-                 jsonb_object_agg(fact, jsonb_build_object('version', version, 'ok', true, 'at', at)) as facts
-            from (select distinct on (fact.asset_id, fact.fact) fact.asset_id, fact.fact, fact.version, fact.at
-                    from public.asset_facts as fact
-                    left join public.vector_kinds as vector on (vector.fact = fact.fact) is true -- not merged by facts
-                   where fact.asset_id = any (array(select asset_id from noted))
-                     and fact.state <> 'unavailable'
-                   order by fact.asset_id, fact.fact,
-                            (vector.kind is not null and fact.version = kizu.answering(vector.kind)) desc,
-                            fact.at desc) as each
-           group by asset_id) as known
-   where asset.id = known.asset_id
+    from told
+   where asset.id = told.asset_id
      and asset.id = any (array(select asset_id from noted))
      -- An upsert that adds and changes fires both triggers: the second finds nothing left to note.
-     and asset.ai_operations is distinct from asset.ai_operations || known.facts;
+     and asset.ai_operations is distinct from asset.ai_operations || told.facts;
   return null;
 end;
 $$;
 
--- As before; what is known is asked of the noted photos alone, whose facts no index of all photos finds.
+-- As before; what is known is asked for each noted fact by all that an index may begin with (`offset 0`: not as a join
+-- with all facts).
 create or replace function kizu.fill_what_is_new()
 returns trigger
 language plpgsql
@@ -107,13 +121,59 @@ begin
          and not exists (
                select from public.asset_facts as known
                 where known.asset_id = noted.asset_id
-                  and known.asset_id = any (array(select asset_id from noted))
-                  and (known.fact = noted.fact and known.version = v_generation.model_version) is true
+                  and known.user_id = noted.user_id
+                  and known.fact = noted.fact
+                  and known.version = v_generation.model_version
+               offset 0
              )
     );
     if v_assets <> '{}' then
       perform kizu.enqueue_generation(v_generation, v_assets);
     end if;
+  end loop;
+  return null;
+end;
+$$;
+
+-- As before; another model's facts are found in the order of their key, and deleted by all of it.
+create or replace function kizu.forget_misses()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+set enable_sort = off
+as $$
+declare
+  v_other record;
+begin
+  delete from kizu.misses as miss
+   using noted
+   where miss.asset_id = noted.asset_id
+     and miss.asset_id = any (array(select asset_id from noted where state <> 'unavailable'))
+     and noted.state <> 'unavailable'
+     and ((miss.fact = noted.fact and miss.version in ('', noted.version)) or kizu.fault_of(miss.reason) = 'file');
+
+  -- Only vectors are kept beside another model's; of everything else the new rows have taken the place of the old.
+  for v_other in
+    with
+    known as materialized (
+      select asset_id, user_id, fact, version
+        from public.asset_facts
+       where asset_id = any (array(select asset_id from noted where state <> 'unavailable'))
+       order by asset_id, fact, version
+    )
+    select known.*
+      from known
+      join noted on noted.asset_id = known.asset_id and noted.fact = known.fact
+     where noted.state <> 'unavailable'
+       and known.version <> noted.version
+       and (known.version = '' or known.fact not in (select fact from public.vector_kinds))
+  loop
+    delete from public.asset_facts
+     where asset_id = v_other.asset_id
+       and user_id = v_other.user_id
+       and fact = v_other.fact
+       and version = v_other.version;
   end loop;
   return null;
 end;
