@@ -17,7 +17,8 @@ begin
        and (cluster.locked
             or exists (
                  select from public.face_embeddings
-                  where asset_id = p_asset
+                  where user_id = cluster.user_id
+                    and asset_id = p_asset
                     and (cluster_id = p_cluster) is true -- whose index would find all of the cluster
                     and face_id <> p_face
                     and not is_from_video
@@ -26,8 +27,10 @@ begin
                  select from (select other_id as id from kizu.face_pairs where face_id = p_face and not same
                               union all
                               select face_id from kizu.face_pairs where other_id = p_face and not same) as other
-                   join public.face_embeddings as face on face.face_id = other.id
-                  where (face.cluster_id = p_cluster) is true
+                  cross join lateral (
+                          select cluster_id from public.face_embeddings where face_id = other.id offset 0 -- not all of them
+                        ) as face
+                  where face.cluster_id = p_cluster
                )
             or exists (
                  select from kizu.exclusions where face_id = p_face and contact_id = cluster.contact_id
@@ -233,7 +236,10 @@ begin
                                  order by cluster_id, likeness desc, face_id) as each
                          order by likeness desc, face_id
                          limit c_candidates) as near
-                  join kizu.cluster_sums as sums on sums.cluster_id = near.cluster_id
+                 -- `offset 0`: by its id; as a join, kizu.may_join might be asked of each with each.
+                 cross join lateral (
+                         select * from kizu.cluster_sums where cluster_id = near.cluster_id offset 0
+                       ) as sums
                  where kizu.may_join(v_id, v_face.asset_id, near.cluster_id)) as ranked
          order by mean desc, cluster_id
       );
@@ -327,11 +333,14 @@ begin
   for v_near in
     select near.face_id, near.asset_id, vector.embedding::extensions.vector as embedding
       from unnest(p_near) as near
-      join public.face_embeddings as face
-        on face.face_id = near.face_id
-       and face.model_version = v_version
-       and face.cluster_id is null
-      join kizu.face_vectors as vector on vector.id = face.id
+     cross join lateral (
+             select id
+               from public.face_embeddings
+              where face_id = near.face_id
+                and (model_version = v_version and cluster_id is null) is true
+             offset 0
+           ) as face
+     cross join lateral (select embedding from kizu.face_vectors where id = face.id offset 0) as vector
      where near.good
        and near.likeness >= p_same
      order by near.likeness desc, near.face_id
