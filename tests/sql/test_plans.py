@@ -11,7 +11,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from tests.sql.conftest import settlement
-from tests.sql.pictures import embed, photo, unit
+from tests.sql.pictures import embed, photo, unit, vectors_and_facts
 
 pytestmark = pytest.mark.stack
 
@@ -287,6 +287,84 @@ def test_a_photo_that_only_the_active_generation_knows_is_filled_by_its_id(
         asset,
     )
     assert [job["version"] for job in waiting if job["version"]] == ["v2", "v3"]
+
+
+ALL_READS = """
+    select sum(pg_stat_get_xact_tuples_returned(id) + of_indexes)::int
+      from (select oid as id from pg_class
+             where relkind = 'r'
+               and relnamespace in ('public'::regnamespace, 'kizu'::regnamespace)) as tables,
+           lateral (select coalesce(sum(pg_stat_get_xact_tuples_returned(indexrelid)), 0) as of_indexes
+                      from pg_index where indrelid = id) as indexes
+"""
+
+
+@pytest.fixture
+def results(queue: Any, library: str) -> list[dict[str, Any]]:
+    """What workers find in a photo; there is as much of each photo of the library."""
+    hashes = {"sha256": "5" * 64}
+    tag = {"tag_value": "cat", "tagged_by": {}}
+    file = {"kind": "web", "bucket": "assets", "bytes": 1, "mime_type": "image/jpeg"}
+    queue.db.execute("set session_replication_role = replica")
+    for table, columns in (
+        ("asset_hashes", "sha256"),
+        ("asset_tags", "tag_type, tag_value"),
+        ("derived_assets", "kind, bucket, bytes, mime_type, key"),
+    ):
+        queue.db.execute(
+            f"insert into {table} (user_id, asset_id, {columns})"
+            f" select user_id, id, {RESULTS[table]} from assets where user_id = %s",
+            (library,),
+        )
+    queue.db.execute("reset session_replication_role")
+    return [
+        {"table": "asset_hashes", "rows": [hashes]},
+        {"table": "asset_tags", "rows": [tag]},
+        {
+            "table": "derived_assets",
+            "scope": {"kind": "web"},
+            "rows": [{**file, "key": f"{library}/processed/it"}],
+        },
+        *vectors_and_facts({"v1": unit(1)}),
+    ]
+
+
+RESULTS = {
+    "asset_hashes": "repeat('4', 64)",
+    "asset_tags": "'object', 'dog'",
+    "derived_assets": "'web', 'assets', 1, 'image/jpeg', path",
+}
+FACTS = ("public.assets", "public.asset_facts", "kizu.misses")
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [(), ("public.assets",), ("public.asset_facts",), tuple(f"public.{name}" for name in RESULTS)],
+)
+def test_settling_a_photo_reads_its_own_rows_alone(
+    queue: Any, library: str, results: list[dict[str, Any]], empty: tuple[str, ...]
+) -> None:
+    """Also where the planner takes tables for empty that were analyzed during an import."""
+    queue.db.execute(f"analyze {', '.join([*FACTS, *RESULTS])}")
+    queue.db.execute(
+        "update pg_class set reltuples = 0 where oid = any (%(tables)s::regclass[])"
+        " or oid in (select indexrelid from pg_index where indrelid = any (%(tables)s::regclass[]))",
+        {"tables": list(empty)},
+    )
+    kind = queue.kind()
+
+    def settle(asset: str) -> int:
+        queue.enqueue(kind, library, asset)
+        job = queue.take(kind)
+        reads(queue)
+        with queue.db.transaction():
+            before = queue.value(ALL_READS)
+            assert queue.settle(job, writes=results)["answer"] == "settled"
+            return int(queue.value(ALL_READS) - before)
+
+    asset = photo(queue, library)
+    settle(asset)  # to plan a statement for the first time is to peek at the ends of indexes
+    assert settle(asset) < 1_000
 
 
 def test_heartbeats_are_hot_updates(queue: Any) -> None:
