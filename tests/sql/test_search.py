@@ -226,9 +226,7 @@ def test_a_small_library_beside_a_large_one_reads_only_its_own(
     mine = [picture(user, 0.9 - number / 10) for number in range(5)]
     if analyzed != "no":
         queue.db.execute("analyze public.image_embeddings")
-    if (
-        analyzed == "when it was empty"
-    ):  # its columns are known from before
+    if analyzed == "when it was empty":  # its columns are known from before
         queue.db.execute(
             "update pg_class set reltuples = 0, relpages = 1"
             " where oid = 'public.image_embeddings'::regclass"
