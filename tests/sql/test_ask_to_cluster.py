@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from tests.sql.clusters import Clustering, photo
-from tests.sql.people import somebody
+from tests.sql.people import HERE, contact, face, faces_of, look, somebody
 
 pytestmark = pytest.mark.stack
 
@@ -140,6 +140,34 @@ def test_every_user_with_faces_follows_a_flip_page_by_page(queue: Any, ann: str)
     assert [len(jobs(queue, user)) for user in users] == [1, 1, 1]
     assert jobs(queue, ann) == [], "whose faces the new generation has not seen"
     assert follow(queue) == {"enqueued": 0, "more": False}
+
+
+def test_whom_a_generation_saw_before_the_faces_with_names_is_recognised_once_it_answers(
+    queue: Any, ann: str
+) -> None:
+    """As it is when older photos are filled in no order."""
+    named, alike = queue.asset(ann), queue.asset(ann)
+    look(queue, ann, named, face(0, HERE, somebody(1)))
+    look(queue, ann, alike, face(0, HERE, somebody(2)))
+    ada = contact(queue, ann)
+    with queue.acting("authenticated", ann):
+        queue.value("select assign_face(%s, %s)", faces_of(queue, named)[0]["id"], ada)
+    other = queue.generation("n", "faces")
+    look(queue, ann, alike, face(0, HERE, somebody(3, blur=0.3), "n"))
+    look(queue, ann, named, face(0, HERE, somebody(3), "n"))
+    queue.value("select flip_generation(%s, true)", other)
+    assert [row["contact_id"] for row in faces_of(queue, alike, "n")] == [None]
+    follow(queue)
+
+    with queue.acting("authenticated", queue.user()):
+        assert not queue.value("select spread_names()")["more"], "it is not about somebody else's"
+    with queue.acting("kizu_worker"):
+        assert queue.value("select spread_names()")["recognised"] == 1
+        assert not queue.value("select spread_names()")["more"]
+
+    [row] = faces_of(queue, alike, "n")
+    assert (str(row["contact_id"]), row["recognised"]) == (ada, True)
+    assert queue.rows("select from kizu.unrecognised where user_id = %s", ann) == []
 
 
 def test_who_was_clustered_by_that_generation_does_not_follow_back(queue: Any, ann: str) -> None:

@@ -80,6 +80,9 @@ class Library:
             "insert into kizu.namings (face_id, user_id, after) values (%s, %s, %s)",
             (one[0], self.user, uuid.UUID(int=0)),
         )
+        queue.db.execute(
+            "insert into kizu.unrecognised (user_id, after) values (%s, %s)", (self.user, uuid.UUID(int=0))
+        )
         with queue.acting("authenticated", self.user):
             queue.db.execute("delete from asset_tags where asset_id = %s", (self.photos[4],))
 
