@@ -48,6 +48,7 @@ $$;
 create or replace function kizu.note_facts()
 returns trigger
 language plpgsql
+security definer
 set search_path = ''
 set enable_sort = off
 as $$
