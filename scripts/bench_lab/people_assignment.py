@@ -27,7 +27,7 @@ FACES_OF_EACH = 20
 """Of one person, all of which people named."""
 BLUR = 0.03
 """Of each number of a face; with it faces of one person have cosines of about 0.7."""
-FLAT_GOAL, FASTER_GOAL = 2.0, 10.0
+FLAT_GOAL, FASTER_GOAL, SAME_GOAL = 2.0, 10.0, 1.0
 SIZES = (0.01, 0.03, 0.1, 0.3, 1.0)
 """Shares of the most faces that a user has."""
 FORMERLY = "20261130000300"
@@ -58,6 +58,11 @@ def measure(lab: Lab) -> list[Measure]:
             for statement in (NOW, FORMER) if turn % 2 else (FORMER, NOW):
                 seconds.setdefault((statement, count), []).append(_time(lab, statement, user, assets[turn]))
     median = {key: statistics.median(values) for key, values in seconds.items()}
+    agree = [
+        _recognised(lab, user, asset) == _recognised(lab, user, asset, exact=True)
+        for user, assets in users
+        for asset in assets
+    ]
     first, last = counts[0], counts[-1]
     return [
         *(
@@ -69,6 +74,11 @@ def measure(lab: Lab) -> list[Measure]:
         Measure(
             name="faster", value=median[FORMER, last] / median[NOW, last], unit="x", at_least=FASTER_GOAL
         ),
+        *(
+            Measure(name=f"growth_to_{count}", value=median[NOW, count] / median[NOW, first])
+            for count in counts[1:-1]
+        ),
+        Measure(name="as_the_exact_answer", value=statistics.mean(agree), at_least=SAME_GOAL),
     ]
 
 
@@ -144,6 +154,16 @@ def _time(lab: Lab, statement: str, user: UUID, asset: UUID) -> float:
         begin = time.perf_counter()
         lab.db.execute(statement.encode(), {"user": user, "photos": [asset], "version": VERSION})
         return time.perf_counter() - begin
+
+
+def _recognised(lab: Lab, user: UUID, asset: UUID, *, exact: bool = False) -> Any:
+    """Whom the face of a new photo is taken for, None for nobody; `exact` compares with every face."""
+    with lab.db.transaction(force_rollback=True):
+        if exact:
+            lab.db.execute("set local kizu.test_few_faces = 1000000")
+        lab.db.execute("select pg_advisory_xact_lock(kizu.faces_of(%s))", [user])
+        lab.db.execute(NOW.encode(), {"user": user, "photos": [asset], "version": VERSION})
+        return lab.value("select contact_id from public.face_embeddings where asset_id = %s", asset)
 
 
 def _ids(random: np.random.Generator, count: int) -> list[UUID]:

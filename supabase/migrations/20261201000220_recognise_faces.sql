@@ -3,7 +3,7 @@
 
 create index face_clusters_that_are_locked on public.face_clusters (user_id) where locked;
 -- Said so that nothing else can be asked for what people named: an index of all contacts holds everybody's.
-create index face_embeddings_that_teach on public.face_embeddings (user_id, model_version, contact_id)
+create index face_embeddings_that_teach on public.face_embeddings (user_id, model_version, contact_id) include (id)
   where (contact_id is not null and not recognised) is true;
 
 create index contacts_by_birth_date on public.contacts (user_id, birth_date) where birth_date is not null;
@@ -33,46 +33,64 @@ create type kizu.near_face as (
   likeness   float8
 );
 
--- Whether a user has so few faces of a generation, or of those that people named, that comparing with each of them
--- costs less than asking the index, which holds everybody's and is the slower the fewer of them are meant.
-create function kizu.has_few_faces(p_user uuid, p_version text, p_named boolean)
-returns boolean
+-- Which faces of a user a vector is to be compared with, to find those nearest to it at the least cost: 'all' of the
+-- generation, with p_named 'named', or those that an 'index' of everybody's vectors finds, which is the slower the fewer
+-- of them are meant.
+--
+-- Measured, in milliseconds of processor time for one face of a user who has so many, all named, of 102,000 in the index:
+--            300   1,000   2,000   4,000   8,000   16,000   70,000
+--   all        6       6       9       8      15       27       95
+--   named      6      11      15      26      40      101
+--   index     60      49      40      44      25       20       12   of named ones, and a third more of all
+-- So it is 'all' up to about 14,000 beside so many faces of others, up to 8,000 where there are none, and a named face
+-- counts for four. To count 14,000 takes a few milliseconds: where the planner knows of far more, they are not.
+create function kizu.cheapest_way(p_user uuid, p_version text, p_named boolean)
+returns text
 language plpgsql
-stable
 set search_path = ''
 set enable_seqscan = off
 as $$
 declare
-  c_few  constant int := coalesce(nullif(current_setting('kizu.test_few_faces', true), '')::int, 1500);
-  c_most constant int := 20000;
+  c_few   constant int := coalesce(nullif(current_setting('kizu.test_few_faces', true), '')::int, 8000);
+  c_most  constant int := 20000;
   -- The index looks at (all / meant) of its faces for each that is meant.
-  c_cost constant int := coalesce(nullif(current_setting('kizu.test_few_faces', true), '')::int, 300);
-  v_all  constant float8 := greatest((select reltuples from pg_catalog.pg_class where oid = 'kizu.face_vectors'::regclass), 0);
-  v_few  constant int := greatest(c_few, least(c_most, sqrt(v_all * c_cost)::int));
+  c_cost  constant int := coalesce(nullif(current_setting('kizu.test_few_faces', true), '')::int, 2000);
+  c_apart constant int := 4;
+  v_all   constant float8 := greatest((select reltuples from pg_catalog.pg_class where oid = 'kizu.face_vectors'::regclass), 0);
+  v_few   constant int := greatest(c_few, least(c_most, sqrt(v_all * c_cost)::int));
+  v_plan  jsonb;
+  v_mine  int;
 begin
-  if p_named then
-    return v_few >= (
+  execute format('explain (format json) select from kizu.face_vectors where user_id = %L and model_version = %L',
+                 p_user, p_version)
+     into v_plan;
+  v_mine := least((v_plan -> 0 -> 'Plan' ->> 'Plan Rows')::float8, 2 * v_few + 1);
+  if v_mine <= 2 * v_few then
+    v_mine := (
       select count(*)
-        from (select
-                from public.face_embeddings
-               where user_id = p_user
-                 and model_version = p_version
-                 and (contact_id is not null and not recognised) is true
-               limit v_few + 1) as counted
+        from (select from kizu.face_vectors where user_id = p_user and model_version = p_version limit v_few + 1) as counted
     );
   end if;
-  return v_few >= (
-    select count(*)
-      from (select from kizu.face_vectors where user_id = p_user and model_version = p_version limit v_few + 1) as counted
-  );
+  if p_named and least(v_mine, v_few) >= c_apart * (
+       select count(*)
+         from (select
+                 from public.face_embeddings
+                where user_id = p_user
+                  and model_version = p_version
+                  and (contact_id is not null and not recognised) is true
+                limit v_few / c_apart + 1) as counted
+     ) then
+    return 'named';
+  end if;
+  return case when v_mine <= v_few then 'all' else 'index' end;
 end;
 $$;
 
 -- The p_limit faces of p_user that are nearest to a vector of unit length, from a cosine of p_floor on, best first; not
 -- of p_asset. With p_named those that people named, are good enough to teach it and are none of p_barred; else all that
--- nobody marked. p_few as kizu.has_few_faces answers it. Either way the same, but that the index may miss some.
+-- nobody marked. p_way as kizu.cheapest_way answers it: each the same, but that the index may miss some.
 create function kizu.near_faces(
-  p_user uuid, p_version text, p_vector extensions.halfvec, p_asset uuid, p_floor float8, p_limit int, p_few boolean,
+  p_user uuid, p_version text, p_vector extensions.halfvec, p_asset uuid, p_floor float8, p_limit int, p_way text,
   p_named boolean, p_barred uuid[] default '{}'
 )
 returns setof kizu.near_face
@@ -80,7 +98,7 @@ language plpgsql
 stable
 set search_path = ''
 set hnsw.iterative_scan = relaxed_order -- the few that are found are put in order by their exact distances
-set hnsw.ef_search = 100
+set hnsw.ef_search = 64
 set hnsw.max_scan_tuples = 20000
 set enable_sort = off -- an order is the vectors' index's, except over the few rows of a materialized CTE
 as $$
@@ -97,38 +115,43 @@ declare
   v_its_face constant text :=
     'cross join lateral (select * from public.face_embeddings where id = vector.id offset 0) as face';
 begin
-  if p_few then
+  if p_way <> 'index' then
     return query execute format(
       $sql$
         with
         own as materialized (
-          select vector.face_id, vector.asset_id, face.cluster_id,
-                 case when not face.recognised then face.contact_id end as contact_id, face.quality,
-                 -(vector.embedding operator(extensions.<#>) $1) as likeness
+          select vector.id, vector.face_id, vector.asset_id, -(vector.embedding operator(extensions.<#>) $1) as likeness
             from %s
-           where %s
              and vector.asset_id <> $3
-             and not face.is_from_video
+        ),
+        -- The other table has wide rows: only those of the few that are alike are read.
+        alike as materialized (
+          select * from own where likeness >= $4
         ),
         near as materialized (
-          select * from own where likeness >= $4
+          select vector.face_id, vector.asset_id, face.cluster_id,
+                 case when not face.recognised then face.contact_id end as contact_id, face.quality, vector.likeness
+            from alike as vector
+            %s
+           where not face.is_from_video
+             and %s
         )
         select face_id, asset_id, cluster_id, contact_id, kizu.is_good_face(quality), likeness
           from near
          order by likeness desc, face_id
          limit $6
       $sql$,
-      case
-        when p_named then
-          'public.face_embeddings as face'
-          ' cross join lateral (select * from kizu.face_vectors where id = face.id offset 0) as vector'
+      case p_way
+        when 'named' then
+          'public.face_embeddings as named'
+          ' cross join lateral (select * from kizu.face_vectors where id = named.id offset 0) as vector'
+          ' where named.user_id = $2 and named.model_version = $7'
+          ' and (named.contact_id is not null and not named.recognised) is true'
         else
-          'kizu.face_vectors as vector ' || v_its_face
+          'kizu.face_vectors as vector where vector.user_id = $2 and vector.model_version = $7'
       end,
-      case
-        when p_named then 'face.user_id = $2 and face.model_version = $7 and ' || v_meant
-        else 'vector.user_id = $2 and vector.model_version = $7 and ' || v_meant
-      end
+      v_its_face,
+      v_meant
     )
     using p_vector, p_user, p_asset, p_floor, p_barred, p_limit, p_version;
   else
@@ -293,7 +316,7 @@ declare
   c_nearest constant int := 48; -- among so many named faces the best and the second best person are looked for
   v_scale   constant record := kizu.face_scale(p_version);
   v_answers constant boolean := p_version = kizu.answering('faces');
-  v_few     boolean;
+  v_way     text;
   v_here    record;
   v_near    kizu.face_likeness[] := '{}';
   v_pair    kizu.face_likeness;
@@ -320,13 +343,13 @@ begin
        and (face.contact_id is null or face.recognised)
        and not exists (select from kizu.face_marks as mark where mark.face_id = face.face_id)
   loop
-    v_few := coalesce(v_few, kizu.has_few_faces(p_user, p_version, true));
+    v_way := coalesce(v_way, kizu.cheapest_way(p_user, p_version, true));
     v_near := v_near || array(
       select row(v_here.id, v_here.asset_id, v_here.face_id, near.contact_id, near.face_id, near.asset_id,
                  near.likeness, v_here.same, v_here.good)::kizu.face_likeness
         from (select distinct on (contact_id) *
                 from kizu.near_faces(p_user, p_version, v_here.embedding, v_here.asset_id,
-                                     least(v_scale.maybe, v_here.same), c_nearest, v_few, true,
+                                     least(v_scale.maybe, v_here.same), c_nearest, v_way, true,
                                      kizu.barred_contacts(p_user, v_here.asset_id, v_here.face_id, v_here.cluster_id,
                                                           p_version))
                order by contact_id, likeness desc, face_id) as near
@@ -537,12 +560,12 @@ begin
 end;
 $$;
 
-select kizu.pin_plans('kizu.near_faces(uuid, text, extensions.halfvec, uuid, float8, int, boolean, boolean, uuid[])');
+select kizu.pin_plans('kizu.near_faces(uuid, text, extensions.halfvec, uuid, float8, int, text, boolean, uuid[])');
 select kizu.pin_plans('kizu.recognise_faces(uuid, uuid[], text)');
 
 select kizu.keep_internal('kizu.is_good_face(real)');
-select kizu.keep_internal('kizu.has_few_faces(uuid, text, boolean)');
-select kizu.keep_internal('kizu.near_faces(uuid, text, extensions.halfvec, uuid, float8, int, boolean, boolean, uuid[])');
+select kizu.keep_internal('kizu.cheapest_way(uuid, text, boolean)');
+select kizu.keep_internal('kizu.near_faces(uuid, text, extensions.halfvec, uuid, float8, int, text, boolean, uuid[])');
 select kizu.keep_internal('kizu.cluster_of_contact(uuid, uuid)');
 select kizu.keep_internal('kizu.barred_contacts(uuid, uuid, uuid, uuid, text)');
 select kizu.keep_internal('kizu.ask_about_faces(uuid, uuid, uuid, uuid, uuid, float8)');

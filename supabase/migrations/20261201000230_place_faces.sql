@@ -159,7 +159,7 @@ declare
   -- grows up falls apart.
   v_enough  constant float8 := (v_scale.same + v_scale.maybe) / 2; -- mean cosine of a face to a cluster it joins
   v_one     constant float8 := v_scale.same + v_scale.margin;      -- mean cosine of two clusters that are one
-  v_few     boolean;
+  v_way     text;
   v_alone   float8; -- cosine of the nearest good face that is in no cluster
   v_queue   uuid[];
   v_tried   uuid[];
@@ -201,10 +201,10 @@ begin
        and face.cluster_id is null
        and not exists (select from kizu.face_marks as mark where mark.face_id = face.face_id);
     continue when not found;
-    v_few := coalesce(v_few, kizu.has_few_faces(p_user, v_version, false));
+    v_way := coalesce(v_way, kizu.cheapest_way(p_user, v_version, false));
     v_near := array(
       select near
-        from kizu.near_faces(p_user, v_version, v_face.embedding, v_face.asset_id, v_scale.maybe, c_neighbours, v_few,
+        from kizu.near_faces(p_user, v_version, v_face.embedding, v_face.asset_id, v_scale.maybe, c_neighbours, v_way,
                              false) as near
     );
     v_cluster := (
