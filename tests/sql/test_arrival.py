@@ -59,11 +59,20 @@ def arrive(queue: Any, library: PeopleLibrary, photos: Places) -> Places:
     return labels
 
 
-def test_whatever_the_order_of_arrival_people_come_out_as_if_clustered_at_once(queue: Any) -> None:
-    """Among them siblings, children who grow up, blurred faces and strangers."""
+@pytest.mark.parametrize(
+    ("seed", "siblings", "ageing"),
+    [
+        pytest.param(0, 0.25, 0.06, id="a quarter are siblings"),
+        pytest.param(1, 0.6, 0.25, id="most are siblings, and children grow up"),
+    ],
+)
+def test_whatever_the_order_of_arrival_people_come_out_as_if_clustered_at_once(
+    queue: Any, seed: int, siblings: float, ageing: float
+) -> None:
+    """Of both libraries more than half of the orders lose 0.03 to 0.07 where faces once placed stay there."""
     queue.generation("m", "faces", p_same_face=SCALE.same)
     queue.db.execute("update generations set maybe_face = %s, face_margin = %s", (SCALE.maybe, SCALE.margin))
-    library = people_library(300, 24, 30, siblings=0.25)
+    library = people_library(140, 12, 15, seed=seed, siblings=siblings, ageing=ageing)
     at_once = b_cubed(library.truth, cluster(library.faces, Verdicts.none(), SCALE).labels).f1
     assert at_once > 0.99
     photos = library.faces.photos
