@@ -751,8 +751,9 @@ begin
   delete from kizu.namings where face_id = any (p_faces);
   insert into kizu.namings (face_id, user_id, after)
   select face_id::uuid, p_user, after::uuid from jsonb_each_text(p_left_over) as naming (face_id, after);
-  return coalesce((select max(kizu.faces_after(p_user, after::uuid))
-                     from jsonb_each_text(p_left_over) as naming (face_id, after)), 0);
+  return kizu.faces_after(p_user, (
+    select after::uuid from jsonb_each_text(p_left_over) as naming (face_id, after) order by after::uuid limit 1
+  ));
 end;
 $$;
 
