@@ -43,6 +43,13 @@ def cluster(queue: Any, user: str, faces: int) -> str:
     return made
 
 
+def faces_of(queue: Any, cluster_id: str) -> list[str]:
+    found: list[str] = queue.value(
+        "select array_agg(face_id order by face_id) from face_embeddings where cluster_id = %s", cluster_id
+    )
+    return found
+
+
 def cost(queue: Any, user: str, statement: str, *arguments: Any) -> int:
     """Rows and entries of indexes that it reads."""
     with queue.acting("authenticated", user):
@@ -52,7 +59,7 @@ def cost(queue: Any, user: str, statement: str, *arguments: Any) -> int:
 
 
 @pytest.mark.parametrize("analyzed", [False, True])
-@pytest.mark.parametrize("word", ["merge", "name", "clear", "forget"])
+@pytest.mark.parametrize("word", ["merge", "name", "split", "clear", "forget"])
 def test_a_word_about_four_times_the_faces_costs_four_times_as_much(
     queue: Any, word: str, analyzed: bool
 ) -> None:
@@ -64,6 +71,7 @@ def test_a_word_about_four_times_the_faces_costs_four_times_as_much(
         statements: dict[str, tuple[str, list[Any]]] = {
             "merge": ("select merge_people(%s, array[%s]::uuid[])", [one, other]),
             "name": ("select name_person(%s, %s)", [one, ada]),
+            "split": ("select split_person(%s, %s::uuid[])", [one, faces_of(queue, one)[: faces // 3]]),
             "clear": ("select clear_people()", []),
             "forget": ("with gone as (delete from contacts where id = %s returning 1) select 1", [ada]),
         }
