@@ -293,26 +293,33 @@ begin
    where change.what = 'pair'
       on conflict do nothing;
 
-  -- Who faces are: each row what it was; of what was said also those rows that have come since.
+  -- Who faces are. What was said of a face holds for all of its rows again, whatever they were taken for since; a row
+  -- that was taken for somebody is so again if it is as the verdict left it; and one that has come since is no more what
+  -- the verdict said.
   update public.face_embeddings as face
-     set contact_id = was.contact_id, recognised = was.recognised and was.contact_id is not null
+     set contact_id = was.contact_id, recognised = was.recognised
     from (select distinct on (face.id)
-                 face.id, change.contact_before as contact_id,
-                 coalesce((change.before ->> 'recognised')::boolean, false) as recognised
+                 face.id,
+                 case when was_said or face.id::text = change.key then change.contact_before end as contact_id,
+                 face.id::text = change.key and change.contact_before is not null and not was_said as recognised
             from unnest(v_changes) as change
-            join public.face_embeddings as face
-              on face.face_id = change.face_id
-             and (face.model_version = change.before ->> 'model_version'
-                  or not (change.before ->> 'recognised')::boolean
-                  or not (change.after ->> 'recognised')::boolean)
+           cross join lateral (
+                   select (change.contact_before is not null
+                           and not (change.before ->> 'recognised')::boolean) as was_said,
+                          (change.contact_after is not null
+                           and not (change.after ->> 'recognised')::boolean) as is_said,
+                          (change.contact_after, (change.after ->> 'recognised')::boolean) as left_as
+                 ) as word
+            join public.face_embeddings as face on face.face_id = change.face_id
            where change.what = 'face'
              and (face.user_id = p_user) is true -- a row is found by its face, not by the user
-             and (face.contact_id, face.recognised)
-                 is not distinct from (change.contact_after, (change.after ->> 'recognised')::boolean)
-           order by face.id, face.model_version = change.before ->> 'model_version' desc) as was
+             and case
+                   when was_said then face.contact_id is null or face.recognised or face.contact_id = change.contact_after
+                   else (face.id::text = change.key or is_said) and (face.contact_id, face.recognised) is not distinct from left_as
+                 end
+           order by face.id, was_said desc, face.id::text = change.key desc) as was
    where face.id = was.id
-     and (face.contact_id, face.recognised)
-         is distinct from (was.contact_id, was.recognised and was.contact_id is not null);
+     and (face.contact_id, face.recognised) is distinct from (was.contact_id, was.recognised);
   update public.face_embeddings as face
      set cluster_id = case when exists (select from public.face_clusters where id = was.cluster_id)
                            then was.cluster_id end

@@ -69,6 +69,15 @@ class Owner:
         )
         return [str(row["face_id"]) for row in faces_of(self.queue, asset)]
 
+    def look_again(self, face_id: str, model: str, vector: str) -> None:
+        """Another model looks at the photo of a face, which is the only one there, and finds it."""
+        asset = self.queue.value("select asset_id from face_embeddings where face_id = %s limit 1", face_id)
+        look(self.queue, self.user, str(asset), face(0, HERE, vector, model))
+
+    def rows(self, face_id: str) -> Any:
+        """(cluster, contact, recognised) of the face by each model."""
+        return self.state()["faces"][face_id]
+
     def cluster(self, *face_ids: str, contact_id: str | None = None) -> str:
         """These faces in a cluster, as a clustering leaves them."""
         made = str(
@@ -471,6 +480,23 @@ def test_who_is_one_with_somebody_is_not_recognised_apart_from_them(owner: Owner
     owner.say("exclude_faces", p_face_ids=[other], p_contact_id=ada)
     owner.say("assign_face", p_face_id=alone(owner, 1, blur=0.9), p_contact_id=ada)
     assert owner.who(one, other) == [(cluster, None, False) for cluster in together]
+
+
+def test_who_is_recognised_by_one_model_alone_is_so_again(owner: Owner) -> None:
+    """Another model does not take them for the contact, before and after."""
+    later = owner.queue.generation("n", "faces")
+    ada = contact(owner.queue, owner.user)
+    one = [alone(owner, 1)]
+    named = owner.say("assign_faces", p_face_ids=one, p_contact_id=ada)["cluster_id"]
+    like = owner.photo(somebody(1, blur=0.3))
+    assert owner.who(*like) == [(named, ada, True)]
+    owner.look_again(one[0], "n", somebody(1))
+    owner.look_again(like[0], "n", somebody(2))
+    owner.queue.value("select flip_generation(%s, true)", later)
+    assert owner.rows(like[0]) == {"m": (named, ada, True), "n": (named, None, False)}
+    before = owner.state()
+    owner.say("exclude_faces", p_face_ids=one, p_cluster_id=named)
+    owner.undo(before)
 
 
 def test_an_older_word_is_taken_back_if_none_is_built_on_it(owner: Owner) -> None:
