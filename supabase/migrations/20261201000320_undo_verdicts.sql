@@ -81,19 +81,26 @@ begin
   perform kizu.give_way_soon();
   update public.face_verdicts set undoes = v_verdict.id where id = v_undo;
   v_taught := kizu.restore_people(v_user, v_verdict.id);
-  -- What a name had brought to photos that came since, or were told of it later, goes with it; and what a name that is
-  -- there again means for them is found out. In which cluster they are is no news; where the undo could not put
-  -- back what was, it is.
+  -- What a name had brought to photos that came since, or were told of it later, which their tags tell, goes with it; and
+  -- what a name that is there again means for them is found out. In which cluster they are is no news; where the undo
+  -- could not put back what was, it is. Who was recognised before stays so: what the verdict changed of them is back.
   v_names := kizu.photos_of_names(v_user, v_taught, null, p_as_said => true);
   v_names.photos := array(
     select photo
       from unnest(v_names.photos) as photo
      where photo <> all (v_photos)
-       and exists (
-             select from public.face_embeddings as face
-              where face.asset_id = photo
-                and (face.recognised or face.created_at >= v_verdict.at)
-           )
+       and (exists (
+              select from public.face_embeddings as face
+               where face.asset_id = photo
+                 and face.created_at >= v_verdict.at
+            )
+            or exists (
+                 select from public.asset_tags as tag
+                  where tag.asset_id = photo
+                    and tag.tag_type = 'person'
+                    and tag.created_by is null
+                    and tag.created_at >= v_verdict.at
+               ))
   );
   v_between := kizu.photos_in_between(v_user, v_verdict.id, v_undo);
   perform kizu.lock_photos(v_names.photos || v_between);
@@ -193,6 +200,7 @@ begin
       from kizu.verdict_changes
      where verdict_id in (p_verdict, p_undo)
        and what = 'face'
+       and (before, contact_before) is distinct from (after, contact_after)
      group by key
     having bool_and(verdict_id = p_undo)
   );
@@ -482,12 +490,12 @@ begin
       join public.face_embeddings as other
         on other.asset_id = one.asset_id
        and other.face_id <> one.face_id
+       and other.model_version = one.model_version -- which another model finds may be this very face
        and not other.is_from_video
      where one.face_id = any (p_faces)
        and one.user_id = p_user
        and not one.is_from_video
-       and (other.cluster_id = one.cluster_id
-            or (other.contact_id = one.contact_id and other.model_version = one.model_version))
+       and (other.cluster_id = one.cluster_id or other.contact_id = one.contact_id)
            is true -- or an index would find all of the cluster for each
        and (one.contact_id is distinct from other.contact_id or one.contact_id is null
             or one.recognised or other.recognised)
@@ -507,6 +515,7 @@ begin
       join public.face_embeddings as one on one.face_id = pair.face_id
       join public.face_embeddings as other
         on other.face_id = pair.other_id
+       and other.model_version = one.model_version
        and (other.cluster_id = one.cluster_id or other.contact_id = one.contact_id) is true
      where not pair.same
        and (pair.face_id = any (p_spoken) or pair.other_id = any (p_spoken))

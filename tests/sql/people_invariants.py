@@ -20,10 +20,7 @@ FACES = """
          and generation.model_version = face.model_version
        where face.user_id = %(user)s
          and not face.is_from_video
-    )
-"""
-
-MEMBERS = """,
+    ),
     member as materialized (
       select face.cluster_id, face.id, face.model_version, coalesce(face.quality, 0) as quality,
              extensions.l2_normalize(face.embedding)::extensions.halfvec::extensions.vector as vector
@@ -41,8 +38,7 @@ MEMBERS = """,
 
 RULES: Mapping[str, tuple[str, ...]] = {
     "V1 a face that was said to be somebody is in their one cluster": (
-        FACES
-        + """
+        """
         select face.face_id, face.contact_id, face.cluster_id
           from face
           left join public.face_clusters as cluster on cluster.id = face.cluster_id
@@ -60,8 +56,7 @@ RULES: Mapping[str, tuple[str, ...]] = {
         """,
     ),
     "V2 two faces of one photo are two people": (
-        FACES
-        + """
+        """
         select one.face_id, other.face_id as other_id, one.cluster_id, one.contact_id
           from face as one
           join face as other on other.asset_id = one.asset_id and other.face_id > one.face_id
@@ -73,8 +68,7 @@ RULES: Mapping[str, tuple[str, ...]] = {
         """,
     ),
     "V3 nobody is who they were said not to be": (
-        FACES
-        + """
+        """
         select face.face_id, excluded.contact_id, face.cluster_id
           from kizu.exclusions as excluded
           join face on face.face_id = excluded.face_id
@@ -83,8 +77,7 @@ RULES: Mapping[str, tuple[str, ...]] = {
         """,
     ),
     "V4 faces said to be different are apart": (
-        FACES
-        + """
+        """
         select pair.face_id, pair.other_id, one.cluster_id, one.contact_id
           from kizu.face_pairs as pair
           join face as one on one.face_id = pair.face_id
@@ -94,8 +87,7 @@ RULES: Mapping[str, tuple[str, ...]] = {
         """,
     ),
     "V5 faces said to be the same are together": (
-        FACES
-        + """
+        """
         select pair.face_id, pair.other_id, one.cluster_id, other.cluster_id as other_cluster
           from kizu.face_pairs as pair
           join face as one on one.face_id = pair.face_id
@@ -117,9 +109,7 @@ RULES: Mapping[str, tuple[str, ...]] = {
         """,
     ),
     "V7 clusters are counted": (
-        FACES
-        + MEMBERS
-        + """
+        """
         select cluster.id, cluster.face_count, counted.faces, cluster.representative_face_id, counted.best,
                sums.faces as summed, sums.model_version
           from public.face_clusters as cluster
@@ -154,8 +144,7 @@ RULES: Mapping[str, tuple[str, ...]] = {
         """,
     ),
     "V9 nobody is recognised before their birth": (
-        FACES
-        + """
+        """
         select face.face_id, face.contact_id, asset.taken_at, contact.birth_date
           from face
           join public.contacts as contact on contact.id = face.contact_id
@@ -167,17 +156,23 @@ RULES: Mapping[str, tuple[str, ...]] = {
 }
 
 
+CHECK = FACES + " union all ".join(
+    f"select $rule${rule}$rule$ as rule, row_to_json(found) as row from ({query}) as found"
+    for rule, queries in RULES.items()
+    for query in queries
+)
+
+
 def violations(queue: Any, user: str, locked: Mapping[str, frozenset[str]] | None = None) -> list[str]:
     """One line for each thing that breaks a rule. `locked` is what locked_faces() answered before an
     automatic act: the same faces, as far as they are still there, must be in the same clusters."""
     found = [
-        f"{rule}: {', '.join(f'{name}={value}' for name, value in row.items())}"
-        for rule, queries in RULES.items()
-        for query in queries
-        for row in _rows(queue, query, user)
+        f"{broken['rule']}: {', '.join(f'{name}={value}' for name, value in broken['row'].items())}"
+        for broken in _rows(queue, CHECK, user)
     ]
     if locked is not None:
-        there = {str(row["face_id"]) for row in _rows(queue, FACES + "select face_id from face", user)}
+        every = "select distinct face_id from public.face_embeddings where user_id = %(user)s"
+        there = {str(row["face_id"]) for row in _rows(queue, every, user)}
         now = locked_faces(queue, user)
         found += [
             f"V10 a locked cluster stays as it is: id={cluster},"
@@ -190,14 +185,14 @@ def violations(queue: Any, user: str, locked: Mapping[str, frozenset[str]] | Non
 
 
 def locked_faces(queue: Any, user: str) -> dict[str, frozenset[str]]:
-    """The faces of each locked cluster."""
+    """The faces of each locked cluster, of whatever generation: a face that the one that answers finds later
+    is in its cluster already."""
     rows = _rows(
         queue,
-        FACES
-        + """
+        """
         select cluster.id, array_agg(face.face_id) filter (where face.face_id is not null) as faces
           from public.face_clusters as cluster
-          left join face on face.cluster_id = cluster.id
+          left join public.face_embeddings as face on face.cluster_id = cluster.id
          where cluster.user_id = %(user)s
            and cluster.locked
          group by cluster.id

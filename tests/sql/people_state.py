@@ -14,7 +14,14 @@ QUERIES = {
     "marks": "select face_id, mark, verdict_id from kizu.face_marks where user_id = %s order by 1",
     "tags": "select asset_id, tag_type, tag_value, contact_id, bounding_box::text, face_index, model_version,"
     " tagged_by::text from public.asset_tags where user_id = %s order by 1, 2, 3, 4, 7",
+    "faces": "select face_id, model_version, cluster_id, contact_id, recognised"
+    " from public.face_embeddings where user_id = %s",
 }
+
+STATE = "select " + ", ".join(
+    f"(select coalesce(json_agg(found), '[]') from ({query}) as found) as {name}"
+    for name, query in QUERIES.items()
+)
 
 
 def changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
@@ -33,13 +40,9 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
 def state(queue: Any, user: str) -> dict[str, Any]:
     """Every row that tells who is who: {table: rows}, and faces as {face_id: {model: (cluster, contact,
     recognised)}}."""
+    (found,) = queue.rows(STATE, *[user] * len(QUERIES))
     faces: dict[str, dict[str, tuple[Any, Any, bool]]] = {}
-    for row in queue.rows(
-        "select face_id, model_version, cluster_id::text, contact_id::text, recognised"
-        " from public.face_embeddings where user_id = %s",
-        user,
-    ):
+    for row in found["faces"]:
         told = (row["cluster_id"], row["contact_id"], row["recognised"])
-        faces.setdefault(str(row["face_id"]), {})[row["model_version"]] = told
-    found: dict[str, Any] = {name: queue.rows(query, user) for name, query in QUERIES.items()}
-    return found | {"faces": faces}
+        faces.setdefault(row["face_id"], {})[row["model_version"]] = told
+    return {**found, "faces": faces}

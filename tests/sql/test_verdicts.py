@@ -499,6 +499,36 @@ def test_who_is_recognised_by_one_model_alone_is_so_again(owner: Owner) -> None:
     owner.undo(before)
 
 
+def test_who_no_model_finds_twice_in_a_photo_is_back_in_their_cluster(owner: Owner) -> None:
+    """Each model finds another face of the photo; they may be the same one."""
+    owner.queue.generation("n", "faces")
+    (one,) = owner.photo(somebody(1))
+    asset = str(owner.queue.value("select asset_id from face_embeddings where face_id = %s", one))
+    look(owner.queue, owner.user, asset, face(0, THERE, somebody(1), "n"))
+    (other,) = (str(row["face_id"]) for row in faces_of(owner.queue, asset, "n"))
+    owner.cluster(one, other)
+    before = owner.state()
+    owner.say("assign_faces", p_face_ids=[one], p_name="Ada")
+    assert owner.clustered(other) == [None]
+    owner.say("undo_verdict")
+    assert owner.state() == {**before, "contacts": owner.state()["contacts"]}
+
+
+def test_who_is_still_recognised_stays_so(owner: Owner) -> None:
+    """The photo that taught the name is gone; nobody asks again because of a word that is taken back."""
+    ada = contact(owner.queue, owner.user)
+    taught, like = alone(owner, 1), alone(owner, 1, blur=0.1)
+    owner.say("assign_faces", p_face_ids=[taught], p_contact_id=ada)
+    owner.queue.db.execute(
+        "delete from assets where id = (select asset_id from face_embeddings where face_id = %s)", (taught,)
+    )
+    assert owner.who(like)[0][1:] == (ada, True)
+    other = alone(owner, 1, blur=0.2)
+    before = owner.state()
+    owner.say("assign_faces", p_face_ids=[other], p_contact_id=ada)
+    owner.undo(before)
+
+
 def test_an_older_word_is_taken_back_if_none_is_built_on_it(owner: Owner) -> None:
     one, other = alone(owner, 1), alone(owner, 2)
     first = owner.say("assign_faces", p_face_ids=[one], p_name="Ada")["verdict_id"]
