@@ -323,6 +323,7 @@ declare
   v_second  float8;
   v_done    uuid[] := '{}'; -- faces that are decided
   v_taken   text[] := '{}'; -- photo and contact
+  v_given   text[] := '{}'; -- face and contact
   v_best    jsonb  := '{}'; -- {id: contact}
   v_alike   jsonb  := '{}';
   v_asked   kizu.face_likeness[] := '{}';
@@ -361,7 +362,15 @@ begin
   foreach v_pair in array array(
     select pair from unnest(v_near) as pair order by likeness desc, id, contact_id
   ) loop
-    continue when v_pair.id = any (v_done) or concat(v_pair.asset_id, v_pair.contact_id) = any (v_taken);
+    -- Nor are two who differ one: the other one is looked at here, too.
+    continue when v_pair.id = any (v_done)
+      or concat(v_pair.asset_id, v_pair.contact_id) = any (v_taken)
+      or exists (
+           select from (select other_id as face_id from kizu.face_pairs where face_id = v_pair.face_id and not same
+                        union all
+                        select face_id from kizu.face_pairs where other_id = v_pair.face_id and not same) as other
+            where concat(other.face_id, v_pair.contact_id) = any (v_given)
+         );
     v_second := (
       select max(likeness)
         from unnest(v_near)
@@ -373,6 +382,7 @@ begin
     v_taken := v_taken || concat(v_pair.asset_id, v_pair.contact_id);
     if v_pair.likeness >= v_pair.same and v_pair.good
        and coalesce(v_pair.likeness - v_second >= v_scale.margin, true) then
+      v_given := v_given || concat(v_pair.face_id, v_pair.contact_id);
       v_best := v_best || jsonb_build_object(v_pair.id, v_pair.contact_id);
       v_alike := v_alike || jsonb_build_object(v_pair.id, v_pair.likeness);
     else
@@ -468,7 +478,7 @@ $$;
 
 -- Puts the faces of these photos that are somebody into that contact's cluster, and with them who people said is one
 -- person with them. Another face of such a photo, of whom that is not known, leaves it. Where that would part who people
--- said is one, whoever was only taken for the contact is that no more.
+-- said is one, or join who people said differ, whoever was only taken for the contact is that no more.
 create function kizu.follow_contacts(p_user uuid, p_assets uuid[], p_version text)
 returns void
 language plpgsql
@@ -507,6 +517,13 @@ begin
     if v_face.recognised then
       v_come := kizu.same_faces(p_user, v_come);
       if kizu.same_faces(p_user, v_leave) <@ v_leave is not true
+         or exists (
+              select from (select other_id as face_id from kizu.face_pairs where face_id = v_face.face_id and not same
+                           union all
+                           select face_id from kizu.face_pairs where other_id = v_face.face_id and not same) as other
+                join public.face_embeddings as face on face.face_id = other.face_id
+               where (face.cluster_id = v_cluster) is true -- whose index would find all of the cluster
+            )
          or (cardinality(v_come) > 1
              and exists (
                    select from public.face_embeddings

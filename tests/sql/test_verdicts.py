@@ -529,6 +529,19 @@ def test_who_is_still_recognised_stays_so(owner: Owner) -> None:
     owner.undo(before)
 
 
+def test_of_two_who_differ_one_is_recognised(owner: Owner) -> None:
+    """Both are like a face that is named, and are looked at together."""
+    like, less_like = alone(owner, 1, blur=0.2), alone(owner, 1, blur=0.4)
+    owner.say("answer_face_question", p_face_id=like, p_other_id=less_like, p_answer="different")
+    named = alone(owner, 1)
+    owner.say("clear_people")
+    ada = contact(owner.queue, owner.user)
+    before = owner.state()
+    owner.say("assign_faces", p_face_ids=[named], p_contact_id=ada)
+    assert [row[1] for row in owner.who(named, like, less_like)] == [ada, ada, None]
+    owner.undo(before)
+
+
 def test_an_older_word_is_taken_back_if_none_is_built_on_it(owner: Owner) -> None:
     one, other = alone(owner, 1), alone(owner, 2)
     first = owner.say("assign_faces", p_face_ids=[one], p_name="Ada")["verdict_id"]
