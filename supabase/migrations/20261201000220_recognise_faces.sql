@@ -260,7 +260,7 @@ begin
 end;
 $$;
 
--- Leaves a question: whether two faces are one person. Not what was answered already.
+-- Leaves a question: whether two faces are one person. Not what was answered already, nor of a photo that is about to go.
 create function kizu.ask_about_faces(p_user uuid, p_face uuid, p_asset uuid, p_other uuid, p_other_asset uuid,
                                      p_likeness float8)
 returns void
@@ -277,6 +277,9 @@ begin
             where face_id = least(p_face, p_other)
               and other_id = greatest(p_face, p_other)
          )
+     and (select count(*)
+            from (select from public.assets where id in (p_asset, p_other_asset) order by id for key share skip locked)
+                   as photo) = 2
       on conflict do nothing;
 end;
 $$;

@@ -299,8 +299,8 @@ end;
 $$;
 
 -- Replaces what is worth asking about p_user's faces of p_version by those rows that are {face_id, other_id, likeness}.
--- What was found worth asking after p_read_at stays; what is answered by now, or about faces that are in one cluster or
--- gone, is left out.
+-- What was found worth asking after p_read_at stays; what is answered by now, or about faces that are in one cluster, gone
+-- or about to go with their photo, is left out.
 create function kizu.replace_questions(p_rows jsonb, p_user uuid, p_version text, p_read_at timestamptz)
 returns void
 language plpgsql
@@ -309,9 +309,24 @@ as $$
 begin
   delete from kizu.face_questions where user_id = p_user and at <= p_read_at;
 
+  with
+  found as materialized (
+    select row.face_id, row.other_id, row.likeness
+      from jsonb_to_recordset(p_rows) as row (face_id uuid, other_id uuid, likeness real)
+     where row.face_id <> row.other_id
+  ),
+  photo as materialized ( -- which no one deletes meanwhile
+    select asset.id
+      from public.assets as asset
+     where asset.id in (select face.asset_id
+                          from (select face_id from found union select other_id from found) as asked
+                          join public.face_embeddings as face on face.face_id = asked.face_id)
+     order by asset.id
+       for key share skip locked
+  )
   insert into kizu.face_questions (face_id, other_id, user_id, asset_id, other_asset, likeness)
   select one.face_id, other.face_id, p_user, one.asset_id, other.asset_id, max(row.likeness)
-    from jsonb_to_recordset(p_rows) as row (face_id uuid, other_id uuid, likeness real)
+    from found as row
     join public.face_embeddings as one
       on one.face_id = least(row.face_id, row.other_id)
      and one.user_id = p_user
@@ -320,8 +335,9 @@ begin
       on other.face_id = greatest(row.face_id, row.other_id)
      and other.user_id = p_user
      and other.model_version = p_version
-   where row.face_id <> row.other_id
-     and (one.cluster_id = other.cluster_id) is not true
+   where (one.cluster_id = other.cluster_id) is not true
+     and one.asset_id in (select id from photo)
+     and other.asset_id in (select id from photo)
      and not exists (
            select from kizu.face_pairs as pair
             where pair.face_id = one.face_id

@@ -170,7 +170,7 @@ def violations(queue: Any, user: str, locked: Mapping[str, frozenset[str]] | Non
         f"{broken['rule']}: {', '.join(f'{name}={value}' for name, value in broken['row'].items())}"
         for broken in _rows(queue, CHECK, user)
     ]
-    if locked is not None:
+    if locked:
         every = "select distinct face_id from public.face_embeddings where user_id = %(user)s"
         there = {str(row["face_id"]) for row in _rows(queue, every, user)}
         now = locked_faces(queue, user)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import psycopg
 import pytest
 
+from tests.sql.clusters import Clustering
 from tests.sql.conftest import Queue, acting, wait_until_locked
 from tests.sql.people import HERE, face, faces_of, look, somebody
 from tests.sql.people_invariants import violations
@@ -52,6 +54,33 @@ def test_a_user_goes_while_a_photo_of_theirs_is_settled(
             settler.execute("select from assets where id = %s for no key update", (asset,))
         assert going.result(30).rowcount == 1
     assert queue.rows("select from face_embeddings where user_id = %s", user) == []
+
+
+def test_a_photo_goes_while_its_faces_are_asked_about(
+    queue: Queue, connect: Callable[[], psycopg.Connection]
+) -> None:
+    """By a clustering, and as another photo comes: about who is about to go nothing is asked."""
+    user = queue.user()
+    going, in_it = photo(queue, user, somebody(1))
+    _, other = photo(queue, user, somebody(2))
+    for name, face_id in (("Ada", in_it), ("Bob", other)):
+        with queue.acting("authenticated", user):
+            queue.db.execute("select assign_face(%s, p_name => %s)", (face_id, name))
+    run = Clustering(queue, user)
+    maybe = somebody(1, blur=1.9)  # so like that it is asked about
+    deleter = connect()
+    with ThreadPoolExecutor(1) as pool, ExitStack() as deletion:
+        deletion.enter_context(deleter.transaction())
+        deleter.execute("delete from assets where id = %s", (going,))
+        clustered = pool.submit(run.settle, [], [{"face_id": in_it, "other_id": other, "likeness": 0.4}])
+        assert clustered.result(30)["answer"] == "settled"
+        pool.submit(photo, queue, user, maybe).result(30)
+        assert queue.rows("select from kizu.face_questions where user_id = %s", user) == []
+        deletion.close()
+    photo(queue, user, somebody(2, blur=1.9))
+    (question,) = queue.rows("select face_id, other_id from kizu.face_questions where user_id = %s", user)
+    assert other in map(str, question.values())
+    assert violations(queue, user) == []
 
 
 def test_photos_go_while_people_become_one(queue: Queue, connect: Callable[[], psycopg.Connection]) -> None:
