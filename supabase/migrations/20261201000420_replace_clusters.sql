@@ -165,16 +165,16 @@ begin
     get diagnostics v_more = row_count;
     v_stayed := v_stayed + v_more;
 
-    -- Two faces are one person, or are not.
+    -- Two faces are one person, or are not; also where this generation has not found the one.
     with
     place as materialized (
-      select face.face_id, case when moving.face_id is null then face.cluster_id else moving.cluster end as cluster
+      select distinct face.face_id,
+             case when moving.face_id is null then face.cluster_id else moving.cluster end as cluster
         from (select face_id from kizu.face_pairs where user_id = p_user
               union
               select other_id from kizu.face_pairs where user_id = p_user) as paired
         join public.face_embeddings as face
           on face.face_id = paired.face_id
-         and face.model_version = v_version
          and not face.is_from_video
         left join pg_temp.moving on moving.face_id = face.face_id
        where not exists (select from kizu.face_marks as mark where mark.face_id = face.face_id)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.sql.clusters import Clustering, clusters_of, held, photo, read
-from tests.sql.people import contact
+from tests.sql.people import HERE, contact, face, look, somebody
 from tests.sql.people_invariants import violations
 from worker.handlers.cluster_faces import vector_of
 
@@ -467,3 +467,21 @@ def test_whoever_leaves_something_for_another_run_asks_for_it_unless_nothing_mov
         "select status, priority from jobs where user_id = %s and job_type = 'cluster_faces'", ann
     )
     assert asked == ([{"status": "pending", "priority": 200}] if moves else [])
+
+
+def test_who_is_one_with_a_face_that_this_model_did_not_find_stays_with_it(queue: Any, ann: str) -> None:
+    """When the other model answers again, both are there, and still one person."""
+    later = queue.generation("n", "faces")
+    former = queue.value("select id from generations where model_version = 'm'")
+    (one,), (other,) = photo(queue, ann, 1), photo(queue, ann, 2)
+    pair(queue, ann, one, other, same=True)
+    cluster = queue.value("insert into face_clusters (user_id) values (%s) returning id", ann)
+    queue.value("select kizu.move_faces(%s, %s::uuid[], %s)", ann, [one, other], cluster)
+    asset = queue.value("select asset_id from face_embeddings where face_id = %s", other)
+    look(queue, ann, str(asset), face(0, {**HERE, "x": 0.0}, somebody(2), "n"))
+    queue.value("select flip_generation(%s, true)", later)
+    run = Clustering(queue, ann)
+    run.settle([run.move(other, None)])
+    queue.value("select flip_generation(%s, true)", former)
+    assert clusters_of(queue, ann) == dict.fromkeys((one, other), str(cluster))
+    assert violations(queue, ann) == []
