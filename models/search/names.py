@@ -1,0 +1,78 @@
+"""Names of people, places and cameras, found in a text in time that does not depend on how many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from models.search.languages import LANGUAGES
+from models.search.words import LONGEST_RUN, Run, tokens
+
+_NO_FIRST_NAMES = frozenset[str]().union(
+    *(language.titles | language.leading | language.pronouns for language in LANGUAGES.values())
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """Somebody or something of the library: its ids and every name it goes by."""
+
+    ids: tuple[str, ...] = ()
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A name in a text: the place of the token where it ends, how many words it has, and who bears it."""
+
+    end: int
+    words: int
+    ids: tuple[str, ...]
+    name: str
+
+
+class Names:
+    """An index of names by their words. Built once for a library, as 100,000 names take a second or so."""
+
+    def __init__(self, known: Iterable[Known], *, first_names: bool = False) -> None:
+        """With `first_names` the first word of a longer name is a name as well, if it is no title.
+
+        Names of more than eight words are cut to them; names without a letter or a figure are left out.
+        """
+        self._ids: dict[str, dict[str, None]] = {}
+        self._spelled: dict[str, str] = {}
+        self._longest: dict[str, int] = {}
+        for bearer in known:
+            for name in bearer.names:
+                self._add(name, bearer.ids, first_names=first_names)
+
+    def at(self, run: Run) -> Found | None:
+        """The longest name that the run begins with."""
+        for words in (run.folded, run.plain):
+            for count in range(min(len(words), self._longest.get(words[0], 0) if words else 0), 0, -1):
+                key = " ".join(words[:count])
+                if key in self._ids:
+                    return Found(
+                        end=run.ends[count - 1],
+                        words=count,
+                        ids=tuple(self._ids[key]),
+                        name=self._spelled[key],
+                    )
+        return None
+
+    def _add(self, name: str, ids: tuple[str, ...], *, first_names: bool) -> None:
+        written = [token for token in tokens(name) if token.word][:LONGEST_RUN]
+        if not written:
+            return
+        self._put(tuple(token.folded for token in written), name.strip(), ids)
+        self._put(tuple(token.plain for token in written), name.strip(), ids)
+        first = written[0]
+        if first_names and len(written) > 1 and first.folded not in _NO_FIRST_NAMES and len(first.text) > 1:
+            self._put((first.folded,), first.text, ids)
+            self._put((first.plain,), first.text, ids)
+
+    def _put(self, words: tuple[str, ...], name: str, ids: tuple[str, ...]) -> None:
+        key = " ".join(words)
+        self._ids.setdefault(key, {}).update(dict.fromkeys(ids))
+        self._spelled.setdefault(key, name)
+        self._longest[words[0]] = max(self._longest.get(words[0], 0), len(words))

@@ -1,0 +1,69 @@
+"""Things of the 80 classes that detectors know, in words: two dogs, a couple of bikes, no cars.
+
+A thing that is counted or excluded is a condition. A bare one (dog on a beach) is a hint: detectors miss
+things, and a condition would leave out the pictures where they did; the ranking takes it as one more piece of
+evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from models.search.languages.language import Language
+from models.search.query import ThingsPart
+from models.search.words import Token, run_from
+
+MOST: Final = 99
+"""Things that can be asked for at least; a larger number asks for so many."""
+
+
+def things_at(
+    found: Sequence[Token], at: int, language: Language, *, negated: bool = False
+) -> tuple[int, ThingsPart] | None:
+    """The things that are named from this token on, with their number if it stands there, and the end."""
+    least, thing_at = _number_at(found, at, language)
+    counted = thing_at > at
+    if counted and thing_at < len(found) and found[thing_at].folded in language.adjectives:
+        thing_at += 1
+    named = _thing_at(found, thing_at, language)
+    if not named:
+        return None
+    end, name = named
+    certain = counted or negated
+    if not certain and end == at + 1 and found[at].folded in language.doubtful_things:
+        return None
+    start = found[at].start
+    return end, ThingsPart(
+        start=start, end=found[end - 1].end, negated=negated, name=name, least=least, hint=not certain
+    )
+
+
+def _number_at(found: Sequence[Token], at: int, language: Language) -> tuple[int, int]:
+    """How many at least, and where the number ends; one, and this token, if there is none."""
+    run = run_from(found, at)
+    if quantity := language.quantities.at(run):
+        return quantity[1], quantity[0]
+    more = language.at_least.at(run)
+    number_at, added = more or (at, 0)
+    if number_at >= len(found):
+        return 1, at
+    token = found[number_at]
+    number = token.number if token.number is not None else language.numbers.get(token.folded)
+    if number is None or number < 1 or (token.folded in language.articles and not more):
+        return 1, at
+    return min(number + added, MOST), number_at + 1
+
+
+def _thing_at(found: Sequence[Token], at: int, language: Language) -> tuple[int, str] | None:
+    if at >= len(found):
+        return None
+    if named := language.things.at(run_from(found, at)):
+        return named
+    word = found[at].folded
+    if word in language.no_compounds:
+        return None
+    for length in range(len(word) - 2, 2, -1):
+        if name := language.compounds.get(word[-length:]):
+            return at + 1, name
+    return None
