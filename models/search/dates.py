@@ -28,6 +28,8 @@ _FIRST_YEAR: Final = 1826  # of the oldest photograph that is left
 _MOST: Final = {"day": 40_000, "week": 5_000, "month": 1_200, "year": 150, "decade": 15}
 """Further back, a length of time is no date."""
 _YEARS_BETWEEN: Final = 9  # 29 February comes again after 8 years at most, and with the present one that is 9
+_MOST_JOINED: Final = 12
+"""Dates that `and` joins to one."""
 _CERTAIN, _AT_AN_END, _IN_CONTEXT = 0, 1, 2
 """A date is one at any rate; or if no noun follows (Christmas tree); or also a word like `in` precedes it."""
 
@@ -158,7 +160,7 @@ class Dates:
 
     def _listed(self, at: int, atom: Atom) -> tuple[int, DatePart]:
         """The date and those that and joins to it; of days the stretch that holds them all."""
-        while True:
+        for _ in range(_MOST_JOINED):
             following = atom.end
             if not self._is(following, self._words.joining) and not self._punctuation(following, ",&"):
                 break

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from models.search.query import TextPart
-
 _CLOSING = {
     '"': '"',
     "\u201c": "\u201d\u201c",  # English; the second where both are the same
@@ -18,11 +16,13 @@ _CLOSING = {
     "'": "'",
     "\u300c": "\u300d",
 }
+QUOTES = frozenset("".join(_CLOSING) + "".join(_CLOSING.values())) - frozenset("'\u2018\u2019")
+"""Those that are quotes and nothing else."""
 _ALSO_APOSTROPHES = frozenset("'\u2018\u2019\u201a")
 
 
-def quoted(text: str) -> list[TextPart]:
-    """Each stretch between quotes that holds more than white space, quotes included.
+def quoted(text: str) -> list[tuple[int, int, str]]:
+    """Where each stretch between quotes begins and ends, quotes included, and the words between them.
 
     A quote that is an apostrophe as well opens after white space only, closes before it or a comma only, and
     holds two characters at least.
@@ -31,7 +31,7 @@ def quoted(text: str) -> list[TextPart]:
     for at, letter in enumerate(text):
         closes_at.setdefault(letter, []).append(at)
     next_of = dict.fromkeys(closes_at, 0)
-    parts: list[TextPart] = []
+    parts: list[tuple[int, int, str]] = []
     at = 0
     while at < len(text):
         closing = _CLOSING.get(text[at])
@@ -41,7 +41,7 @@ def quoted(text: str) -> list[TextPart]:
             continue
         inside = text[at + 1 : end].strip()
         if inside:
-            parts.append(TextPart(start=at, end=end + 1, text=inside))
+            parts.append((at, end + 1, inside))
         at = end + 1
     return parts
 

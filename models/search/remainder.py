@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from models.search.languages import LANGUAGES
+from models.search.quotes import QUOTES
 from models.search.words import Token, tokens
 
 _LEADING = frozenset[str]().union(*(language.leading for language in LANGUAGES.values()))
@@ -20,7 +21,7 @@ def left(
     found: Sequence[Token], cut: Iterable[tuple[int, int]], passed_over: Collection[int] = ()
 ) -> list[Token]:
     """The tokens outside of these spans; words like `with the` before a span go too, and `and` after it."""
-    gone = [False] * len(found)
+    gone = [token.text in QUOTES for token in found]  # those of a pair are cut; what is left is a slip
     spans = sorted(cut)
     at = 0
     for start, end in spans:

@@ -14,6 +14,7 @@ from models.search.languages.language import Language
 from models.search.query import ThingsPart
 from models.search.words import Token, run_from
 
+LONGEST_COMPOUND: Final = 12  # letters
 MOST: Final = 99
 """Things that can be asked for at least; a larger number asks for so many."""
 
@@ -63,7 +64,7 @@ def _thing_at(found: Sequence[Token], at: int, language: Language) -> tuple[int,
     word = found[at].folded
     if word in language.no_compounds:
         return None
-    for length in range(len(word) - 2, 2, -1):
+    for length in range(min(len(word) - 2, LONGEST_COMPOUND), 2, -1):
         if name := language.compounds.get(word[-length:]):
             return at + 1, name
     return None

@@ -7,7 +7,7 @@ and nobody's name, however the words came together.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
@@ -40,6 +40,8 @@ LONGEST_TEXT: Final = 500
 """Code points of a query."""
 _DEFAULT_LANGUAGE: Final = "en"
 _FILLERS_AFTER_NOT: Final = 3
+_MOST_PASSES: Final = 8
+"""Over one text; a person's is read in two or three."""
 
 _Found = tuple[int, Part]
 
@@ -73,27 +75,29 @@ def understand(
     if len(text) > LONGEST_TEXT:
         raise ValueError(f"a query has at most {LONGEST_TEXT} characters, this one has {len(text)}")
     found = tokens(text)
-    spoken = languages_of(found, language)
-    reader = _Reader(
-        spoken,
+    library = _Library(
         today,
         hemisphere,
         people_names(people),
         place_names(places),
         camera_names(cameras),
     )
-    parts: list[Part] = list(quoted(text))
+    parts: list[Part] = [TextPart(start=start, end=end, text=words) for start, end, words in quoted(text)]
     passed_over: set[int] = set()
-    while True:
+    for _ in range(_MOST_PASSES):
         rest = left(found, [(part.start, part.end) for part in parts if not part.stays], passed_over)
-        new, unclaimed = reader.read(rest, parts)
+        # What is left is read in its own language, as it would be if nothing else had been asked.
+        new, unclaimed = _Pass(rest, languages_of(rest, language), library, parts).read()
         if not new and not unclaimed:
             break
-        parts = [part for part in parts if not any(_overlap(part, other) for other in new)] + new
+        replaced = _points(new)
+        parts = [part for part in parts if part.start not in replaced and part.end - 1 not in replaced] + new
         passed_over |= unclaimed
+    else:
+        passed_over = {token.start for token in found}
     return Understood(
         text=text,
-        language=spoken[0].code,
+        language=languages_of(found, language)[0].code,
         parts=tuple(sorted(parts, key=lambda part: part.start)),
         passed_over=frozenset(passed_over),
     )
@@ -133,109 +137,81 @@ def languages_of(found: Sequence[Token], asked: str | None = None) -> tuple[Lang
     return tuple(LANGUAGES[code] for code in sorted(codes, key=lambda code: code != first))
 
 
-def _overlap(one: Part, other: Part) -> bool:
-    return one.start < other.end and other.start < one.end
+def _points(parts: Iterable[Part]) -> set[int]:
+    """The code points that parts stand on."""
+    return {point for part in parts for point in range(part.start, part.end)}
 
 
-class _Reader:
-    """Reads one text, which may be in several languages."""
+@dataclass(frozen=True, slots=True)
+class _Library:
+    """What is the same for every reading of a text."""
 
-    def __init__(
-        self,
-        languages: Sequence[Language],
-        today: date,
-        hemisphere: Hemisphere,
-        people: Names,
-        places: Names,
-        cameras: Names,
-    ) -> None:
-        self._languages = languages
-        self._today = today
-        self._hemisphere: Hemisphere = hemisphere
-        self._people = people
-        self._places = places
-        self._cameras = cameras
-
-    def read(self, found: Sequence[Token], known: Sequence[Part]) -> tuple[list[Part], set[int]]:
-        """New parts of these tokens; and the starts of words that only came to say something by a cut."""
-        return _Pass(self, found, known).read()
-
-    def passes(self, found: Sequence[Token]) -> list[_InLanguage]:
-        """The reading of these tokens in each language."""
-        return [
-            _InLanguage(
-                found,
-                language,
-                Dates(found, language, today=self._today, hemisphere=self._hemisphere),
-                self._people,
-                self._places,
-                self._cameras,
-            )
-            for language in self._languages
-        ]
+    today: date
+    hemisphere: Hemisphere
+    people: Names
+    places: Names
+    cameras: Names
 
 
 class _Pass:
-    """One way over the tokens that are left."""
+    """One way over the tokens that are left, for parts that are new."""
 
-    def __init__(self, reader: _Reader, found: Sequence[Token], known: Sequence[Part]) -> None:
+    def __init__(
+        self, found: Sequence[Token], languages: Sequence[Language], library: _Library, known: Sequence[Part]
+    ) -> None:
         self._tokens = found
-        self._known = known
-        self._languages = reader.passes(found)
+        self._readings = [_InLanguage(found, language, library) for language in languages]
+        self._cut = _points(part for part in known if not part.stays)
+        self._hinted = _points(part for part in known if part.stays)
         self._new: list[Part] = []
         self._unclaimed: set[int] = set()
 
     def read(self) -> tuple[list[Part], set[int]]:
-        """New parts, and what came together by a cut."""
+        """New parts; and the starts of words that only came to say something by a cut."""
         at = 0
         while at < len(self._tokens):
             at = self._negated(at) or self._plain(at) or at + 1
         return self._new, self._unclaimed
 
     def _plain(self, at: int) -> int | None:
-        readings = [
-            reading
-            for language in self._languages
-            if (reading := language.best(at, self._after_a_person(at)))
-        ]
-        return self._take(at, max(readings, key=lambda reading: reading[0])) if readings else None
+        after = self._after_a_person(at)
+        found = [best for reading in self._readings if (best := reading.best(at, after))]
+        return self._take(at, max(found, key=lambda best: best[0])) if found else None
 
     def _negated(self, at: int) -> int | None:
         """Without Anna and Ben: as far as `and` joins more of the same kind."""
-        for language in self._languages:
-            if excluded := language.excluded(at):
-                end: int | None = self._take(at, excluded)
-                while end and (joined := language.joined_exclusion(end, excluded[1])):
+        for reading in self._readings:
+            if excluded := reading.excluded(at):
+                end = self._take(at, excluded)
+                last = end
+                while last and (joined := reading.joined_exclusion(last, excluded[1])):
                     start, excluded = joined
-                    end = self._take(start, excluded) or end
+                    last = self._take(start, excluded)
+                    end = last or end
                 return end
         return None
 
-    def _take(self, at: int, reading: _Found) -> int | None:
-        end, part = reading
-        first, last = self._tokens[at], self._tokens[end - 1]
-        if last.index - first.index != end - 1 - at:
-            if isinstance(part, DatePart | PersonPart):
-                self._unclaimed.add(first.start)
-                return end
-            return None
-        is_known = any(_overlap(part, other) for other in self._known)
-        if is_known and isinstance(part, ThingsPart | TextPart):
+    def _take(self, at: int, found: _Found) -> int | None:
+        """Keep the part, unless it is there, or its words only stand together because of a cut."""
+        end, part = found
+        points = range(part.start, part.end)
+        if any(point in self._cut for point in points):
+            if not isinstance(part, DatePart | PersonPart):
+                return None
+            self._unclaimed.add(self._tokens[at].start)
+            return end
+        if isinstance(part, ThingsPart) and any(point in self._hinted for point in points):
             return None
         self._new.append(part)
         return end
 
     def _after_a_person(self, at: int) -> bool:
-        """Whether an `and` stands before this token, and a person before that."""
-        if at < 1 or not any(
-            self._tokens[at - 1].folded in reading.language.joining for reading in self._languages
-        ):
+        """Whether a person and an `and` stand before this token."""
+        if at < 2 or not self._new or not isinstance(self._new[-1], PersonPart):
             return False
-        before = self._tokens[at - 1].start
-        latest = max(
-            (part for part in self._new if part.end <= before), key=lambda part: part.end, default=None
+        return self._new[-1].end == self._tokens[at - 2].end and any(
+            self._tokens[at - 1].folded in reading.language.joining for reading in self._readings
         )
-        return isinstance(latest, PersonPart) and latest.end + 1 >= before
 
 
 class _InLanguage:
@@ -245,17 +221,18 @@ class _InLanguage:
         self,
         found: Sequence[Token],
         language: Language,
-        dates: Dates,
-        people: Names,
-        places: Names,
-        cameras: Names,
+        library: _Library,
     ) -> None:
         self.language = language
         self._tokens = found
-        self._dates = dates
-        self._people = people
-        self._places = places
-        self._cameras = cameras
+        self._dates = Dates(found, language, today=library.today, hemisphere=library.hemisphere)
+        self._people = library.people
+        self._places = library.places
+        self._cameras = library.cameras
+        self._opening = next(
+            (at for at, token in enumerate(found) if token.word and token.folded not in language.media_opens),
+            len(found),
+        )
         said = [at for at, token in enumerate(found) if not is_leading(token)]
         self._first_said, self._last_said = (said[0], said[-1]) if said else (-1, -1)
 
@@ -372,7 +349,7 @@ class _InLanguage:
         if not reading:
             return None
         end = reading[0]
-        opens = all(token.folded in self.language.media_opens for token in self._tokens[:at] if token.word)
+        opens = at <= self._opening
         is_last = end == len(self._tokens)
         goes_on = not is_last and (
             self._tokens[end].punctuation or self._tokens[end].folded in self.language.media_goes_on

@@ -26,7 +26,6 @@ class Token:
     text: str
     start: int
     end: int
-    index: int
     word: bool
     folded: str
     plain: str
@@ -85,7 +84,6 @@ def tokens(text: str) -> list[Token]:
                 text=part,
                 start=start,
                 end=end,
-                index=len(found),
                 word=is_word,
                 folded=fold(part),
                 plain=plain(part),

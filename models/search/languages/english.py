@@ -327,7 +327,7 @@ ENGLISH = Language(
         by_phrase(
             {
                 2: "a couple of, couple of, a pair of, pair of, several, multiple, a few, few, both",
-                3: "many, lots of, a lot of, a group of, a bunch of, plenty of",
+                3: "many, lots of, a lot of, a group of, group of, a crowd of, crowd of, a bunch of, plenty of",
             }
         )
     ),

@@ -343,7 +343,10 @@ GERMAN = Language(
     fillers=folded_set(
         "der die das den dem ein eine einen einem einer in im am an mit von vom aus bei jegliche irgendwelche"
     ),
-    nobody=any_of("niemand, niemanden, niemandem, menschenleer"),
+    nobody=any_of(
+        "niemand, niemanden, niemandem, menschenleer, menschenleere, menschenleerer, menschenleerem, "
+        "menschenleeren, menschenleeres"
+    ),
     people=any_of(
         "menschen, leute, leuten, personen, person, gesichter, gesicht, jemand, jemanden, irgendwen, mensch"
     ),

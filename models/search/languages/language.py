@@ -170,6 +170,7 @@ def known_words(language: Language) -> frozenset[str]:
             for phrases in (
                 language.days,
                 language.hours,
+                language.thirds,
                 language.holidays,
                 language.negations,
                 language.nobody,

@@ -1,7 +1,7 @@
-"""How the tables of dates are written and read: a phrase, the day it is said on, what it asks for, what is left.
+"""How tables of dates are written and read: a phrase, the day it is said on, what it asks for, what is left.
 
 `2025-06-01 to 2025-08-31` has both days in it; `2020-01-01 on`, `up to 2021-02-28`; `months 6 7 8`,
-`weekdays 6 7`, `hours 20-4`; several conditions with `;`, and `nothing`. `not` stands before what is excluded.
+`weekdays 6 7`, `hours 20-4`; `not` before what is excluded, `;` between several, and `nothing`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ def cases(table: str) -> list[object]:
     return [pytest.param(*row, *[""] * (4 - len(row)), id=f"{row[0]} ({row[1]})") for row in rows]
 
 
-def read(phrase: str, today: str, hemisphere: Hemisphere = "north") -> tuple[str, str, str]:
-    """The dates as the table writes them, what is left, and the language."""
-    understood = understand(phrase, today=date.fromisoformat(today), hemisphere=hemisphere)
+def read(phrase: str, today: str, language: str, hemisphere: Hemisphere = "north") -> tuple[str, str, str]:
+    """The dates as the table writes them, what is left, and the language of the phrase."""
+    understood = understand(phrase, today=date.fromisoformat(today), hemisphere=hemisphere, language=language)
     said = "; ".join(_written(part) for part in understood.parts if isinstance(part, DatePart))
     return said or "nothing", understood.semantic, understood.language
 
