@@ -12,7 +12,6 @@ and today. Days that `and` joins (2019 and 2021) are the stretch that holds them
 from __future__ import annotations
 
 import calendar
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final, TypeVar
@@ -20,7 +19,7 @@ from typing import Final, TypeVar
 from models.search.holidays import HOLIDAYS, Hemisphere, Span, Yearly, days, months_from, season_months
 from models.search.languages.language import Language
 from models.search.query import DatePart
-from models.search.words import APOSTROPHES, HYPHENS, Run, Token, joins, run_from, touch
+from models.search.words import APOSTROPHES, HYPHENS, Line, joins, touch
 
 T = TypeVar("T")
 
@@ -51,15 +50,12 @@ class Atom:
 class Dates:
     """Reads dates at places of a text's tokens, in one language."""
 
-    def __init__(
-        self, found: Sequence[Token], language: Language, *, today: date, hemisphere: Hemisphere
-    ) -> None:
+    def __init__(self, found: Line, language: Language, *, today: date, hemisphere: Hemisphere) -> None:
         """All days are those of the zone in which it is `today`."""
         self._tokens = found
         self._words = language
         self._today = today
         self._hemisphere = hemisphere
-        self._runs: dict[int, Run] = {}
 
     def at(self, at: int, *, alone: int) -> tuple[int, DatePart] | None:
         """The longest date that begins with this token, and where it ends.
@@ -89,31 +85,31 @@ class Dates:
     # Ranges
 
     def _since(self, at: int) -> tuple[int, DatePart] | None:
-        phrase = self._words.since.at(self._run(at))
+        phrase = self._words.since.at(self._tokens.run(at))
         if phrase and (atom := self._operand(phrase[0])):
             return self._bounded(at, atom.end, since=self._alone(atom)[0])
-        opened = self._words.range_opens.at(self._run(at))
+        opened = self._words.range_opens.at(self._tokens.run(at))
         if opened and (atom := self._operand(opened[0])):
             # `from 2020` and `von 2020` are in 2020, unless they go on; and on Sunday is another date.
-            goes_on = self._words.onwards.at(self._run(atom.end))
+            goes_on = self._words.onwards.at(self._tokens.run(atom.end))
             if goes_on and not self._weekday_name(goes_on[0]):
                 return self._bounded(at, goes_on[0], since=self._alone(atom)[0])
         return None
 
     def _until(self, at: int) -> tuple[int, DatePart] | None:
-        phrase = self._words.until.at(self._run(at))
+        phrase = self._words.until.at(self._tokens.run(at))
         if phrase and (atom := self._operand(phrase[0])):
             return self._bounded(at, atom.end, before=self._alone(atom)[1])
         return None
 
     def _before(self, at: int) -> tuple[int, DatePart] | None:
-        phrase = self._words.before.at(self._run(at))
+        phrase = self._words.before.at(self._tokens.run(at))
         if phrase and not self._ago(at) and (atom := self._operand(phrase[0])):
             return self._bounded(at, atom.end, before=self._alone(atom)[0])
         return None
 
     def _after(self, at: int) -> tuple[int, DatePart] | None:
-        phrase = self._words.after.at(self._run(at))
+        phrase = self._words.after.at(self._tokens.run(at))
         if phrase and (atom := self._operand(phrase[0])):
             return self._bounded(at, atom.end, since=self._alone(atom)[1])
         return None
@@ -130,7 +126,7 @@ class Dates:
 
     def _range(self, at: int) -> Atom | None:
         """Two dates, of which the first takes its month and its year from the second if it has none."""
-        opened = self._words.range_opens.at(self._run(at))
+        opened = self._words.range_opens.at(self._tokens.run(at))
         first_at = self._over_articles(opened[0]) if opened else at
         day = self._day_number(first_at)
         if day and (goes_on := self._over_range_word(day[1], opened=opened)):
@@ -244,7 +240,7 @@ class Dates:
 
     def _third(self, at: int) -> Atom | None:
         """Early, mid or late in a month, a season, a year or a decade."""
-        phrase = self._words.thirds.at(self._run(at))
+        phrase = self._words.thirds.at(self._tokens.run(at))
         if not phrase:
             return None
         inner_at = phrase[0]
@@ -272,7 +268,7 @@ class Dates:
         return replace(inner, yearly=in_year, months=(), doubt=_CERTAIN)
 
     def _day_before(self, at: int) -> Atom | None:
-        phrase = self._words.days.at(self._run(at))
+        phrase = self._words.days.at(self._tokens.run(at))
         if not phrase:
             return None
         back, hours = phrase[1]
@@ -281,7 +277,7 @@ class Dates:
     def _this_or_last(self, at: int) -> Atom | None:
         words = self._words
         start = self._over_articles(at) if not self._is(at, words.this) else at
-        if before_last := words.before_last.at(self._run(start)):
+        if before_last := words.before_last.at(self._tokens.run(start)):
             return self._back(before_last[0], 2)
         if self._is(start, words.past) and (length := self._length(start + 1)):
             count, _, unit, end = length
@@ -302,7 +298,7 @@ class Dates:
                 return None
             reference = self._shifted(_period(self._today, unit)[0], unit, count)
             return Atom(end=at + 1, span=_period(reference, unit)) if reference else None
-        if (weekend := words.weekend.at(self._run(at))) and count < 2:
+        if (weekend := words.weekend.at(self._tokens.run(at))) and count < 2:
             return Atom(end=weekend[0], span=self._weekend(over=count == 1))
         if number := self._word_in(at, words.weekdays):
             back = (self._today.isoweekday() - number) % 7
@@ -339,7 +335,7 @@ class Dates:
     def _length(self, at: int) -> tuple[int, int, str, int] | None:
         """A length of time: at most and at least how many, of what, and where it ends."""
         words = self._words
-        if couple := words.couple.at(self._run(at)):
+        if couple := words.couple.at(self._tokens.run(at)):
             most, least, after = couple[1], 2, couple[0]
         else:
             number = self._count(at)
@@ -401,9 +397,9 @@ class Dates:
 
     def _weekday(self, at: int) -> Atom | None:
         words = self._words
-        if every := words.every_weekday.at(self._run(at)):
+        if every := words.every_weekday.at(self._tokens.run(at)):
             return Atom(end=every[0], weekdays=every[1])
-        if (weekend := words.weekend.at(self._run(at))) and not self._tokens[at].number:
+        if (weekend := words.weekend.at(self._tokens.run(at))) and not self._tokens[at].number:
             return Atom(end=weekend[0], span=self._weekend(over=False), doubt=_IN_CONTEXT)
         if (number := self._weekday_number(at)) is None:
             return None
@@ -490,7 +486,7 @@ class Dates:
         )
 
     def _holiday(self, at: int) -> Atom | None:
-        phrase = self._words.holidays.at(self._run(at))
+        phrase = self._words.holidays.at(self._tokens.run(at))
         if not phrase:
             return None
         end, yearly = phrase[0], HOLIDAYS[phrase[1]]
@@ -511,7 +507,7 @@ class Dates:
         digits = token.folded.rstrip("abcdefghijklmnopqrstuvwxyz")
         if decade is not None:
             led = self._is(start - 1, words.articles) or self._is(start - 1, words.in_dates)
-            thirds = start > 0 and words.thirds.at(self._run(start - 1))
+            thirds = start > 0 and words.thirds.at(self._tokens.run(start - 1))
             if (
                 not led
                 and not thirds
@@ -548,7 +544,7 @@ class Dates:
             return None
         if not named and (self._is(year_at + 1, words.measures) or self._is_part_of_a_number(year_at)):
             return None
-        is_counted = words.things.at(self._run(year_at + 1)) is not None
+        is_counted = words.things.at(self._tokens.run(year_at + 1)) is not None
         if not named and is_counted and not self._is(at - 1, words.in_dates) and year % 100 == 0:
             return None
         span = (date(year, 1, 1), date(year + 1, 1, 1))
@@ -560,7 +556,7 @@ class Dates:
         return Atom(end=following, span=span)
 
     def _hours(self, at: int) -> Atom | None:
-        phrase = self._words.hours.at(self._run(at))
+        phrase = self._words.hours.at(self._tokens.run(at))
         return Atom(end=phrase[0], hours=phrase[1], doubt=_AT_AN_END) if phrase else None
 
     def _with_hours(self, atom: Atom) -> Atom:
@@ -717,7 +713,7 @@ class Dates:
             return at + 1 if self._is(at, self._words.joining) else None
         if at < len(self._tokens) and self._tokens[at].text in HYPHENS:
             return at + 1
-        phrase = self._words.range_goes_on.at(self._run(at))
+        phrase = self._words.range_goes_on.at(self._tokens.run(at))
         return phrase[0] if phrase else None
 
     def _over_articles(self, at: int) -> int:
@@ -744,14 +740,9 @@ class Dates:
             or token.number is not None
             or token.folded in words.leading
             or token.folded in words.pronouns
-            or words.days.at(self._run(at)) is not None
+            or words.days.at(self._tokens.run(at)) is not None
             or token.folded in words.months
         )
-
-    def _run(self, at: int) -> Run:
-        if at not in self._runs:
-            self._runs[at] = run_from(self._tokens, at)
-        return self._runs[at]
 
     def _is(self, at: int, listed: frozenset[str]) -> bool:
         return 0 <= at < len(self._tokens) and self._tokens[at].folded in listed

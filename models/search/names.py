@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from models.search.languages import LANGUAGES
-from models.search.words import LONGEST_RUN, Run, tokens
+from models.search.words import LONGEST_RUN, Run, Token, tokens
 
 _NO_FIRST_NAMES = frozenset[str]().union(
     *(language.titles | language.leading | language.pronouns for language in LANGUAGES.values())
@@ -29,6 +29,9 @@ class Found:
     words: int
     ids: tuple[str, ...]
     name: str
+    """As the library writes what was said."""
+    shown: str
+    """The first name of its first bearer."""
 
 
 class Names:
@@ -40,11 +43,11 @@ class Names:
         Names of more than eight words are cut to them; names without a letter or a figure are left out.
         """
         self._ids: dict[str, dict[str, None]] = {}
-        self._spelled: dict[str, str] = {}
+        self._spelled: dict[str, tuple[str, str]] = {}
         self._longest: dict[str, int] = {}
         for bearer in known:
             for name in bearer.names:
-                self._add(name, bearer.ids, first_names=first_names)
+                self._add(name, bearer, first_names=first_names)
 
     def at(self, run: Run) -> Found | None:
         """The longest name that the run begins with."""
@@ -52,27 +55,23 @@ class Names:
             for count in range(min(len(words), self._longest.get(words[0], 0) if words else 0), 0, -1):
                 key = " ".join(words[:count])
                 if key in self._ids:
-                    return Found(
-                        end=run.ends[count - 1],
-                        words=count,
-                        ids=tuple(self._ids[key]),
-                        name=self._spelled[key],
-                    )
+                    name, shown = self._spelled[key]
+                    ids = tuple(self._ids[key])
+                    return Found(end=run.ends[count - 1], words=count, ids=ids, name=name, shown=shown)
         return None
 
-    def _add(self, name: str, ids: tuple[str, ...], *, first_names: bool) -> None:
+    def _add(self, name: str, bearer: Known, *, first_names: bool) -> None:
         written = [token for token in tokens(name) if token.word][:LONGEST_RUN]
         if not written:
             return
-        self._put(tuple(token.folded for token in written), name.strip(), ids)
-        self._put(tuple(token.plain for token in written), name.strip(), ids)
+        self._put(written, name.strip(), bearer)
         first = written[0]
         if first_names and len(written) > 1 and first.folded not in _NO_FIRST_NAMES and len(first.text) > 1:
-            self._put((first.folded,), first.text, ids)
-            self._put((first.plain,), first.text, ids)
+            self._put([first], first.text, bearer)
 
-    def _put(self, words: tuple[str, ...], name: str, ids: tuple[str, ...]) -> None:
-        key = " ".join(words)
-        self._ids.setdefault(key, {}).update(dict.fromkeys(ids))
-        self._spelled.setdefault(key, name)
-        self._longest[words[0]] = max(self._longest.get(words[0], 0), len(words))
+    def _put(self, written: Sequence[Token], name: str, bearer: Known) -> None:
+        for words in ([token.folded for token in written], [token.plain for token in written]):
+            key = " ".join(words)
+            self._ids.setdefault(key, {}).update(dict.fromkeys(bearer.ids))
+            self._spelled.setdefault(key, (name, bearer.names[0]))
+            self._longest[words[0]] = max(self._longest.get(words[0], 0), len(words))

@@ -6,18 +6,16 @@ with, with an 's, beside another person, or if nothing else is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from models.search.languages.language import Language, known_words
 from models.search.names import Found, Names
 from models.search.query import PersonPart
-from models.search.words import APOSTROPHES, HYPHENS, Run, Token, joins, run_from, touch
+from models.search.words import APOSTROPHES, HYPHENS, Line, Run, joins, touch
 
 _SHORTEST_GENITIVE = 4  # letters, so that Is and Das are nobody's
 
 
 def person_at(
-    found: Sequence[Token],
+    found: Line,
     at: int,
     people: Names,
     language: Language,
@@ -34,9 +32,9 @@ def person_at(
     if not name or _is_within_a_word(found, at, end):
         return None
     folded = found[at].folded
+    if name.words == 1 and folded in language.pronouns:
+        return None
     if name.words == 1 and not possessive and end != alone and not after_a_person:
-        if folded in language.pronouns:
-            return None
         is_word = folded in language.common_names or folded in known_words(language)
         if is_word and not found[at].capital and not is_led_to(found, at, language):
             return None
@@ -44,15 +42,13 @@ def person_at(
     return end, part
 
 
-def is_led_to(found: Sequence[Token], at: int, language: Language) -> bool:
+def is_led_to(found: Line, at: int, language: Language) -> bool:
     """Whether a word before this token says that a person follows."""
     return at > 0 and found[at - 1].folded in language.with_someone
 
 
-def _name_at(
-    found: Sequence[Token], at: int, people: Names, language: Language
-) -> tuple[Found | None, int, bool]:
-    run = run_from(found, at)
+def _name_at(found: Line, at: int, people: Names, language: Language) -> tuple[Found | None, int, bool]:
+    run = found.run(at)
     name = people.at(run)
     in_genitive = people.at(_without_genitive(run, language)) if language.genitive else None
     if in_genitive and (not name or in_genitive.words > name.words):
@@ -84,7 +80,7 @@ def _stem(word: str, language: Language) -> str:
     return word[:-1] if is_genitive else word
 
 
-def _is_within_a_word(found: Sequence[Token], at: int, end: int) -> bool:
+def _is_within_a_word(found: Line, at: int, end: int) -> bool:
     """Whether a hyphen ties the name to another word, as in Anna-Lena."""
     if at and found[at - 1].text in HYPHENS and joins(found, at - 1):
         return True

@@ -7,16 +7,16 @@ such as `in` comes before it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from models.search.languages.language import Language, known_words
 from models.search.names import Names
 from models.search.query import PlacePart
-from models.search.words import HYPHENS, Token, joins, run_from
+from models.search.words import HYPHENS, Line, joins
 
 
 def place_at(
-    found: Sequence[Token],
+    found: Line,
     at: int,
     places: Names,
     language: Language,
@@ -24,7 +24,7 @@ def place_at(
     ends_a_phrase: Callable[[int], bool],
 ) -> tuple[int, PlacePart] | None:
     """The known place that is named from this token on, and where the name ends."""
-    name = places.at(run_from(found, at))
+    name = places.at(found.run(at))
     if not name or (at and joins(found, at - 1) and found[at - 1].text in HYPHENS):
         return None
     end = name.end
@@ -41,12 +41,12 @@ def place_at(
         start=found[at].start,
         end=found[end - 1].end,
         ids=name.ids,
-        name=name.name,
+        name=name.shown,
         near=led and found[at - 1].folded in language.near,
     )
     return end, part
 
 
-def is_led_to(found: Sequence[Token], at: int, language: Language) -> bool:
+def is_led_to(found: Line, at: int, language: Language) -> bool:
     """Whether the word before this token says that a place follows."""
     return at > 0 and found[at - 1].folded in language.in_places

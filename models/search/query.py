@@ -91,7 +91,7 @@ class PlacePart(Part):
     near: bool = False
 
     def facts(self) -> Json:
-        """The name as the library writes it, its ids if it has any, and whether nearby counts."""
+        """The name that it is shown by, its ids if it has any, and whether nearby counts."""
         facts: Json = {"name": self.name}
         if self.ids:
             facts["ids"] = list(self.ids)

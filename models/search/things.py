@@ -7,12 +7,11 @@ evidence.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from models.search.languages.language import Language
 from models.search.query import ThingsPart
-from models.search.words import Token, run_from
+from models.search.words import Line
 
 LONGEST_COMPOUND: Final = 12  # letters
 MOST: Final = 99
@@ -20,7 +19,7 @@ MOST: Final = 99
 
 
 def things_at(
-    found: Sequence[Token], at: int, language: Language, *, negated: bool = False
+    found: Line, at: int, language: Language, *, negated: bool = False
 ) -> tuple[int, ThingsPart] | None:
     """The things that are named from this token on, with their number if it stands there, and the end."""
     least, thing_at = _number_at(found, at, language)
@@ -40,9 +39,9 @@ def things_at(
     )
 
 
-def _number_at(found: Sequence[Token], at: int, language: Language) -> tuple[int, int]:
+def _number_at(found: Line, at: int, language: Language) -> tuple[int, int]:
     """How many at least, and where the number ends; one, and this token, if there is none."""
-    run = run_from(found, at)
+    run = found.run(at)
     if quantity := language.quantities.at(run):
         return quantity[1], quantity[0]
     more = language.at_least.at(run)
@@ -56,10 +55,10 @@ def _number_at(found: Sequence[Token], at: int, language: Language) -> tuple[int
     return min(number + added, MOST), number_at + 1
 
 
-def _thing_at(found: Sequence[Token], at: int, language: Language) -> tuple[int, str] | None:
+def _thing_at(found: Line, at: int, language: Language) -> tuple[int, str] | None:
     if at >= len(found):
         return None
-    if named := language.things.at(run_from(found, at)):
+    if named := language.things.at(found.run(at)):
         return named
     word = found[at].folded
     if word in language.no_compounds:

@@ -34,7 +34,7 @@ from models.search.query import (
 from models.search.quotes import quoted
 from models.search.remainder import is_leading, left
 from models.search.things import things_at
-from models.search.words import Token, run_from, tokens
+from models.search.words import Line, tokens
 
 LONGEST_TEXT: Final = 500
 """Code points of a query."""
@@ -74,7 +74,7 @@ def understand(
     """
     if len(text) > LONGEST_TEXT:
         raise ValueError(f"a query has at most {LONGEST_TEXT} characters, this one has {len(text)}")
-    found = tokens(text)
+    found = Line(tokens(text))
     library = _Library(
         today,
         hemisphere,
@@ -82,10 +82,10 @@ def understand(
         place_names(places),
         camera_names(cameras),
     )
-    parts: list[Part] = [TextPart(start=start, end=end, text=words) for start, end, words in quoted(text)]
+    parts = _quoted(text, found, languages_of(found, language))
     passed_over: set[int] = set()
     for _ in range(_MOST_PASSES):
-        rest = left(found, [(part.start, part.end) for part in parts if not part.stays], passed_over)
+        rest = Line(left(found, [(part.start, part.end) for part in parts if not part.stays], passed_over))
         # What is left is read in its own language, as it would be if nothing else had been asked.
         new, unclaimed = _Pass(rest, languages_of(rest, language), library, parts).read()
         if not new and not unclaimed:
@@ -125,7 +125,7 @@ def camera_names(cameras: Names | Iterable[str]) -> Names:
     return Names(known)
 
 
-def languages_of(found: Sequence[Token], asked: str | None = None) -> tuple[Language, ...]:
+def languages_of(found: Line, asked: str | None = None) -> tuple[Language, ...]:
     """The language that has most of the words; of several that have as many all, the one asked for first."""
     scores = {
         code: sum(token.folded in known_words(language) for token in found)
@@ -135,6 +135,20 @@ def languages_of(found: Sequence[Token], asked: str | None = None) -> tuple[Lang
     most = max(scores.values())
     codes = [code for code, score in scores.items() if score == most]
     return tuple(LANGUAGES[code] for code in sorted(codes, key=lambda code: code != first))
+
+
+def _quoted(text: str, found: Line, languages: Sequence[Language]) -> list[Part]:
+    """What stands in quotes, and what excludes it: without "sale"."""
+    excluding = {
+        found[negation[0]].start: token.start
+        for at, token in enumerate(found)
+        for language in languages
+        if (negation := language.negations.at(found.run(at))) and negation[0] < len(found)
+    }
+    return [
+        TextPart(start=excluding.get(start, start), end=end, text=words, negated=start in excluding)
+        for start, end, words in quoted(text)
+    ]
 
 
 def _points(parts: Iterable[Part]) -> set[int]:
@@ -157,7 +171,7 @@ class _Pass:
     """One way over the tokens that are left, for parts that are new."""
 
     def __init__(
-        self, found: Sequence[Token], languages: Sequence[Language], library: _Library, known: Sequence[Part]
+        self, found: Line, languages: Sequence[Language], library: _Library, known: Sequence[Part]
     ) -> None:
         self._tokens = found
         self._readings = [_InLanguage(found, language, library) for language in languages]
@@ -219,7 +233,7 @@ class _InLanguage:
 
     def __init__(
         self,
-        found: Sequence[Token],
+        found: Line,
         language: Language,
         library: _Library,
     ) -> None:
@@ -251,7 +265,7 @@ class _InLanguage:
 
     def excluded(self, at: int) -> _Found | None:
         """What is excluded from this token on, the word that excludes it included."""
-        run = run_from(self._tokens, at)
+        run = self._tokens.run(at)
         if nobody := self.language.nobody.at(run):
             return nobody[0], self._part(FacesPart, at, nobody[0], negated=True)
         negation = self.language.negations.at(run)
@@ -285,7 +299,7 @@ class _InLanguage:
     def _excludable(self, at: int) -> _Found | None:
         if at >= len(self._tokens):
             return None
-        run = run_from(self._tokens, at)
+        run = self._tokens.run(at)
         for phrases, kind in ((self.language.people, FacesPart), (self.language.writing, WritingPart)):
             if phrase := phrases.at(run):
                 return phrase[0], self._part(kind, at, phrase[0])
@@ -320,12 +334,12 @@ class _InLanguage:
         )
 
     def _camera(self, at: int) -> _Found | None:
-        run = run_from(self._tokens, at)
+        run = self._tokens.run(at)
         led = self.language.taken_with.at(run)
         start = led[0] if led else at
         if led and start < len(self._tokens) and self._tokens[start].folded in self.language.articles:
             start += 1
-        name = self._cameras.at(run_from(self._tokens, start))
+        name = self._cameras.at(self._tokens.run(start))
         if not name:
             return None
         end = name.end
@@ -334,13 +348,13 @@ class _InLanguage:
         return end, CameraPart(start=self._tokens[at].start, end=self._tokens[end - 1].end, name=name.ids[0])
 
     def _faces(self, at: int) -> _Found | None:
-        phrase = self.language.with_faces.at(run_from(self._tokens, at))
+        phrase = self.language.with_faces.at(self._tokens.run(at))
         if not phrase or not self._dates.ends_a_phrase(phrase[0]):
             return None
         return phrase[0], self._part(FacesPart, at, phrase[0])
 
     def _writing(self, at: int) -> _Found | None:
-        phrase = self.language.with_writing.at(run_from(self._tokens, at))
+        phrase = self.language.with_writing.at(self._tokens.run(at))
         return (phrase[0], self._part(WritingPart, at, phrase[0])) if phrase else None
 
     def _media(self, at: int) -> _Found | None:
@@ -364,7 +378,7 @@ class _InLanguage:
         )
 
     def _media_word(self, at: int) -> _Found | None:
-        phrase = self.language.media.at(run_from(self._tokens, at))
+        phrase = self.language.media.at(self._tokens.run(at))
         if not phrase:
             return None
         end, media = phrase

@@ -107,8 +107,22 @@ class Run:
     ends: tuple[int, ...]
 
 
-def run_from(found: Sequence[Token], at: int) -> Run:
-    """The words from this token on, over hyphens, apostrophes and full stops that hold two words together."""
+class Line(list[Token]):
+    """Tokens in a row, of a text or of what is left of it."""
+
+    def __init__(self, found: Iterable[Token]) -> None:
+        """Tokens are not to be changed any more."""
+        super().__init__(found)
+        self._runs: dict[int, Run] = {}
+
+    def run(self, at: int) -> Run:
+        """The words from this token on, over hyphens, apostrophes and full stops that tie two together."""
+        if at not in self._runs:
+            self._runs[at] = _run_from(self, at)
+        return self._runs[at]
+
+
+def _run_from(found: Sequence[Token], at: int) -> Run:
     folded: list[str] = []
     plainly: list[str] = []
     ends: list[int] = []

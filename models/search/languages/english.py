@@ -160,7 +160,7 @@ ENGLISH = Language(
     nouns_stand_apart=True,
     day_first=False,
     leading=folded_set(
-        "in on at from of with by during for near around over to into the a an and or but not my our "
+        "i we us in on at from of with by during for near around over to into the a an and or but not my our "
         "all any some show me find search look only just also as well that is was were are taken made "
         "shot s since about where when which who has have having featuring including containing"
     ),
@@ -327,7 +327,7 @@ ENGLISH = Language(
         by_phrase(
             {
                 2: "a couple of, couple of, a pair of, pair of, several, multiple, a few, few, both",
-                3: "many, lots of, a lot of, a group of, group of, a crowd of, crowd of, a bunch of, plenty of",
+                3: "many, lots of, a lot of, a group of, group of, crowd of, a bunch of, plenty of",
             }
         )
     ),

@@ -189,7 +189,7 @@ GERMAN = Language(
         "in im an am auf bei beim von vom aus mit ohne zu zum zur um für während nahe nähe um über ab "
         "seit der die das den dem des ein eine einen einem einer eines und oder aber nicht kein keine "
         "keinen mein meine meinen meiner meinem unser unsere unserem alle allen zeig zeige mir such "
-        "suche finde nur auch ist sind war waren gemacht aufgenommen wo wann wer hat haben es sieht "
+        "suche finde nur auch ist sind gemacht aufgenommen wo wann wer es sieht ich wir uns "
         "sind jahr jahre jahren jahres monat gibt"
     ),
     trailing=folded_set("und oder aber von vom s"),
