@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from models.search.languages import LANGUAGES
 from models.search.words import LONGEST_RUN, Run, Token, tokens
 
+_SHORTEST_GENITIVE = 4  # letters, so that Das is nobody's
 _NO_FIRST_NAMES = frozenset[str]().union(
     *(language.titles | language.leading | language.pronouns for language in LANGUAGES.values())
 )
@@ -32,6 +33,8 @@ class Found:
     """As the library writes what was said."""
     shown: str
     """The first name of its first bearer."""
+    genitive: bool
+    """Whether the text has an s more: Annas."""
 
 
 class Names:
@@ -49,16 +52,24 @@ class Names:
             for name in bearer.names:
                 self._add(name, bearer, first_names=first_names)
 
-    def at(self, run: Run) -> Found | None:
-        """The longest name that the run begins with."""
-        for words in (run.folded, run.plain):
-            for count in range(min(len(words), self._longest.get(words[0], 0) if words else 0), 0, -1):
-                key = " ".join(words[:count])
+    def at(self, run: Run, *, genitive: bool = False) -> Found | None:
+        """The longest name that the run begins with; with `genitive` also with an s at its end."""
+        for keys in (run.folded, run.plain) if run.folded else ():
+            firsts = (keys[0], keys[0][:-1]) if genitive else (keys[0],)
+            longest = max(self._longest.get(first, 0) for first in firsts)
+            for count in range(min(longest, len(keys)), 0, -1):
+                key = keys[count - 1]
                 if key in self._ids:
-                    name, shown = self._spelled[key]
-                    ids = tuple(self._ids[key])
-                    return Found(end=run.ends[count - 1], words=count, ids=ids, name=name, shown=shown)
+                    return self._found(key, run.ends[count - 1], count)
+                if genitive and _may_be_a_genitive(key) and key[:-1] in self._ids:
+                    return self._found(key[:-1], run.ends[count - 1], count, genitive=True)
         return None
+
+    def _found(self, key: str, end: int, words: int, *, genitive: bool = False) -> Found:
+        name, shown = self._spelled[key]
+        return Found(
+            end=end, words=words, ids=tuple(self._ids[key]), name=name, shown=shown, genitive=genitive
+        )
 
     def _add(self, name: str, bearer: Known, *, first_names: bool) -> None:
         written = [token for token in tokens(name) if token.word][:LONGEST_RUN]
@@ -75,3 +86,7 @@ class Names:
             self._ids.setdefault(key, {}).update(dict.fromkeys(bearer.ids))
             self._spelled.setdefault(key, (name, bearer.names[0]))
             self._longest[words[0]] = max(self._longest.get(words[0], 0), len(words))
+
+
+def _may_be_a_genitive(key: str) -> bool:
+    return key[-1] == "s" and len(key.rpartition(" ")[2]) >= _SHORTEST_GENITIVE

@@ -9,9 +9,7 @@ from __future__ import annotations
 from models.search.languages.language import Language, known_words
 from models.search.names import Found, Names
 from models.search.query import PersonPart
-from models.search.words import APOSTROPHES, HYPHENS, Line, Run, joins, touch
-
-_SHORTEST_GENITIVE = 4  # letters, so that Is and Das are nobody's
+from models.search.words import APOSTROPHES, HYPHENS, Line, fold, joins, touch
 
 
 def person_at(
@@ -48,12 +46,8 @@ def is_led_to(found: Line, at: int, language: Language) -> bool:
 
 
 def _name_at(found: Line, at: int, people: Names, language: Language) -> tuple[Found | None, int, bool]:
-    run = found.run(at)
-    name = people.at(run)
-    in_genitive = people.at(_without_genitive(run, language)) if language.genitive else None
-    if in_genitive and (not name or in_genitive.words > name.words):
-        return in_genitive, in_genitive.end, True
-    if not name:
+    name = people.at(found.run(at), genitive=language.genitive)
+    if not name or (name.genitive and name.words == 1 and fold(name.name) in language.common_names):
         return None, at, False
     end = name.end
     if end < len(found) and found[end].text in APOSTROPHES and touch(found, end - 1):
@@ -61,23 +55,7 @@ def _name_at(found: Line, at: int, people: Names, language: Language) -> tuple[F
             return name, end + 2, True
         if not touch(found, end) and found[end - 1].folded[-1] in "sxz":
             return name, end + 1, True
-    return name, end, False
-
-
-def _without_genitive(run: Run, language: Language) -> Run:
-    """The run in which a name's last word may stand for its genitive: each word that ends in s, without."""
-    return Run(
-        tuple(_stem(word, language) for word in run.folded),
-        tuple(_stem(word, language) for word in run.plain),
-        run.ends,
-    )
-
-
-def _stem(word: str, language: Language) -> str:
-    is_genitive = (
-        len(word) >= _SHORTEST_GENITIVE and word[-1] == "s" and word[:-1] not in language.common_names
-    )
-    return word[:-1] if is_genitive else word
+    return name, end, name.genitive
 
 
 def _is_within_a_word(found: Line, at: int, end: int) -> bool:

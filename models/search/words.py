@@ -100,7 +100,10 @@ def words(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The words from one token on, at most `LONGEST_RUN`: of each where it ends, as a token's place."""
+    """The words from one token on, as texts of the first, the first two, and so on to `LONGEST_RUN`.
+
+    Of each text also the place of the token where it ends.
+    """
 
     folded: tuple[str, ...]
     plain: tuple[str, ...]
@@ -131,8 +134,8 @@ def _run_from(found: Sequence[Token], at: int) -> Run:
             at += 1
         if not found[at].word:
             break
-        folded.append(found[at].folded)
-        plainly.append(found[at].plain)
+        folded.append(f"{folded[-1]} {found[at].folded}" if folded else found[at].folded)
+        plainly.append(f"{plainly[-1]} {found[at].plain}" if plainly else found[at].plain)
         at += 1
         ends.append(at)
     return Run(tuple(folded), tuple(plainly), tuple(ends))
@@ -161,25 +164,25 @@ class Phrases(Generic[T]):
             ValueError: two phrases are the same when folded and mean different things, or one is too long.
         """
         self.meanings: dict[str, T] = {}
-        self._longest = 0
+        self._longest: dict[str, int] = {}
         for phrase, meaning in meanings.items():
             folded = words(phrase)
             key = " ".join(folded)
             if not 0 < len(folded) <= LONGEST_RUN or self.meanings.setdefault(key, meaning) != meaning:
                 raise ValueError(f"{phrase!r} is empty, too long, or there twice")
-            self._longest = max(self._longest, len(folded))
+            self._longest[folded[0]] = max(self._longest.get(folded[0], 0), len(folded))
 
     def at(self, run: Run) -> tuple[int, T] | None:
         """Where the longest phrase ends that the run begins with, and what it means."""
-        for count in range(min(self._longest, len(run.folded)), 0, -1):
-            key = " ".join(run.folded[:count])
-            if key in self.meanings:
-                return run.ends[count - 1], self.meanings[key]
+        longest = self._longest.get(run.folded[0], 0) if run.folded else 0
+        for count in range(min(longest, len(run.folded)), 0, -1):
+            if run.folded[count - 1] in self.meanings:
+                return run.ends[count - 1], self.meanings[run.folded[count - 1]]
         return None
 
     def first_words(self) -> set[str]:
         """The words that phrases begin with."""
-        return {key.partition(" ")[0] for key in self.meanings}
+        return set(self._longest)
 
 
 def each(listed: str) -> dict[str, str]:

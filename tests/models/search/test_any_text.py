@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from models.search.query import DatePart, PersonPart, Understood
-from models.search.understanding import LONGEST_TEXT, understand
+from models.search.names import Known, Names
+from models.search.query import DatePart, PersonPart
+from models.search.understanding import LONGEST_TEXT, people_names, understand
 from models.search.words import tokens
 from tests.models.search.library import ask
 
@@ -35,7 +36,7 @@ _SENTENCES = st.lists(_PIECES, max_size=40).map("".join).map(lambda text: text[:
 _TEXTS = st.text(max_size=LONGEST_TEXT) | _SENTENCES
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(text=_TEXTS, language=st.sampled_from([None, "en", "de"]))
 @example(text="3 Anna may", language=None)
 @example(text="vor vor vor 3 Tagen 3 Tagen 3 Tagen", language=None)
@@ -51,7 +52,7 @@ def test_any_text_is_read(text: str, language: str | None) -> None:
     assert understood.as_json()["text"] == text
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(text=_TEXTS)
 @example(text="3 Anna may")
 @example(text="summer Anna")
@@ -62,7 +63,7 @@ def test_what_is_left_says_no_date_and_no_name(text: str) -> None:
     assert [part for part in again.parts if isinstance(part, DatePart | PersonPart)] == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=_SENTENCES, data=st.data())
 def test_every_part_can_be_taken_out(text: str, data: st.DataObject) -> None:
     understood = ask(text)
@@ -76,7 +77,7 @@ def test_every_part_can_be_taken_out(text: str, data: st.DataObject) -> None:
         assert _is_in_order(words, [token.text for token in tokens(without.semantic)])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=_SENTENCES, today=st.dates(date(1900, 1, 1), date(2100, 12, 31)))
 def test_any_day_can_be_today(text: str, today: date) -> None:
     for hemisphere in ("north", "south"):
@@ -126,27 +127,17 @@ def test_work_grows_with_the_length(unit: str) -> None:
     assert _calls(lambda: ask(whole)) <= 2.5 * _calls(lambda: ask(half)) + 500
 
 
-@settings(max_examples=100, deadline=None)
-@given(pieces=st.lists(_PIECES, min_size=1, max_size=6).map("".join))
-def test_work_on_any_text_is_bounded(pieces: str) -> None:
-    text = (pieces * LONGEST_TEXT)[:LONGEST_TEXT]
-
-    assert _calls(lambda: ask(text)) <= 2_000 * LONGEST_TEXT
-
-
 def test_index_is_as_quick_with_100_times_the_names() -> None:
     """The names that begin with one word are no list to be gone through."""
-    from models.search.names import Known
-    from models.search.understanding import people_names
-
     few, many = (
         people_names(Known(ids=(str(number),), names=(f"Anna Maria {number}",)) for number in range(count))
         for count in (100, 10_000)
     )
-    text = "Anna Maria 99 and Anna Maria at the beach with Anna"
+    text = "Anna Maria 99 and Anna at the beach with Anna Maria 98"
 
-    def read(people: object) -> Understood:
-        return understand(text, today=date(2025, 10, 15), people=people)  # type: ignore[arg-type]
+    def read(people: Names) -> None:
+        (*_, part) = understand(text, today=date(2025, 10, 15), people=people).parts
+        assert isinstance(part, PersonPart)
 
     assert _calls(lambda: read(many)) == _calls(lambda: read(few))
 

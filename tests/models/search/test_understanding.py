@@ -8,8 +8,8 @@ import pytest
 
 from models.coco import CLASSES
 from models.search.languages import LANGUAGES
-from models.search.names import Known, Names
-from models.search.understanding import LONGEST_TEXT, people_names, understand
+from models.search.names import Known
+from models.search.understanding import LONGEST_TEXT, understand
 from tests.models.search.library import TODAY, ask, written
 
 PEOPLE = """
@@ -311,26 +311,6 @@ def test_text_that_is_too_long_is_refused() -> None:
     assert ask("x" * LONGEST_TEXT).parts == ()
     with pytest.raises(ValueError, match="at most 500 characters, this one has 501"):
         ask("x" * (LONGEST_TEXT + 1))
-
-
-def test_index_of_names_is_asked_once_for_each_word_however_many_there_are(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    many = [Known(ids=(str(number),), names=(f"Anna {number}", str(number))) for number in range(20_000)]
-    people = people_names(many)
-    asked = 0
-    at = Names.at
-
-    def counted(names: Names, run: object) -> object:
-        nonlocal asked
-        asked += names is people
-        return at(names, run)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Names, "at", counted)
-    understood = understand("Anna 19999 at the beach", today=TODAY, people=people)
-
-    assert [part.as_json()["ids"] for part in understood.parts] == [["19999"]]
-    assert asked <= 4 * 5
 
 
 def test_first_name_of_several_is_any_of_them() -> None:
