@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from models.search.languages import LANGUAGES
-from models.search.words import LONGEST_RUN, Run, Token, tokens
+from models.search.words import LONGEST_RUN, Run, fold, plain, tokens
 
 _SHORTEST_GENITIVE = 4  # letters, so that Das is nobody's
 _NO_FIRST_NAMES = frozenset[str]().union(
@@ -72,20 +72,23 @@ class Names:
         )
 
     def _add(self, name: str, bearer: Known, *, first_names: bool) -> None:
-        written = [token for token in tokens(name) if token.word][:LONGEST_RUN]
-        if not written:
+        pieces = name.split()
+        if not all(map(str.isalnum, pieces)):
+            pieces = [token.text for token in tokens(name) if token.word]
+        pieces = pieces[:LONGEST_RUN]
+        if not pieces:
             return
-        self._put(written, name.strip(), bearer)
-        first = written[0]
-        if first_names and len(written) > 1 and first.folded not in _NO_FIRST_NAMES and len(first.text) > 1:
-            self._put([first], first.text, bearer)
+        self._put(pieces, name.strip(), bearer)
+        first = pieces[0]
+        if first_names and len(pieces) > 1 and len(first) > 1 and fold(first) not in _NO_FIRST_NAMES:
+            self._put([first], first, bearer)
 
-    def _put(self, written: Sequence[Token], name: str, bearer: Known) -> None:
-        for words in ([token.folded for token in written], [token.plain for token in written]):
-            key = " ".join(words)
+    def _put(self, pieces: Sequence[str], name: str, bearer: Known) -> None:
+        for key in {" ".join(map(fold, pieces)), " ".join(map(plain, pieces))}:
             self._ids.setdefault(key, {}).update(dict.fromkeys(bearer.ids))
             self._spelled.setdefault(key, (name, bearer.names[0]))
-            self._longest[words[0]] = max(self._longest.get(words[0], 0), len(words))
+            first = key.partition(" ")[0]
+            self._longest[first] = max(self._longest.get(first, 0), len(pieces))
 
 
 def _may_be_a_genitive(key: str) -> bool:
