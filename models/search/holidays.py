@@ -1,36 +1,11 @@
-"""The days of holidays in a year, and of seasons, months and Easter."""
+"""The days of holidays in a year."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, timedelta
-from typing import Final, Literal
+from typing import Final
 
-Span = tuple[date, date]
-"""Days from the first to before the second."""
-Yearly = Callable[[int], Span | None]
-"""The days of something that comes every year, in a year; None if it does not come in that year."""
-Hemisphere = Literal["north", "south"]
-
-_SEASONS: Final = {"spring": 3, "summer": 6, "autumn": 9, "winter": 12}
-"""The month that each begins with in the north, as meteorologists count."""
-
-
-def days(first: date, count: int = 1) -> Span:
-    """So many days from this one on."""
-    return first, first + timedelta(days=count)
-
-
-def months_from(year: int, month: int, count: int = 1) -> Span:
-    """So many whole months from this one on."""
-    last = month - 1 + count
-    return date(year, month, 1), date(year + last // 12, last % 12 + 1, 1)
-
-
-def season_months(season: str, hemisphere: Hemisphere) -> tuple[int, int, int]:
-    """The three months of a season, the first of which gives it its year: winter 2020 ends in 2021."""
-    first = _SEASONS[season] + (6 if hemisphere == "south" else 0)
-    return (first - 1) % 12 + 1, first % 12 + 1, (first + 1) % 12 + 1
+from models.search.spans import Span, Yearly, days
 
 
 def easter_sunday(year: int) -> date:

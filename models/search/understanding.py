@@ -12,7 +12,6 @@ from datetime import date
 from typing import Final
 
 from models.search.dates import Dates
-from models.search.holidays import Hemisphere
 from models.search.languages import LANGUAGES
 from models.search.languages.language import Language, known_words
 from models.search.names import Known, Names
@@ -33,6 +32,7 @@ from models.search.query import (
 )
 from models.search.quotes import quoted
 from models.search.remainder import is_leading, left
+from models.search.spans import Hemisphere
 from models.search.things import things_at
 from models.search.words import Line, tokens
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -123,6 +123,18 @@ class Line(list[Token]):
         if at not in self._runs:
             self._runs[at] = _run_from(self, at)
         return self._runs[at]
+
+    def among(self, at: int, listed: Container[str]) -> bool:
+        """Whether there is such a token and its word is one of these."""
+        return 0 <= at < len(self) and self[at].folded in listed
+
+    def sign(self, at: int, signs: Container[str]) -> bool:
+        """Whether there is such a token and it is one of these signs."""
+        return 0 <= at < len(self) and self[at].text in signs
+
+    def look_up(self, at: int, table: Mapping[str, T]) -> T | None:
+        """What its word means, if there is such a token and it means anything."""
+        return table.get(self[at].folded) if 0 <= at < len(self) else None
 
 
 def _run_from(found: Sequence[Token], at: int) -> Run:

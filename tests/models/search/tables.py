@@ -10,8 +10,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from models.search.holidays import Hemisphere
 from models.search.query import DatePart
+from models.search.spans import Hemisphere
 from models.search.understanding import understand
 
 

@@ -179,6 +179,9 @@ soldiers march                     | 2025-10-15 | nothing                  | sol
 waterfall                          | 2025-10-15 | nothing                  | waterfall
 a second chance                    | 2025-10-15 | nothing                  | a second chance
 Sunday best                        | 2025-10-15 | nothing                  | Sunday best
+after Christmas dinner             | 2025-10-15 | nothing                  | after Christmas dinner
+before spring cleaning             | 2025-10-15 | nothing                  | before spring cleaning
+after the summer                   | 2025-10-15 | 2025-09-01 on            |
 christmas tree                     | 2025-10-15 | nothing                  | christmas tree
 in christmas jumpers               | 2025-10-15 | nothing                  | in christmas jumpers
 new york                           | 2025-10-15 | nothing                  | new york
