@@ -122,14 +122,25 @@ class Atoms:
         if not phrase:
             return None
         back, hours = phrase[1]
+        if not back and (exact := self._exactly_ago(phrase[0])):
+            return exact
         return Atom(end=phrase[0], span=days(self._today - timedelta(days=back)), hours=hours)
+
+    def _exactly_ago(self, at: int) -> Atom | None:
+        """The day that the length of time is back which is said after today: heute vor einem Jahr."""
+        ago = self._ago_of(at)
+        if not ago:
+            return None
+        count, _, unit, end = ago
+        day = shifted(self._today, unit, count)
+        return Atom(end=end, span=days(day)) if day else None
 
     def _this_or_last(self, at: int) -> Atom | None:
         words = self._words
         start = self._pieces.over_articles(at) if not self._tokens.among(at, words.this) else at
         if before_last := words.before_last.at(self._tokens.run(start)):
             return self._back(before_last[0], 2)
-        if self._tokens.among(start, words.past) and (length := self._pieces.length(start + 1)):
+        if self._tokens.among(start, words.past) and (length := self._pieces.length(start + 1, bare=True)):
             count, _, unit, end = length
             if end > start + 2 or not self._tokens.among(start, words.last):
                 first = shifted(self._today, unit, count)
@@ -167,20 +178,28 @@ class Atoms:
 
     def ago(self, at: int) -> Atom | None:
         """3 days ago, vor drei Tagen: the day, or the week, month or year around it."""
-        words = self._words
-        if self._tokens.among(at, words.ago_before):
-            length = self._pieces.length(at + 1)
-            end = length[3] if length else at
-        else:
-            length = self._pieces.length(at)
-            end = length[3] + 1 if length and self._tokens.among(length[3], words.ago) else at
-        if not length or end == at:
+        ago = self._ago_of(at)
+        if not ago:
             return None
-        most, least, unit, _ = length
+        most, least, unit, end = ago
+        if (today := self._words.days.at(self._tokens.run(end))) and not today[1][0]:
+            day = shifted(self._today, unit, most)  # a year ago today
+            return Atom(end=today[0], span=days(day)) if day else None
         first, last = shifted(self._today, unit, most), shifted(self._today, unit, least)
         if not first or not last:
             return None
         return Atom(end=end, span=(period(first, unit)[0], period(last, unit)[1]))
+
+    def _ago_of(self, at: int) -> tuple[int, int, str, int] | None:
+        """How long ago: at most and at least how many, of what, and where it ends."""
+        if self._tokens.among(at, self._words.ago_before):
+            return self._pieces.length(at + 1)
+        length = self._pieces.length(at)
+        return (
+            (*length[:3], length[3] + 1)
+            if length and self._tokens.among(length[3], self._words.ago)
+            else None
+        )
 
     def _numeric(self, at: int) -> Atom | None:
         """2024-06-03, 2024-06, 3.6.2024, 3.6., 6/3/2024."""
@@ -255,6 +274,8 @@ class Atoms:
             (),
         )
         doubt = CERTAIN if hours or self._tokens.look_up(end, words.hours_of_a_day) else IN_CONTEXT
+        if doubt and words.numbers.get(self._tokens[at - 1].folded if at else "") == 1:
+            return Atom(end=end, weekdays=(number,), doubt=doubt)  # on a Sunday
         return Atom(end=end, span=span, hours=hours, doubt=doubt, weekly=True)
 
     def _weekend(self, *, over: bool) -> Span:

@@ -19,7 +19,7 @@ from models.search.atoms import AT_AN_END, CERTAIN, Atom, Atoms
 from models.search.languages.language import Language
 from models.search.pieces import Pieces
 from models.search.query import DatePart
-from models.search.spans import Hemisphere, Span, days, earliest, latest, months_between
+from models.search.spans import Hemisphere, Span, days, earliest, latest, months_between, shifted
 from models.search.words import Line, joins
 
 _MOST_JOINED: Final = 12
@@ -29,8 +29,21 @@ _MOST_JOINED: Final = 12
 class Dates:
     """Reads dates and ranges of dates at places of a text's tokens, in one language."""
 
-    def __init__(self, found: Line, language: Language, *, today: date, hemisphere: Hemisphere) -> None:
-        """All days are those of the zone in which it is `today`."""
+    def __init__(
+        self,
+        found: Line,
+        language: Language,
+        *,
+        today: date,
+        hemisphere: Hemisphere,
+        nouns_stand_apart: bool,
+    ) -> None:
+        """All days are those of the zone in which it is `today`.
+
+        With `nouns_stand_apart` the text may be in a language in which a word before a noun says of what kind
+        it is, so that it is no date.
+        """
+        self._nouns_stand_apart = nouns_stand_apart
         self._tokens = found
         self._words = language
         self._today = today
@@ -42,8 +55,7 @@ class Dates:
 
         `alone` is where a date must end so that nothing else is asked for, or -1.
         """
-        words = self._words
-        for operator in (self._since, self._until, self._before, self._after):
+        for operator in (self._beside, self._since, self._until, self._before, self._after):
             if found := operator(at):
                 return found
         if ranged := self._range(at):
@@ -54,7 +66,7 @@ class Dates:
         listed = self._listed(at, atom)
         if atom.doubt == CERTAIN or alone == listed[0]:
             return listed
-        if words.nouns_stand_apart and not self.ends_a_phrase(listed[0]):
+        if self._nouns_stand_apart and not self.ends_a_phrase(listed[0]):
             return None
         return listed if atom.doubt == AT_AN_END or self.is_led_to(at) else None
 
@@ -81,6 +93,29 @@ class Dates:
             or words.days.at(self._tokens.run(at)) is not None
             or token.folded in words.months
         )
+
+    def _beside(self, at: int) -> tuple[int, DatePart] | None:
+        """The day after Christmas, two days before Easter 2020, the week before New Year."""
+        start = self._pieces.over_articles(at)
+        length = self._pieces.length(at) or self._pieces.length(start, bare=True)
+        if not length or length[0] != length[1]:
+            return None
+        count, _, unit, end = length
+        run = self._tokens.run(end)
+        is_after = self._words.after.at(run)
+        beside = is_after or self._words.before.at(run)
+        atom = self._operand(beside[0]) if beside else None
+        if not atom or (count > 1 and unit != "day"):
+            return None
+        first, before = self._alone(atom)
+        edge = before if is_after else first
+        if unit == "day":
+            span = days(edge + timedelta(days=count - 1 if is_after else -count))
+        elif is_after:
+            span = (edge, shifted(edge, unit, -1) or edge)
+        else:
+            span = (shifted(edge, unit, 1) or edge, edge)
+        return self._bounded(at, atom.end, since=span[0], before=span[1])
 
     def _since(self, at: int) -> tuple[int, DatePart] | None:
         phrase = self._words.since.at(self._tokens.run(at))
@@ -117,7 +152,7 @@ class Dates:
         atom = self._atoms.at(self._pieces.over_articles(at))
         if not atom or not (atom.span or atom.yearly):
             return None
-        is_doubtful = atom.doubt and self._words.nouns_stand_apart and not goes_on
+        is_doubtful = atom.doubt and self._nouns_stand_apart and not goes_on
         return None if is_doubtful and not self.ends_a_phrase(atom.end) else atom
 
     def _bounded(

@@ -95,14 +95,17 @@ class Pieces:
         token = self._tokens[at]
         return token.number if token.number is not None else self._words.numbers.get(token.folded)
 
-    def length(self, at: int) -> tuple[int, int, str, int] | None:
-        """A length of time: at most and at least how many, of what, and where it ends."""
+    def length(self, at: int, *, bare: bool = False) -> tuple[int, int, str, int] | None:
+        """A length of time: at most and at least how many, of what, and where it ends.
+
+        A `bare` one may have no number and is one then: the past week.
+        """
         words = self._words
         if couple := words.couple.at(self._tokens.run(at)):
             most, least, after = couple[1], 2, couple[0]
         else:
             number = self.count(at)
-            if number is None and self._tokens.look_up(at, words.units) is not None:
+            if number is None and bare:
                 most, least, after = 1, 1, at
             elif number is None:
                 return None

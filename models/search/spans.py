@@ -90,7 +90,7 @@ def months_between(first: int, last: int) -> tuple[int, ...]:
 
 def shifted(day: date, unit: str, back: int) -> date | None:
     """The day so many units before; the last of the month if there is none of that number."""
-    if back > MOST_BACK[unit]:
+    if abs(back) > MOST_BACK[unit]:
         return None
     match unit:
         case "day" | "week":

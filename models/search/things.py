@@ -11,7 +11,7 @@ from typing import Final
 
 from models.search.languages.language import Language
 from models.search.query import ThingsPart
-from models.search.words import Line
+from models.search.words import HYPHENS, Line
 
 LONGEST_COMPOUND: Final = 12  # letters
 MOST: Final = 99
@@ -50,9 +50,23 @@ def _number_at(found: Line, at: int, language: Language) -> tuple[int, int]:
         return 1, at
     token = found[number_at]
     number = token.number if token.number is not None else language.numbers.get(token.folded)
-    if number is None or number < 1 or (token.folded in language.articles and not more):
+    end = _over_second_number(found, number_at + 1, language)
+    is_article = token.folded in language.articles and not more and end == number_at + 1
+    if number is None or number < 1 or is_article:
         return 1, at
-    return min(number + added, MOST), number_at + 1
+    return (min(number + added, MOST), end) if not found.among(end, language.measures) else (1, at)
+
+
+def _over_second_number(found: Line, at: int, language: Language) -> int:
+    """Where 2-3, 2 to 3 and 2 or 3 end; the first is the least."""
+    goes_on = language.range_goes_on.at(found.run(at))
+    is_sign = found.sign(at, HYPHENS) or found.among(at, language.joining)
+    second = goes_on[0] if goes_on else at + 1
+    if (goes_on or is_sign) and second < len(found):
+        token = found[second]
+        if token.number is not None or token.folded in language.numbers.keys() - language.articles:
+            return second + 1
+    return at
 
 
 def _thing_at(found: Line, at: int, language: Language) -> tuple[int, str] | None:

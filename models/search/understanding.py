@@ -174,7 +174,10 @@ class _Pass:
         self, found: Line, languages: Sequence[Language], library: _Library, known: Sequence[Part]
     ) -> None:
         self._tokens = found
-        self._readings = [_InLanguage(found, language, library) for language in languages]
+        apart = any(language.nouns_stand_apart for language in languages)
+        self._readings = [
+            _InLanguage(found, language, library, nouns_stand_apart=apart) for language in languages
+        ]
         self._cut = _points(part for part in known if not part.stays)
         self._hinted = _points(part for part in known if part.stays)
         self._new: list[Part] = []
@@ -236,10 +239,18 @@ class _InLanguage:
         found: Line,
         language: Language,
         library: _Library,
+        *,
+        nouns_stand_apart: bool,
     ) -> None:
         self.language = language
         self._tokens = found
-        self._dates = Dates(found, language, today=library.today, hemisphere=library.hemisphere)
+        self._dates = Dates(
+            found,
+            language,
+            today=library.today,
+            hemisphere=library.hemisphere,
+            nouns_stand_apart=nouns_stand_apart,
+        )
         self._people = library.people
         self._places = library.places
         self._cameras = library.cameras

@@ -160,13 +160,14 @@ ENGLISH = Language(
     nouns_stand_apart=True,
     day_first=False,
     leading=folded_set(
-        "i we us in on at from of with by during for near around over to into the a an and or but not my our "
-        "all any some show me find search look only just also as well that is was were are taken made "
-        "shot s since about where when which who has have having featuring including containing"
+        "what did do does was were i we us you took take go went been there this that it in on at "
+        "from of with by during for near around over to into the a an and or but not my our all any "
+        "some show me find search look only just also as well that is was were are taken made shot s "
+        "since about where when which who has have having featuring including containing"
     ),
-    trailing=folded_set("and or but of s showing"),
+    trailing=folded_set("and or nor but of from s showing"),
     articles=folded_set("the a an my our"),
-    joining=folded_set("and or"),
+    joining=folded_set("and or nor"),
     pronouns=folded_set("i me my mine we us our you he him his she her it they them"),
     in_dates=folded_set("in on at during over from since until till for around every throughout last this"),
     of_dates=folded_set("of in the"),
@@ -284,8 +285,8 @@ ENGLISH = Language(
         "our old little"
     ),
     negations=any_of(
-        "without, without any, no, not, not in, not at, not from, not with, but no, but not, but "
-        "without, except, except for, excluding, minus, with no, and no, and not"
+        "without, without any, neither, no, not, not in, not at, not from, not with, but no, but not, "
+        "but without, except, except for, excluding, minus, with no, and no, and not"
     ),
     fillers=folded_set("any the a an in on at from with by of for during"),
     nobody=any_of("nobody, no one, noone, no-one"),

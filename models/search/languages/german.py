@@ -189,12 +189,12 @@ GERMAN = Language(
         "in im an am auf bei beim von vom aus mit ohne zu zum zur um für während nahe nähe um über ab "
         "seit der die das den dem des ein eine einen einem einer eines und oder aber nicht kein keine "
         "keinen mein meine meinen meiner meinem unser unsere unserem alle allen zeig zeige mir such "
-        "suche finde nur auch ist sind gemacht aufgenommen wo wann wer es sieht ich wir uns "
-        "sind jahr jahre jahren jahres monat gibt"
+        "suche finde nur auch ist sind gemacht aufgenommen wo wann wer es sieht ich wir uns haben "
+        "habe hast gibt sind jahr jahre jahren jahres monat gibt"
     ),
-    trailing=folded_set("und oder aber von vom s"),
+    trailing=folded_set("und oder noch aber von vom aus s"),
     articles=folded_set("der die das den dem des ein eine einen einem einer eines meine mein unser unsere"),
-    joining=folded_set("und oder sowie"),
+    joining=folded_set("und oder sowie noch"),
     pronouns=folded_set("ich mir mich mein wir uns unser du dich dir er sie es ihr ihn ihm ihnen"),
     in_dates=folded_set(
         "im in am an zu zum zur vom über während seit bis ab vor nach jeden jedes jeder aus letzten "
@@ -336,9 +336,9 @@ GERMAN = Language(
         "das mein meine kleiner kleine alte alter"
     ),
     negations=any_of(
-        "ohne, ohne irgendwelche, kein, keine, keinen, keinem, keiner, nicht, nicht in, nicht im, "
-        "nicht mit, aber nicht, aber ohne, aber kein, aber keine, aber keinen, außer, ausgenommen, "
-        "und ohne, und kein, und keine, und keinen, und nicht"
+        "ohne, ohne irgendwelche, weder, kein, keine, keinen, keinem, keiner, nicht, nicht in, nicht "
+        "im, nicht mit, aber nicht, aber ohne, aber kein, aber keine, aber keinen, außer, "
+        "ausgenommen, und ohne, und kein, und keine, und keinen, und nicht"
     ),
     fillers=folded_set(
         "der die das den dem ein eine einen einem einer in im am an mit von vom aus bei jegliche irgendwelche"

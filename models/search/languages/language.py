@@ -182,4 +182,4 @@ def known_words(language: Language) -> frozenset[str]:
             )
         ),
     ]
-    return frozenset[str]().union(*listed)
+    return frozenset(word for word in frozenset[str]().union(*listed) if not word.isdigit())

@@ -24,6 +24,11 @@ a month ago                    | 2025-03-31 | 2025-02-01 to 2025-02-28
 a year ago                     | 2024-02-29 | 2023-01-01 to 2023-12-31
 10 years ago                   | 2025-10-15 | 2015-01-01 to 2015-12-31
 a couple of days ago           | 2025-10-15 | 2025-10-12 to 2025-10-13
+a year ago today               | 2025-10-15 | 2024-10-15
+the day after Christmas        | 2025-10-15 | 2024-12-27
+two days before Easter 2024    | 2025-10-15 | 2024-03-27
+the week before Christmas 2023 | 2025-10-15 | 2023-12-17 to 2023-12-23
+on a Sunday                    | 2025-10-15 | weekdays 7
 a few weeks ago                | 2025-10-15 | 2025-09-08 to 2025-10-05
 this week                      | 2025-10-15 | 2025-10-13 to 2025-10-19
 this month                     | 2025-10-15 | 2025-10-01 to 2025-10-31
@@ -182,6 +187,11 @@ Sunday best                        | 2025-10-15 | nothing                  | Sun
 after Christmas dinner             | 2025-10-15 | nothing                  | after Christmas dinner
 before spring cleaning             | 2025-10-15 | nothing                  | before spring cleaning
 after the summer                   | 2025-10-15 | 2025-09-01 on            |
+Thanksgiving dinner 2023           | 2025-10-15 | 2023-01-01 to 2023-12-31 | Thanksgiving dinner
+Halloween costumes                 | 2025-10-15 | nothing                  | Halloween costumes
+days ago                           | 2025-10-15 | nothing                  | days ago
+what did we do last Christmas      | 2025-10-15 | 2024-12-24 to 2024-12-26 |
+photos from our trip in May 2019   | 2025-10-15 | 2019-05-01 to 2019-05-31 | our trip
 christmas tree                     | 2025-10-15 | nothing                  | christmas tree
 in christmas jumpers               | 2025-10-15 | nothing                  | in christmas jumpers
 new york                           | 2025-10-15 | nothing                  | new york

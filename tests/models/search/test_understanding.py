@@ -44,6 +44,8 @@ Anna-Lena                          |                                         | A
 Annabelle                          |                                         | Annabelle
 without Anna                       | not person anna-1/anna-2                |
 party without Anna and Ben         | not person anna-1/anna-2; not person ben | party
+neither Anna nor Ben               | not person anna-1/anna-2; not person ben |
+weder Anna noch Ben                | not person anna-1/anna-2; not person ben |
 party without Anna but with Ben    | not person anna-1/anna-2; person ben    | party
 Feier ohne Anna                    | not person anna-1/anna-2                | Feier
 Ben but not Anna                   | person ben; not person anna-1/anna-2    |
@@ -116,6 +118,10 @@ one dog                            | 1 dog                                   | o
 a dog                              | 1 dog?                                  | a dog
 two black dogs                     | 2 dog                                   | two black dogs
 two dogs and three cats            | 2 dog; 3 cat                            | two dogs and three cats
+2-3 dogs                           | 2 dog                                   | 2-3 dogs
+between two and four dogs          | 2 dog                                   | between two and four dogs
+ein bis zwei Hunde                 | 1 dog                                   | ein bis zwei Hunde
+um 8 Uhr                           |                                         | um 8 Uhr
 two hot dogs                       | 2 hot dog                               | two hot dogs
 hot dog                            | 1 hot dog?                              | hot dog
 teddy bear                         | 1 teddy bear?                           | teddy bear
