@@ -73,10 +73,10 @@ class Atoms:
             self._day_before,
             self._this_or_last,
             self.ago,
-            self._numeric,
+            self.numeric,
             self._weekday,
             self.day_and_month,
-            self._month,
+            self.month,
             self._season,
             self._holiday,
             self._decade,
@@ -97,7 +97,7 @@ class Atoms:
         if inner_at < len(self._tokens) and self._tokens[inner_at].text in HYPHENS:
             inner_at += 1
         inner_at = self._pieces.over_articles(inner_at)
-        for read in (self._this_or_last, self._month, self._season, self._decade, self._year):
+        for read in (self._this_or_last, self.month, self._season, self._decade, self._year):
             if inner := read(inner_at):
                 break
         else:
@@ -148,7 +148,8 @@ class Atoms:
         if self._tokens.among(start, words.last):
             return self._back(start + 1, 1)
         if self._tokens.among(start, words.this):
-            return self._back(start + 1, 0)
+            is_past = self._tokens.among(start + 1, words.past)
+            return self._back(start + 2, 1) if is_past else self._back(start + 1, 0)
         return None
 
     def _back(self, at: int, count: int) -> Atom | None:
@@ -167,7 +168,7 @@ class Atoms:
             return Atom(end=at + 1, span=days(self._today - timedelta(days=back)), weekly=True)
         if hours := self._tokens.look_up(at, words.hours_of_a_day):
             return Atom(end=at + 1, span=days(self._today), hours=hours) if not count else None
-        for read in (self._month, self._season, self._holiday):
+        for read in (self.month, self._season, self._holiday):
             inner = read(at)
             if inner and inner.yearly:
                 span = latest(inner.yearly, self._today, over=count > 0)
@@ -201,7 +202,7 @@ class Atoms:
             else None
         )
 
-    def _numeric(self, at: int) -> Atom | None:
+    def numeric(self, at: int) -> Atom | None:
         """2024-06-03, 2024-06, 3.6.2024, 3.6., 6/3/2024."""
         if at >= len(self._tokens):
             return None
@@ -259,7 +260,7 @@ class Atoms:
         end = at + 1
         # Sunday, 3 June 2024 needs no weekday.
         following = end + 1 if self._tokens.sign(end, ",.") else end
-        for read in (self.day_and_month, self._numeric):
+        for read in (self.day_and_month, self.numeric):
             dated = read(self._pieces.over_articles(following))
             if dated:
                 return dated
@@ -325,14 +326,14 @@ class Atoms:
             return Atom(end=year[1], span=span) if span else None
         return Atom(end=end, yearly=in_year)
 
-    def _month(self, at: int) -> Atom | None:
+    def month(self, at: int, *, short: bool = False) -> Atom | None:
         month = self._pieces.month_number(at, short=True)
         if not month:
             return None
         number, end = month
         if year := self._year_after(end):
             return Atom(end=year[1], span=months_from(year[0], number))
-        if not self._pieces.month_number(at, short=False):
+        if not short and not self._pieces.month_number(at, short=False):
             return None
         doubt = IN_CONTEXT if self._tokens.among(at, self._words.doubtful) else CERTAIN
         return Atom(end=end, yearly=lambda year: months_from(year, number), months=(number,), doubt=doubt)
@@ -372,10 +373,9 @@ class Atoms:
         decade = words.decades.get(token.folded)
         digits = token.folded.rstrip("abcdefghijklmnopqrstuvwxyz")
         if decade is not None:
-            led = self._tokens.among(start - 1, words.articles) or self._tokens.among(
-                start - 1, words.in_dates
-            )
-            thirds = start > 0 and words.thirds.at(self._tokens.run(start - 1))
+            led = self._tokens.among(start - 1, words.articles | words.in_dates)
+            before = start - 2 if self._tokens.sign(start - 1, HYPHENS) else start - 1
+            thirds = before >= 0 and words.thirds.at(self._tokens.run(before))
             if (
                 not led
                 and not thirds
@@ -408,6 +408,11 @@ class Atoms:
         named = self._tokens.among(self._pieces.over_articles(at), words.years)
         year_at = self._pieces.over_articles(at) + 1 if named else at
         year = self._pieces.year_number(year_at)
+        if year is None and self._tokens.among(at - 1, words.in_dates | words.of_dates):
+            short = self._pieces.short_year(at)
+            return (
+                Atom(end=short[1], span=(date(short[0], 1, 1), date(short[0] + 1, 1, 1))) if short else None
+            )
         if year is None:
             return None
         if not named and (
@@ -446,10 +451,8 @@ class Atoms:
             at += 1
         if (year := self._pieces.year_number(at)) is not None:
             return year, at + 1
-        if at < len(self._tokens) and self._tokens[at].text in APOSTROPHES and touch(self._tokens, at):
-            short = self._tokens[at + 1]
-            if short.number is not None and len(short.text) == 2:
-                return short.number + (2000 if short.number <= self._today.year % 100 + 1 else 1900), at + 2
+        if short := self._pieces.short_year(at):
+            return short
         for read in (self._this_or_last, self.ago):
             atom = read(at)
             if atom and atom.span and atom.span == period(atom.span[0], "year"):

@@ -55,7 +55,7 @@ class Dates:
 
         `alone` is where a date must end so that nothing else is asked for, or -1.
         """
-        for operator in (self._beside, self._since, self._until, self._before, self._after):
+        for operator in (self._beside, self._limit_ago, self._since, self._until, self._before, self._after):
             if found := operator(at):
                 return found
         if ranged := self._range(at):
@@ -63,6 +63,8 @@ class Dates:
         atom = self._atoms.at(at)
         if not atom:
             return None
+        if opened := self._opened(at, atom):
+            return opened
         listed = self._listed(at, atom)
         if atom.doubt == CERTAIN or alone == listed[0]:
             return listed
@@ -94,6 +96,15 @@ class Dates:
             or token.folded in words.months
         )
 
+    def _opened(self, at: int, atom: Atom) -> tuple[int, DatePart] | None:
+        """2020 or earlier, 2020 and later."""
+        run = self._tokens.run(atom.end)
+        if earlier := self._words.or_earlier.at(run):
+            return self._bounded(at, earlier[0], before=self._alone(atom)[1])
+        if later := self._words.or_later.at(run):
+            return self._bounded(at, later[0], since=self._alone(atom)[0])
+        return None
+
     def _beside(self, at: int) -> tuple[int, DatePart] | None:
         """The day after Christmas, two days before Easter 2020, the week before New Year."""
         start = self._pieces.over_articles(at)
@@ -119,6 +130,8 @@ class Dates:
 
     def _since(self, at: int) -> tuple[int, DatePart] | None:
         phrase = self._words.since.at(self._tokens.run(at))
+        if phrase and (back := self._back(phrase[0])):
+            return self._bounded(at, back[1], since=back[0])
         if phrase and (atom := self._operand(phrase[0])):
             return self._bounded(at, atom.end, since=self._alone(atom)[0])
         opened = self._words.range_opens.at(self._tokens.run(at))
@@ -137,6 +150,8 @@ class Dates:
 
     def _before(self, at: int) -> tuple[int, DatePart] | None:
         phrase = self._words.before.at(self._tokens.run(at))
+        if phrase and not self._atoms.ago(at) and (back := self._back(phrase[0])):
+            return self._bounded(at, back[1], before=back[0])
         if phrase and not self._atoms.ago(at) and (atom := self._operand(phrase[0])):
             return self._bounded(at, atom.end, before=self._alone(atom)[0])
         return None
@@ -146,6 +161,26 @@ class Dates:
         if phrase and (atom := self._operand(phrase[0])):
             return self._bounded(at, atom.end, since=self._alone(atom)[1])
         return None
+
+    def _limit_ago(self, at: int) -> tuple[int, DatePart] | None:
+        """More than 2 years ago, less than a week ago, vor mehr als zwei Jahren."""
+        limit_at = at + 1 if self._tokens.among(at, self._words.ago_before) else at
+        more = self._words.at_least.at(self._tokens.run(limit_at))
+        limit = more or self._words.at_most.at(self._tokens.run(limit_at))
+        length = self._pieces.length(limit[0]) if limit else None
+        if not length or not (limit_at > at or self._tokens.among(length[3], self._words.ago)):
+            return None
+        end = length[3] if limit_at > at else length[3] + 1
+        edge = shifted(self._today, length[2], length[0])
+        if not edge:
+            return None
+        return self._bounded(at, end, before=edge) if more else self._bounded(at, end, since=edge)
+
+    def _back(self, at: int) -> tuple[date, int] | None:
+        """The day that a length of time is back: since 3 weeks, older than 2 years."""
+        length = self._pieces.length(at)
+        day = shifted(self._today, length[2], length[0]) if length else None
+        return (day, length[3]) if day and length else None
 
     def _operand(self, at: int, *, goes_on: bool = False) -> Atom | None:
         """The date that a range can begin or end with, and no word before a noun: after Christmas dinner."""
@@ -166,10 +201,11 @@ class Dates:
         first_at = self._pieces.over_articles(opened[0]) if opened else at
         day = self._pieces.day_number(first_at)
         if day and (goes_on := self._pieces.over_range_word(day[1], opened=opened)):
-            last = self._atoms.day_and_month(self._pieces.over_articles(goes_on))
+            last_at = self._pieces.over_articles(goes_on)
+            last = self._atoms.day_and_month(last_at) or self._atoms.numeric(last_at)
             if last and (whole := last.from_day(day[0])):
                 return whole
-        first = self._operand(first_at, goes_on=True)
+        first = self._operand(first_at, goes_on=True) or self._atoms.month(first_at, short=True)
         goes_on = self._pieces.over_range_word(first.end, opened=opened) if first else None
         last = self._operand(goes_on) if goes_on else None
         if not first or not last or first.hours or last.hours:

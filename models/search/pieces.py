@@ -8,7 +8,7 @@ from typing import Final
 
 from models.search.languages.language import Language
 from models.search.spans import MOST_BACK, Span, days
-from models.search.words import HYPHENS, Line, touch
+from models.search.words import APOSTROPHES, HYPHENS, Line, touch
 
 _FIRST_YEAR: Final = 1826  # of the oldest photograph that is left
 
@@ -27,6 +27,15 @@ class Pieces:
             return None
         number = self._tokens[at].number
         return number if number is not None and self.is_a_year(number) else None
+
+    def short_year(self, at: int) -> tuple[int, int] | None:
+        """The year that '98 is, and where it ends."""
+        if not self._tokens.sign(at, APOSTROPHES) or not touch(self._tokens, at):
+            return None
+        short = self._tokens[at + 1]
+        if short.number is None or len(short.text) != 2:
+            return None
+        return short.number + (2000 if short.number <= self._today.year % 100 + 1 else 1900), at + 2
 
     def is_a_year(self, year: int) -> bool:
         return _FIRST_YEAR <= year <= self._today.year + 1

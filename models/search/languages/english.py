@@ -160,10 +160,11 @@ ENGLISH = Language(
     nouns_stand_apart=True,
     day_first=False,
     leading=folded_set(
-        "what did do does was were i we us you took take go went been there this that it in on at "
-        "from of with by during for near around over to into the a an and or but not my our all any "
-        "some show me find search look only just also as well that is was were are taken made shot s "
-        "since about where when which who has have having featuring including containing"
+        "earlier later back within what did do does was were i we us you took take go went been there "
+        "this that it in on at from of with by during for near around over to into the a an and or "
+        "but not my our all any some show me find search look only just also as well that is was were "
+        "are taken made shot s since about where when which who has have having featuring including "
+        "containing"
     ),
     trailing=folded_set("and or nor but of from s showing"),
     articles=folded_set("the a an my our"),
@@ -264,6 +265,8 @@ ENGLISH = Language(
     after=any_of("after, later than, newer than"),
     until=any_of("until, till, up to, up until, through"),
     onwards=any_of("on, onwards, onward"),
+    or_earlier=any_of("or earlier, and earlier, or before, and before, or older"),
+    or_later=any_of("or later, and later, or after, and after, or newer, and onwards"),
     past=folded_set("last past previous"),
     with_someone=folded_set("with of by without featuring and for"),
     in_places=folded_set("in at from to around near outside inside visiting through"),
@@ -333,6 +336,7 @@ ENGLISH = Language(
         )
     ),
     at_least=Phrases(by_phrase({0: "at least, exactly", 1: "more than, over"})),
+    at_most=any_of("less than, fewer than, at most, under, not more than"),
     measures=folded_set(
         "m km meter meters metres miles euro euros dollars pounds pieces times px pixels mb gb kg "
         "feet ft steps calories percent"

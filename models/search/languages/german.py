@@ -186,11 +186,11 @@ GERMAN = Language(
     nouns_stand_apart=False,
     day_first=True,
     leading=folded_set(
-        "in im an am auf bei beim von vom aus mit ohne zu zum zur um für während nahe nähe um über ab "
-        "seit der die das den dem des ein eine einen einem einer eines und oder aber nicht kein keine "
-        "keinen mein meine meinen meiner meinem unser unsere unserem alle allen zeig zeige mir such "
-        "suche finde nur auch ist sind gemacht aufgenommen wo wann wer es sieht ich wir uns haben "
-        "habe hast gibt sind jahr jahre jahren jahres monat gibt"
+        "zeitraum früher später in im an am auf bei beim von vom aus mit ohne zu zum zur um für "
+        "während nahe nähe um über ab seit der die das den dem des ein eine einen einem einer eines "
+        "und oder aber nicht kein keine keinen mein meine meinen meiner meinem unser unsere unserem "
+        "alle allen zeig zeige mir such suche finde nur auch ist sind gemacht aufgenommen wo wann wer "
+        "es sieht ich wir uns haben habe hast gibt sind jahr jahre jahren jahres monat gibt"
     ),
     trailing=folded_set("und oder noch aber von vom aus s"),
     articles=folded_set("der die das den dem des ein eine einen einem einer eines meine mein unser unsere"),
@@ -241,6 +241,11 @@ GERMAN = Language(
         "herbstes": "autumn",
         "winter": "winter",
         "winters": "winter",
+        "hochsommer": "summer",
+        "spaetsommer": "summer",
+        "fruehsommer": "summer",
+        "spaetherbst": "autumn",
+        "vorfruehling": "spring",
     },
     doubtful=folded_set("mai " + " ".join(_WEEKDAYS) + " sonnabend"),
     units={
@@ -318,6 +323,8 @@ GERMAN = Language(
     after=any_of("nach, nach dem, neuer als"),
     until=any_of("bis, bis zum, bis zu, bis einschließlich"),
     onwards=any_of("an"),
+    or_earlier=any_of("oder früher, und früher, oder davor, und davor, oder älter"),
+    or_later=any_of("oder später, und später, oder danach, und danach, oder neuer"),
     past=_inflected("letzt", "vergangen", "vorig"),
     with_someone=folded_set("mit von ohne und bei für zusammen"),
     in_places=folded_set("in im aus bei nach um nahe nähe von am auf"),
@@ -423,5 +430,6 @@ GERMAN = Language(
         by_phrase({2: "ein paar, paar, mehrere, einige, beide, beiden", 3: "viele, vielen, eine gruppe"})
     ),
     at_least=Phrases(by_phrase({0: "mindestens, wenigstens, genau", 1: "mehr als, über"})),
+    at_most=any_of("weniger als, höchstens, maximal, nicht mehr als"),
     measures=folded_set("m km meter metern euro stück mal px pixel mb gb kg schritte kalorien prozent uhr"),
 )

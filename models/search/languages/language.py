@@ -84,6 +84,9 @@ class Language:
     until: Phrases[None]
     onwards: Phrases[None]
     """After what `from` opened: from 2020 on."""
+    or_earlier: Phrases[None]
+    or_later: Phrases[None]
+    """After a date, which then is the last or the first."""
     past: frozenset[str]
     """Before a length of time that ends today: the last 2 weeks."""
 
@@ -131,6 +134,8 @@ class Language:
     """How many things at least: a couple of."""
     at_least: Phrases[int]
     """Before a number: what to add to it for the least."""
+    at_most: Phrases[None]
+    """Before a length of time: less than a week ago."""
     measures: frozenset[str]
     """After a number that is therefore no year: 2000 people."""
 

@@ -29,6 +29,11 @@ the day after Christmas        | 2025-10-15 | 2024-12-27
 two days before Easter 2024    | 2025-10-15 | 2024-03-27
 the week before Christmas 2023 | 2025-10-15 | 2023-12-17 to 2023-12-23
 on a Sunday                    | 2025-10-15 | weekdays 7
+a year ago today               | 2025-10-15 | 2024-10-15
+the day after Christmas        | 2025-10-15 | 2024-12-27
+two days before Easter 2024    | 2025-10-15 | 2024-03-27
+the week before Christmas 2023 | 2025-10-15 | 2023-12-17 to 2023-12-23
+on a Sunday                    | 2025-10-15 | weekdays 7
 a few weeks ago                | 2025-10-15 | 2025-09-08 to 2025-10-05
 this week                      | 2025-10-15 | 2025-10-13 to 2025-10-19
 this month                     | 2025-10-15 | 2025-10-01 to 2025-10-31
@@ -93,6 +98,14 @@ Sunday, 3 June 2018            | 2025-10-15 | 2018-06-03
 2019                           | 2025-10-15 | 2019-01-01 to 2019-12-31
 in the year 2019               | 2025-10-15 | 2019-01-01 to 2019-12-31
 Q3 2023                        | 2025-10-15 | 2023-07-01 to 2023-09-30
+in the mid-nineties            | 2025-10-15 | 1993-05-01 to 1996-08-31
+class of '98                   | 2025-10-15 | 1998-01-01 to 1998-12-31 | class
+this past summer               | 2025-10-15 | 2025-06-01 to 2025-08-31
+more than 2 years ago          | 2025-10-15 | up to 2023-10-14
+older than 2 years             | 2025-10-15 | up to 2023-10-14
+less than a week ago           | 2025-10-15 | 2025-10-08 on
+2020 or earlier                | 2025-10-15 | up to 2020-12-31
+2020 and later                 | 2025-10-15 | 2020-01-01 on
 the nineties                   | 2025-10-15 | 1990-01-01 to 1999-12-31
 90s                            | 2025-10-15 | 1990-01-01 to 1999-12-31
 the '80s                       | 2025-10-15 | 1980-01-01 to 1989-12-31
@@ -150,6 +163,7 @@ from Christmas to New Year     | 2025-10-15 | 2024-12-24 to 2025-01-01
 from Monday to Friday          | 2025-10-15 | 2025-10-06 to 2025-10-10
 summer 2019 until winter 2020  | 2025-10-15 | 2019-06-01 to 2021-02-28
 2019 and 2020                  | 2025-10-15 | 2019-01-01 to 2020-12-31
+Jan-Mar 2020                   | 2025-10-15 | 2020-01-01 to 2020-03-31
 since 2020                     | 2025-10-15 | 2020-01-01 on
 since May                      | 2025-10-15 | 2025-05-01 on
 since last summer              | 2025-10-15 | 2025-06-01 on
@@ -187,6 +201,11 @@ Sunday best                        | 2025-10-15 | nothing                  | Sun
 after Christmas dinner             | 2025-10-15 | nothing                  | after Christmas dinner
 before spring cleaning             | 2025-10-15 | nothing                  | before spring cleaning
 after the summer                   | 2025-10-15 | 2025-09-01 on            |
+Thanksgiving dinner 2023           | 2025-10-15 | 2023-01-01 to 2023-12-31 | Thanksgiving dinner
+Halloween costumes                 | 2025-10-15 | nothing                  | Halloween costumes
+days ago                           | 2025-10-15 | nothing                  | days ago
+what did we do last Christmas      | 2025-10-15 | 2024-12-24 to 2024-12-26 |
+photos from our trip in May 2019   | 2025-10-15 | 2019-05-01 to 2019-05-31 | our trip
 Thanksgiving dinner 2023           | 2025-10-15 | 2023-01-01 to 2023-12-31 | Thanksgiving dinner
 Halloween costumes                 | 2025-10-15 | nothing                  | Halloween costumes
 days ago                           | 2025-10-15 | nothing                  | days ago
