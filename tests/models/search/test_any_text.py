@@ -25,7 +25,8 @@ weeks days month years ago year sunday sundays weekend morning night tonight yes
 new york eve day Anna Schmidt Rose rose mark May april Ben dogs two cat orange couple photos videos
 iPhone 12 Pro Berlin text people nobody faces im am vor drei Tagen letzten Sommer Mai Herbst bis und oder
 von vom zwischen seit Jahren Jahre 90er Ende Anfang Fotos mit ohne kein Hund Menschen Annas Weihnachten
-Sonntag abends heute Morgen der die
+Sonntag abends heute Morgen der die more less than earlier later nineties '98 seit weder noch neither nor
+New York may mit Rose 2019-2021 24.12.2023 3.-5.
 """
 _SIGNS = """ ' " \u201e \u201c - . , / ( & \u2019s 's \u00ab ! \U0001f600 """
 _SPACES = [" ", " ", " ", "", "\n"]

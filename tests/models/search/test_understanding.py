@@ -6,8 +6,6 @@ from datetime import date
 
 import pytest
 
-from models.coco import CLASSES
-from models.search.languages import LANGUAGES
 from models.search.names import Known
 from models.search.understanding import LONGEST_TEXT, understand
 from tests.models.search.library import TODAY, ask, written
@@ -304,13 +302,6 @@ def test_language_is_that_of_the_words_and_else_the_one_asked_for(
 
 def test_words_of_two_languages_are_both_read() -> None:
     assert [part.kind for part in ask("Weihnachten with Ben").parts] == ["date", "person"]
-
-
-@pytest.mark.parametrize("language", LANGUAGES.values(), ids=LANGUAGES)
-def test_every_class_has_a_word(language: object) -> None:
-    things = LANGUAGES["en"].things if language is LANGUAGES["en"] else LANGUAGES["de"].things
-
-    assert set(things.meanings.values()) == set(CLASSES)
 
 
 def test_text_that_is_too_long_is_refused() -> None:
