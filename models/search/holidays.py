@@ -59,6 +59,7 @@ HOLIDAYS: Final[dict[str, Yearly]] = {
     "boxing_day": _fixed(12, 26),
     # New Year 2024 is the night into 2024.
     "new_year": lambda year: days(date(year - 1, 12, 31), 2),
+    "between_the_years": _fixed(12, 27, 4),
     "new_years_eve": _fixed(12, 31),
     "new_years_day": _fixed(1, 1),
     "epiphany": _fixed(1, 6),

@@ -34,7 +34,8 @@ def person_at(
         return None
     if name.words == 1 and not possessive and end != alone and not after_a_person:
         is_word = folded in language.common_names or folded in known_words(language)
-        if is_word and not found[at].capital and not is_led_to(found, at, language):
+        says_nothing = folded in language.leading  # An, In, Do: capitals where sentences begin
+        if is_word and not is_led_to(found, at, language) and (says_nothing or not found[at].capital):
             return None
     part = PersonPart(start=found[at].start, end=found[end - 1].end, ids=name.ids, name=name.name)
     return end, part

@@ -41,7 +41,7 @@ def place_at(
         start=found[at].start,
         end=found[end - 1].end,
         ids=name.ids,
-        name=name.shown,
+        names=(name.shown,),
         near=led and found[at - 1].folded in language.near,
     )
     return end, part

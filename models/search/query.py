@@ -70,7 +70,7 @@ class DatePart(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonPart(Part):
-    """Any of these contacts, which share the name."""
+    """Any of these contacts, who share the name, or whom `or` joins."""
 
     kind = "person"
     ids: tuple[str, ...]
@@ -83,16 +83,16 @@ class PersonPart(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacePart(Part):
-    """A place of the library, or what is `near` it."""
+    """Any of these places of the library, or what is `near` one of them."""
 
     kind = "place"
     ids: tuple[str, ...]
-    name: str
+    names: tuple[str, ...]
     near: bool = False
 
     def facts(self) -> Json:
-        """The name that it is shown by, its ids if it has any, and whether nearby counts."""
-        facts: Json = {"name": self.name}
+        """The names that they are shown by, the first alone too, their ids if any, and if nearby counts."""
+        facts: Json = {"name": self.names[0], "names": list(self.names)}
         if self.ids:
             facts["ids"] = list(self.ids)
         if self.near:
@@ -174,7 +174,8 @@ class WritingPart(Part):
 class Understood:
     """What a text asks for: parts in its order, which all must hold, and the rest of its words.
 
-    `passed_over` are the starts of words that belong to nothing once the parts are cut out.
+    `passed_over` are the starts of words that say nothing (photos and videos), or that belong to nothing once
+    the parts are cut out.
     """
 
     text: str
@@ -192,7 +193,13 @@ class Understood:
         """The same without these parts, whose words are left for the vector again; unknown ones are none."""
         taken = set(indices)
         kept = tuple(part for index, part in enumerate(self.parts) if index not in taken)
-        return replace(self, parts=kept, passed_over=self.passed_over if kept == self.parts else frozenset())
+        given_back = {
+            start
+            for start in self.passed_over
+            for index, part in enumerate(self.parts)
+            if index in taken and part.start <= start < part.end
+        }
+        return replace(self, parts=kept, passed_over=self.passed_over - given_back)
 
     def as_json(self) -> Json:
         """The understanding as SQL and apps read it."""

@@ -59,12 +59,13 @@ class Reading:
         self._people = library.people
         self._places = library.places
         self._cameras = library.cameras
+        opens = language.media_opens | language.joining | language.media.first_words()
         self._opening = next(
-            (at for at, token in enumerate(found) if token.word and token.folded not in language.media_opens),
+            (at for at, token in enumerate(found) if token.word and token.folded not in opens),
             len(found),
         )
-        said = [at for at, token in enumerate(found) if not is_leading(token)]
-        self._first_said, self._last_said = (said[0], said[-1]) if said else (-1, -1)
+        said = [at for at, token in enumerate(found) if not is_leading(token)] or list(range(len(found)))
+        self._first_said, self._last_said = (said[0], said[-1]) if said else (0, 0)
 
     def best(self, at: int, after_a_person: bool) -> Found | None:
         """The longest part that begins here; of equals the first kind, and what the words around say."""
@@ -208,4 +209,4 @@ class Reading:
 
     def _alone(self, at: int) -> int:
         """Where a part from here on ends if it is all that the text says; -1 if more comes before it."""
-        return self._last_said + 1 if self._first_said in {-1, at} else -1
+        return self._last_said + 1 if at == self._first_said else -1

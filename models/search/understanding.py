@@ -7,13 +7,23 @@ and nobody's name, however the words came together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Final
 
 from models.search.languages import LANGUAGES
 from models.search.languages.language import Language, known_words
 from models.search.names import Known, Names
-from models.search.query import DatePart, Part, PersonPart, TextPart, ThingsPart, Understood
+from models.search.query import (
+    DatePart,
+    MediaPart,
+    Part,
+    PersonPart,
+    PlacePart,
+    TextPart,
+    ThingsPart,
+    Understood,
+)
 from models.search.quotes import quoted
 from models.search.reading import Found, Library, Reading
 from models.search.remainder import left
@@ -48,7 +58,7 @@ def understand(
         people: The contacts.
         places: The places of the library.
         cameras: The cameras of the library.
-        language: The code of the language that decides when the text does not; an unknown one is none.
+        language: The language that decides when the text does not, as de or de-AT; an unknown one is none.
 
     Raises:
         ValueError: the text is too long.
@@ -65,15 +75,19 @@ def understand(
     )
     parts = _quoted(text, found, languages_of(found, language))
     passed_over: set[int] = set()
+    in_quotes = _points(parts)
+    # What leads to a part is only cut once all are known: with text is one, and `with` leads to many.
+    rest = Line(token for token in found if token.start not in in_quotes)
     for _ in range(_MOST_PASSES):
-        rest = Line(left(found, [(part.start, part.end) for part in parts if not part.stays], passed_over))
         # What is left is read in its own language, as it would be if nothing else had been asked.
         new, unclaimed = _Pass(rest, languages_of(rest, language), library, parts).read()
-        if not new and not unclaimed:
-            break
         replaced = _points(new)
         parts = [part for part in parts if part.start not in replaced and part.end - 1 not in replaced] + new
         passed_over |= unclaimed
+        cut = [(part.start, part.end) for part in parts if not part.stays]
+        before, rest = rest, Line(left(found, cut, passed_over))
+        if rest == before:
+            break
     else:
         passed_over = {token.start for token in found}
     return Understood(
@@ -112,7 +126,8 @@ def languages_of(found: Line, asked: str | None = None) -> tuple[Language, ...]:
         code: sum(token.folded in known_words(language) for token in found)
         for code, language in LANGUAGES.items()
     }
-    first = asked if asked in LANGUAGES else _DEFAULT_LANGUAGE
+    code = (asked or "").partition("-")[0].lower()
+    first = code if code in LANGUAGES else _DEFAULT_LANGUAGE
     most = max(scores.values())
     codes = [code for code, score in scores.items() if score == most]
     return tuple(LANGUAGES[code] for code in sorted(codes, key=lambda code: code != first))
@@ -189,8 +204,34 @@ class _Pass:
             return end
         if isinstance(part, ThingsPart) and any(point in self._hinted for point in points):
             return None
-        self._new.append(part)
+        self._join(part, at)
         return end
+
+    def _join(self, part: Part, at: int) -> None:
+        """Keep the part; with the one that `or` joins it to, of places also `and`, as one for either.
+
+        Photos and videos are everything there is, and so no condition.
+        """
+        joined = at >= 2 and self._new and self._new[-1].end == self._tokens[at - 2].end
+        words = [reading.language for reading in self._readings]
+        is_joined = joined and any(self._tokens.among(at - 1, language.joining) for language in words)
+        is_either = joined and any(self._tokens.among(at - 1, language.either) for language in words)
+        before = self._new.pop() if is_joined else None
+        match before, part:
+            case (PersonPart(negated=False), PersonPart(negated=False)) if is_either:
+                ids = tuple(dict.fromkeys((*before.ids, *part.ids)))
+                name = f"{before.name} / {part.name}"
+                self._new.append(replace(before, end=part.end, ids=ids, name=name))
+            case PlacePart(negated=False), PlacePart(negated=False):
+                ids = tuple(dict.fromkeys((*before.ids, *part.ids)))
+                names = tuple(dict.fromkeys((*before.names, *part.names)))
+                near = before.near or part.near
+                self._new.append(replace(before, end=part.end, ids=ids, names=names, near=near))
+            case MediaPart(negated=False), MediaPart(negated=False) if before.media != part.media:
+                whole = range(before.start, part.end)
+                self._unclaimed |= {token.start for token in self._tokens if token.start in whole}
+            case _:
+                self._new += [before, part] if before else [part]
 
     def _after_a_person(self, at: int) -> bool:
         """Whether a person and an `and` stand before this token."""

@@ -166,9 +166,10 @@ ENGLISH = Language(
         "are taken made shot s since about where when which who has have having featuring including "
         "containing"
     ),
-    trailing=folded_set("and or nor but of from s showing"),
+    trailing=folded_set("and or nor but of from with s showing"),
     articles=folded_set("the a an my our"),
     joining=folded_set("and or nor"),
+    either=folded_set("or"),
     pronouns=folded_set("i me my mine we us our you he him his she her it they them"),
     in_dates=folded_set("in on at during over from since until till for around every throughout last this"),
     of_dates=folded_set("of in the"),

@@ -41,6 +41,7 @@ christmas_day: erster weihnachtstag, ersten weihnachtstag, erster weihnachtsfeie
 boxing_day: zweiter weihnachtstag, zweiten weihnachtstag, zweiter weihnachtsfeiertag, zweiten
     weihnachtsfeiertag, 2. weihnachtstag, stephanstag, stefanitag
 new_year: jahreswechsel, neues jahr, neue jahr, neuen jahr
+between_the_years: zwischen den jahren
 new_years_eve: silvester, sylvester, silvesterabend, silvesternacht, altjahrsabend
 new_years_day: neujahr, neujahrstag
 epiphany: heilige drei könige, heiligen drei könige, dreikönigstag, dreikönig, heilig drei könig
@@ -192,9 +193,10 @@ GERMAN = Language(
         "alle allen zeig zeige mir such suche finde nur auch ist sind gemacht aufgenommen wo wann wer "
         "es sieht ich wir uns haben habe hast gibt sind jahr jahre jahren jahres monat gibt"
     ),
-    trailing=folded_set("und oder noch aber von vom aus s"),
+    trailing=folded_set("und oder noch aber von vom aus mit s"),
     articles=folded_set("der die das den dem des ein eine einen einem einer eines meine mein unser unsere"),
     joining=folded_set("und oder sowie noch"),
+    either=folded_set("oder"),
     pronouns=folded_set("ich mir mich mein wir uns unser du dich dir er sie es ihr ihn ihm ihnen"),
     in_dates=folded_set(
         "im in am an zu zum zur vom über während seit bis ab vor nach jeden jedes jeder aus letzten "

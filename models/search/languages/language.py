@@ -30,6 +30,8 @@ class Language:
     articles: frozenset[str]
     joining: frozenset[str]
     """and, or"""
+    either: frozenset[str]
+    """or"""
     pronouns: frozenset[str]
     """The speaker, who is no name, and others that are none."""
 

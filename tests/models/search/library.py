@@ -37,6 +37,7 @@ _PEOPLE = people_names(
         Known(ids=("mum",), names=("Mum", "Mama")),
         Known(ids=("bob",), names=("Uncle Bob",)),
         Known(ids=("obrien",), names=("Sean O'Brien",)),
+        Known(ids=("an",), names=("An",)),
         Known(ids=("me",), names=("Me", "Ich")),
     ]
 )
@@ -71,7 +72,7 @@ def _short(part: Part) -> str:
         case PersonPart():
             said = f"person {'/'.join(part.ids)}"
         case PlacePart():
-            said = f"{'near' if part.near else 'place'} {part.name}"
+            said = f"{'near' if part.near else 'place'} {'/'.join(part.names)}"
         case ThingsPart():
             said = f"{part.least} {part.name}{'?' if part.hint else ''}"
         case TextPart():

@@ -182,7 +182,7 @@ beach at night                     | 2025-10-15 | hours 20-4               | bea
 snow in the early morning          | 2025-10-15 | hours 5-11               | snow
 waterfall in May                   | 2025-10-15 | months 5                 | waterfall
 leaves in fall                     | 2025-10-15 | months 9 10 11           | leaves
-Christmas with the family          | 2025-10-15 | 2024-12-24 to 2024-12-26 | with the family
+Christmas with the family          | 2025-10-15 | 2024-12-24 to 2024-12-26 | the family
 sunset not in 2020                 | 2025-10-15 | not 2020-01-01 to 2020-12-31 | sunset
 hiking last summer in the mornings | 2025-10-15 | 2025-06-01 to 2025-08-31; hours 5-11 | hiking
 our trip to the sea (July 2021)    | 2025-10-15 | 2021-07-01 to 2021-07-31 | our trip to the sea

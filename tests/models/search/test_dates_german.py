@@ -139,6 +139,7 @@ Weihnachten letztes Jahr             | 2025-10-15 | 2024-12-24 to 2024-12-26
 Weihnachten vor zwei Jahren          | 2025-10-15 | 2023-12-24 to 2023-12-26
 Heiligabend                          | 2025-10-15 | 2024-12-24
 Silvester 2023                       | 2025-10-15 | 2023-12-31
+zwischen den Jahren                  | 2025-10-15 | 2024-12-27 to 2024-12-30
 Neujahr                              | 2025-10-15 | 2025-01-01
 Heilige Drei Könige 2024             | 2025-10-15 | 2024-01-06
 Rosenmontag 2025                     | 2025-10-15 | 2025-03-03
@@ -196,7 +197,7 @@ Bilder vom letzten Sommer          | 2025-10-15 | 2025-06-01 to 2025-08-31 |
 Strand in der Nacht                | 2025-10-15 | hours 20-4               | Strand
 Wasserfall im Mai                  | 2025-10-15 | months 5                 | Wasserfall
 buntes Laub im Herbst              | 2025-10-15 | months 9 10 11           | buntes Laub
-Weihnachten mit der Familie        | 2025-10-15 | 2024-12-24 to 2024-12-26 | mit der Familie
+Weihnachten mit der Familie        | 2025-10-15 | 2024-12-24 to 2024-12-26 | der Familie
 Sonnenuntergang nicht in 2020      | 2025-10-15 | not 2020-01-01 to 2020-12-31 | Sonnenuntergang
 wandern letzten Sommer morgens     | 2025-10-15 | 2025-06-01 to 2025-08-31; hours 5-11 | wandern
 Reise ans Meer (Juli 2021)         | 2025-10-15 | 2021-07-01 to 2021-07-31 | Reise ans Meer
