@@ -253,7 +253,7 @@ class Atoms:
         words = self._words
         if every := words.every_weekday.at(self._tokens.run(at)):
             return Atom(end=every[0], weekdays=every[1])
-        if (weekend := words.weekend.at(self._tokens.run(at))) and not self._tokens[at].number:
+        if weekend := words.weekend.at(self._tokens.run(at)):
             return Atom(end=weekend[0], span=self._weekend(over=False), doubt=IN_CONTEXT)
         if (number := self._pieces.weekday_number(at)) is None:
             return None
@@ -292,11 +292,7 @@ class Atoms:
         start = self._pieces.over_articles(at)
         if day := self._pieces.day_number(start):
             month_at = day[1] + 1 if self._tokens.among(day[1], words.of_dates) else day[1]
-            if (
-                words.nouns_stand_apart
-                and month_at == day[1]
-                and self._tokens.among(start, frozenset(words.ordinals))
-            ):
+            if words.nouns_stand_apart and month_at == day[1] and self._tokens.among(start, words.ordinals):
                 return None  # the second may be
             month = self._pieces.month_number(month_at, short=True)
             return self._of_month(day[0], month[0], month[1]) if month else None
@@ -410,19 +406,18 @@ class Atoms:
         year = self._pieces.year_number(year_at)
         if year is None and self._tokens.among(at - 1, words.in_dates | words.of_dates):
             short = self._pieces.short_year(at)
-            return (
-                Atom(end=short[1], span=(date(short[0], 1, 1), date(short[0] + 1, 1, 1))) if short else None
-            )
+            return Atom(end=short[1], span=months_from(short[0], 1, 12)) if short else None
         if year is None:
             return None
         if not named and (
             self._tokens.among(year_at + 1, words.measures) or self._is_part_of_a_number(year_at)
         ):
             return None
-        is_counted = words.things.at(self._tokens.run(year_at + 1)) is not None
-        if not named and is_counted and not self._tokens.among(at - 1, words.in_dates) and year % 100 == 0:
+        # 2000 people is a number, and 2019 dogs is a year and a word.
+        is_round = year % 100 == 0 and not self._tokens.among(at - 1, words.in_dates)
+        if not named and is_round and words.things.at(self._tokens.run(year_at + 1)):
             return None
-        span = (date(year, 1, 1), date(year + 1, 1, 1))
+        span = months_from(year, 1, 12)
         following = year_at + 1
         if self._tokens.sign(following, "/") and touch(self._tokens, following):
             second = self._pieces.over_second_year(year, following)

@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Final
 
-from models.search.atoms import AT_AN_END, CERTAIN, Atom, Atoms
+from models.search.atoms import AT_AN_END, CERTAIN, IN_CONTEXT, Atom, Atoms
 from models.search.languages.language import Language
 from models.search.pieces import Pieces
 from models.search.query import DatePart
@@ -86,15 +86,12 @@ class Dates:
         token = self._tokens[at]
         if joins(self._tokens, at):
             return False
-        words = self._words
-        return (
-            not token.word
-            or token.number is not None
-            or token.folded in words.leading
-            or token.folded in words.pronouns
-            or words.days.at(self._tokens.run(at)) is not None
-            or token.folded in words.months
-        )
+        if not token.word or token.number is not None:
+            return True
+        if token.folded in self._words.leading or token.folded in self._words.pronouns:
+            return True
+        atom = self._atoms.at(at)
+        return atom is not None and atom.doubt != IN_CONTEXT
 
     def _opened(self, at: int, atom: Atom) -> tuple[int, DatePart] | None:
         """2020 or earlier, 2020 and later."""

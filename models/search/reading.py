@@ -147,7 +147,11 @@ class Reading:
 
     def _place(self, at: int) -> Found | None:
         return place_at(
-            self._tokens, at, self._places, self.language, ends_a_phrase=self._dates.ends_a_phrase
+            self._tokens,
+            at,
+            self._places,
+            self.language,
+            ends_a_phrase=lambda end: self._dates.ends_a_phrase(end) or bool(self._person(end, False)),
         )
 
     def _camera(self, at: int) -> Found | None:

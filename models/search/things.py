@@ -13,6 +13,7 @@ from models.search.languages.language import Language
 from models.search.query import ThingsPart
 from models.search.words import HYPHENS, Line
 
+_NO_COUNT: Final = 1000  # who writes 2019 dogs means the year
 LONGEST_COMPOUND: Final = 12  # letters
 MOST: Final = 99
 """Things that can be asked for at least; a larger number asks for so many."""
@@ -52,7 +53,7 @@ def _number_at(found: Line, at: int, language: Language) -> tuple[int, int]:
     number = token.number if token.number is not None else language.numbers.get(token.folded)
     end = _over_second_number(found, number_at + 1, language)
     is_article = token.folded in language.articles and not more and end == number_at + 1
-    if number is None or number < 1 or is_article:
+    if number is None or not 0 < number < _NO_COUNT or is_article:
         return 1, at
     return (min(number + added, MOST), end) if not found.among(end, language.measures) else (1, at)
 

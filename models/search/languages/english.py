@@ -160,11 +160,11 @@ ENGLISH = Language(
     nouns_stand_apart=True,
     day_first=False,
     leading=folded_set(
-        "earlier later back within what did do does was were i we us you took take go went been there "
-        "this that it in on at from of with by during for near around over to into the a an and or "
-        "but not my our all any some show me find search look only just also as well that is was were "
-        "are taken made shot s since about where when which who has have having featuring including "
-        "containing"
+        "without except earlier later back within what did do does was were i we us you took take go "
+        "went been there this that it in on at from of with by during for near around over to into "
+        "the a an and or but not my our all any some show me find search look only just also as well "
+        "that is was were are taken made shot s since about where when which who has have having "
+        "featuring including containing"
     ),
     trailing=folded_set("and or nor but of from with s showing"),
     articles=folded_set("the a an my our"),

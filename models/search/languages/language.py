@@ -162,16 +162,8 @@ def known_words(language: Language) -> frozenset[str]:
         language.fillers,
         language.media_opens,
         language.adjectives,
-        *(
-            set(table)
-            for table in (
-                language.numbers,
-                language.months,
-                language.weekdays,
-                language.seasons,
-                language.units,
-            )
-        ),
+        {*language.numbers, *language.ordinals, *language.months, *language.weekdays, *language.seasons},
+        {*language.units, *language.decades, *language.hours_of_a_day},
         *(
             phrases.first_words()
             for phrases in (

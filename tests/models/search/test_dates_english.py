@@ -29,11 +29,6 @@ the day after Christmas        | 2025-10-15 | 2024-12-27
 two days before Easter 2024    | 2025-10-15 | 2024-03-27
 the week before Christmas 2023 | 2025-10-15 | 2023-12-17 to 2023-12-23
 on a Sunday                    | 2025-10-15 | weekdays 7
-a year ago today               | 2025-10-15 | 2024-10-15
-the day after Christmas        | 2025-10-15 | 2024-12-27
-two days before Easter 2024    | 2025-10-15 | 2024-03-27
-the week before Christmas 2023 | 2025-10-15 | 2023-12-17 to 2023-12-23
-on a Sunday                    | 2025-10-15 | weekdays 7
 a few weeks ago                | 2025-10-15 | 2025-09-08 to 2025-10-05
 this week                      | 2025-10-15 | 2025-10-13 to 2025-10-19
 this month                     | 2025-10-15 | 2025-10-01 to 2025-10-31
@@ -177,6 +172,7 @@ until the end of May 2020      | 2025-10-15 | up to 2020-05-31
 """
 
 WITH_MORE = """
+2019 dogs                          | 2025-10-15 | 2019-01-01 to 2019-12-31 | dogs
 photos from 2019                   | 2025-10-15 | 2019-01-01 to 2019-12-31 |
 beach at night                     | 2025-10-15 | hours 20-4               | beach
 snow in the early morning          | 2025-10-15 | hours 5-11               | snow
@@ -206,11 +202,6 @@ Halloween costumes                 | 2025-10-15 | nothing                  | Hal
 days ago                           | 2025-10-15 | nothing                  | days ago
 what did we do last Christmas      | 2025-10-15 | 2024-12-24 to 2024-12-26 |
 photos from our trip in May 2019   | 2025-10-15 | 2019-05-01 to 2019-05-31 | our trip
-Thanksgiving dinner 2023           | 2025-10-15 | 2023-01-01 to 2023-12-31 | Thanksgiving dinner
-Halloween costumes                 | 2025-10-15 | nothing                  | Halloween costumes
-days ago                           | 2025-10-15 | nothing                  | days ago
-what did we do last Christmas      | 2025-10-15 | 2024-12-24 to 2024-12-26 |
-photos from our trip in May 2019   | 2025-10-15 | 2019-05-01 to 2019-05-31 | our trip
 christmas tree                     | 2025-10-15 | nothing                  | christmas tree
 in christmas jumpers               | 2025-10-15 | nothing                  | in christmas jumpers
 new york                           | 2025-10-15 | nothing                  | new york
@@ -224,9 +215,7 @@ IMG_2019.jpg                       | 2025-10-15 | nothing                  | IMG
 """
 
 SOUTH = """
-last summer | 2025-10-15 | 2024-12-01 to 2025-02-28
 last winter | 2025-10-15 | 2025-06-01 to 2025-08-31
-in summer   | 2025-10-15 | months 12 1 2
 spring 2020 | 2025-10-15 | 2020-09-01 to 2020-11-30
 fall 2020   | 2025-10-15 | 2020-03-01 to 2020-05-31
 """

@@ -28,11 +28,6 @@ am Tag nach Weihnachten              | 2025-10-15 | 2024-12-27
 zwei Tage vor Ostern 2024            | 2025-10-15 | 2024-03-27
 die Woche vor Weihnachten 2023       | 2025-10-15 | 2023-12-17 to 2023-12-23
 an einem Sonntag                     | 2025-10-15 | weekdays 7
-heute vor einem Jahr                 | 2025-10-15 | 2024-10-15
-am Tag nach Weihnachten              | 2025-10-15 | 2024-12-27
-zwei Tage vor Ostern 2024            | 2025-10-15 | 2024-03-27
-die Woche vor Weihnachten 2023       | 2025-10-15 | 2023-12-17 to 2023-12-23
-an einem Sonntag                     | 2025-10-15 | weekdays 7
 vor ein paar Wochen                  | 2025-10-15 | 2025-09-08 to 2025-10-05
 diese Woche                          | 2025-10-15 | 2025-10-13 to 2025-10-19
 in diesem Monat                      | 2025-10-15 | 2025-10-01 to 2025-10-31
@@ -202,9 +197,6 @@ Sonnenuntergang nicht in 2020      | 2025-10-15 | not 2020-01-01 to 2020-12-31 |
 wandern letzten Sommer morgens     | 2025-10-15 | 2025-06-01 to 2025-08-31; hours 5-11 | wandern
 Reise ans Meer (Juli 2021)         | 2025-10-15 | 2021-07-01 to 2021-07-31 | Reise ans Meer
 2000 Menschen im Stadion           | 2025-10-15 | nothing                  | 2000 Menschen im Stadion
-vor Jahren                         | 2025-10-15 | nothing                  | vor Jahren
-was haben wir Weihnachten gemacht  | 2025-10-15 | 2024-12-24 to 2024-12-26 |
-um 8 Uhr                           | 2025-10-15 | nothing                  | um 8 Uhr
 vor Jahren                         | 2025-10-15 | nothing                  | vor Jahren
 was haben wir Weihnachten gemacht  | 2025-10-15 | 2024-12-24 to 2024-12-26 |
 um 8 Uhr                           | 2025-10-15 | nothing                  | um 8 Uhr

@@ -95,6 +95,10 @@ near Berlin                        | near Berlin                             |
 bei Berlin im Wald                 | near Berlin                             | im Wald
 Berlin 2019                        | place Berlin; date                      |
 Urlaub in Berlin                   | place Berlin                            | Urlaub
+Berlin last summer                 | place Berlin; date                      |
+Berlin summer 2019                 | place Berlin; date                      |
+Berlin Anna                        | place Berlin; person anna-1/anna-2      |
+Berlin without Anna                | place Berlin; not person anna-1/anna-2  |
 Berlin wall                        |                                         | Berlin wall
 not in Berlin                      | not place Berlin                        |
 Kirche in St. Gallen               | place St. Gallen                        | Kirche
@@ -136,7 +140,8 @@ teddy bear                         | 1 teddy bear?                           | t
 plane                              | 1 airplane?                             | plane
 TV                                 | 1 tv?                                   | TV
 phone                              | 1 cell phone?                           | phone
-2000000 dogs                       | 99 dog                                  | 2000000 dogs
+200 dogs                           | 99 dog                                  | 200 dogs
+2000 dogs                          | 1 dog?                                  | 2000 dogs
 0 dogs                             | 1 dog?                                  | 0 dogs
 beach without dogs                 | not 1 dog                               | beach
 no cars or trucks                  | not 1 car; not 1 truck                  |
