@@ -110,8 +110,8 @@ begin
 end;
 $$;
 
--- The user's pictures that are near a vector, of those that kizu.narrow left: down to the cut-off of the generation, the
--- 1,000 nearest at most. Compared one by one, which misses nothing, where the assets are named or the user has no more
+-- The user's pictures that are near a vector, of those that kizu.narrow left: down to p_least, or else to the cut-off of
+-- the generation, the 1,000 nearest at most. Compared one by one, which misses nothing, where the assets are named or the user has no more
 -- than 10,000; else by the generation's index. p_version null is the generation that answers; where there is none,
 -- nothing is near. Raises PT400 `bad_params` and PT409 `unknown_generation` as search_image_embeddings does.
 create function kizu.near_pictures(
@@ -120,7 +120,8 @@ create function kizu.near_pictures(
   p_version text,
   p_only    uuid[],
   p_except  uuid[],
-  p_where   text
+  p_where   text,
+  p_least   float8 default null
 )
 returns table (asset_id uuid, similarity float8)
 language plpgsql
@@ -162,7 +163,7 @@ begin
       using message = 'bad_params',
             detail  = format('vector: expected %s numbers, not all of them zero', v_generation.dimension);
   end if;
-  v_farthest := 1 - coalesce(v_generation.cutoff, -1);
+  v_farthest := 1 - coalesce(p_least, v_generation.cutoff, -1);
 
   if p_only is null and c_exact < (
        select count(*)
@@ -341,6 +342,32 @@ begin
 end;
 $$;
 
+-- A result: an asset and why it is one.
+create function kizu.shown_result(p_user uuid, p_asset uuid, p_score jsonb, p_evidence jsonb)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+set enable_seqscan = off -- whatever the statistics say, an asset is found by its id
+as $$
+begin
+  return (
+    select jsonb_build_object(
+             'asset_id',      id,
+             'score',         p_score,
+             'file_name',     file_name,
+             'path',          path,
+             'taken_at',      taken_at,
+             'thumbnail_url', thumbnail,
+             'evidence',      p_evidence
+           )
+      from public.assets
+     where id = p_asset
+       and user_id = p_user
+  );
+end;
+$$;
+
 -- What was found of a user's assets, p_limit (1 to 200) at a time, past the first p_offset (at most 10,000) after p_after.
 --
 -- p_understood is {"text", "language", "zone", "parts": [{"kind", "from", "to", "not", …}…], "semantic"}, as
@@ -451,19 +478,12 @@ begin
   );
   return jsonb_build_object(
     'results', coalesce((
-      select jsonb_agg(jsonb_build_object(
-               'asset_id',      asset.id,
-               'score',         row.found -> 'score',
-               'file_name',     asset.file_name,
-               'path',          asset.path,
-               'taken_at',      asset.taken_at,
-               'thumbnail_url', asset.thumbnail,
-               'evidence',      kizu.evidence_of(v_user, asset.id, p_understood,
-                                                 v_nears[array_position(v_ids, asset.id)], v_forms, v_last)
+      select jsonb_agg(kizu.shown_result(
+               v_user, (row.found ->> 'id')::uuid, row.found -> 'score',
+               kizu.evidence_of(v_user, (row.found ->> 'id')::uuid, p_understood,
+                                v_nears[array_position(v_ids, (row.found ->> 'id')::uuid)], v_forms, v_last)
              ) order by row.place)
         from unnest(v_page[:v_limit]) with ordinality as row (found, place)
-       cross join lateral (select * from public.assets where id = (row.found ->> 'id')::uuid and user_id = v_user
-                           offset 0) as asset -- planned by itself: by its id
     ), '[]'),
     'next',     case when cardinality(v_page) > v_limit then v_page[v_limit] end,
     'left_out', case when p_vector is null and cardinality(v_words) > 0 then jsonb_build_array('picture') else '[]' end,
@@ -609,9 +629,10 @@ $$;
 
 select kizu.keep_internal('kizu.words_to_find(jsonb)');
 select kizu.keep_internal('kizu.word_hits(uuid, text[], text, jsonb)');
-select kizu.keep_internal('kizu.near_pictures(uuid, extensions.vector, text, uuid[], uuid[], text)');
+select kizu.keep_internal('kizu.near_pictures(uuid, extensions.vector, text, uuid[], uuid[], text, double precision)');
 select kizu.keep_internal('kizu.excerpt(text, text[], text)');
 select kizu.keep_internal('kizu.evidence_of(uuid, uuid, jsonb, double precision, text[], text)');
+select kizu.keep_internal('kizu.shown_result(uuid, uuid, jsonb, jsonb)');
 select kizu.keep_internal('kizu.newest_first(uuid, uuid[], uuid[], text, int, timestamptz, uuid, int)');
 select kizu.keep_internal('kizu.best_first(uuid, jsonb, uuid[], uuid[], text, text[], int, text, uuid[],'
                           ' double precision[], int, numeric, timestamptz, uuid, int)');

@@ -1,0 +1,233 @@
+-- Searching by an example: pictures that look like an asset's, and photos of somebody, by a face, a cluster or a contact.
+
+-- The rows that a face, a cluster or a contact has in a generation of faces.
+create function kizu.rows_of_person(p_user uuid, p_version text, p_face uuid, p_cluster uuid, p_contact uuid)
+returns setof public.face_embeddings
+language sql
+stable
+set search_path = ''
+set enable_seqscan = off -- whatever the statistics say, each of them is found by its own index
+as $$
+  select * from public.face_embeddings where face_id = p_face and user_id = p_user and model_version = p_version
+  union all
+  select * from public.face_embeddings where cluster_id = p_cluster and user_id = p_user and model_version = p_version
+  union all
+  select *
+    from public.face_embeddings
+   where contact_id = p_contact
+     and user_id = p_user
+     and model_version = p_version
+     and (p_cluster is null or cluster_id is distinct from p_cluster);
+$$;
+
+-- Who a face, a cluster or a contact stands for, in the generation of faces that answers: the cluster and the contact,
+-- the middle of the faces as a vector of unit length (null where there is none), and how sure two
+-- faces have to be. Raises PT404 `not_found`, also for what is another's.
+create function kizu.who_is_meant(
+  p_user uuid, p_face uuid, p_cluster uuid, p_contact uuid,
+  out cluster_id uuid, out contact_id uuid, out middle extensions.halfvec, out same float8
+)
+language plpgsql
+stable
+set search_path = ''
+set enable_seqscan = off -- whatever the statistics say, a person's faces are found by an index
+as $$
+declare
+  c_most constant int := 500; -- faces that the middle is taken of, the best
+  v_version constant text := kizu.answering('faces');
+  v_found boolean;
+begin
+  case
+    when p_face is not null then
+      v_found := exists (select from public.face_embeddings as face where face.face_id = p_face and face.user_id = p_user);
+    when p_cluster is not null then
+      select cluster.id, cluster.contact_id into cluster_id, contact_id
+        from public.face_clusters as cluster
+       where cluster.id = p_cluster and cluster.user_id = p_user;
+      v_found := found;
+    else
+      select contact.id into contact_id from public.contacts as contact where contact.id = p_contact and contact.user_id = p_user;
+      v_found := found;
+      select cluster.id into cluster_id
+        from public.face_clusters as cluster
+       where cluster.contact_id = p_contact and cluster.user_id = p_user;
+  end case;
+  if not v_found then
+    raise sqlstate 'PT404' using message = 'not_found', detail = 'there is no such face or person';
+  end if;
+  same := (select scale.same from kizu.face_scale(v_version) as scale);
+  middle := (
+    select case when extensions.vector_norm(extensions.avg(vector.embedding::extensions.vector)) > 0
+                then extensions.l2_normalize(extensions.avg(vector.embedding::extensions.vector))::extensions.halfvec end
+      from (select face.id
+              from kizu.rows_of_person(p_user, v_version, p_face, cluster_id, contact_id) as face
+             order by coalesce(face.quality, 0) desc, face.id
+             limit c_most) as own
+     cross join lateral (select * from kizu.face_vectors where id = own.id offset 0) as vector
+  );
+end;
+$$;
+
+-- What is like an example: exactly one of p_asset_id (pictures like it, as its user's generation sees them), p_face_id,
+-- p_cluster_id and p_contact_id (photos of whoever that is). Each asset is found once, with its best similarity, down to
+-- p_least (-1 to 1), or else to the cut-off of the generation; of faces to that from which two are one person. Those
+-- that are said or known to be of the cluster or the contact come first, however unlike, and none that is said not to be.
+-- The parts of p_understood narrow the assets before that, as in rank_search.
+--
+-- Answers as rank_search does; score is the similarity, null for who is only tagged; `left_out` is ["picture"] or
+-- ["person"] where the example has no vector in the generation that answers. Raises PT400 `bad_params`, PT404 `not_found`.
+create function public.search_alike(
+  p_asset_id   uuid   default null,
+  p_face_id    uuid   default null,
+  p_cluster_id uuid   default null,
+  p_contact_id uuid   default null,
+  p_least      float8 default null,
+  p_understood jsonb  default '{}',
+  p_limit      int    default 50,
+  p_after      jsonb  default null,
+  p_user       uuid   default null
+)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+set enable_seqscan = off -- whatever the statistics say, assets and faces are found by an index
+set jit = off
+as $$
+declare
+  c_most constant int  := 1000; -- faces that are looked at
+  c_none constant uuid := '00000000-0000-0000-0000-000000000000';
+  v_user    constant uuid := kizu.one_user(p_user);
+  v_limit   constant int  := kizu.checked_limit(p_limit, 200);
+  v_version constant text := kizu.answering('faces');
+  v_only   uuid[];
+  v_except uuid[];
+  v_where  text;
+  v_after  record;
+  v_vector extensions.vector;
+  v_cluster uuid;
+  v_contact uuid;
+  v_middle  extensions.halfvec;
+  v_same    float8;
+  v_found  jsonb; -- [{"id", "similarity", "known", "face"}…], an asset once or more
+  v_page   jsonb[];
+begin
+  perform kizu.check_understanding(p_understood);
+  if num_nonnulls(p_asset_id, p_face_id, p_cluster_id, p_contact_id) <> 1 then
+    raise sqlstate 'PT400'
+      using message = 'bad_params', detail = 'expected one of asset_id, face_id, cluster_id and contact_id';
+  elsif not coalesce(p_least between -1 and 1, true) then
+    raise sqlstate 'PT400' using message = 'bad_params', detail = 'least: expected -1 to 1';
+  end if;
+  begin
+    select (p_after ->> 'known')::boolean as known, (p_after ->> 'similarity')::numeric as similarity,
+           (p_after ->> 'id')::uuid as id
+      into v_after;
+  exception
+    when data_exception then
+      raise sqlstate 'PT400' using message = 'bad_params', detail = 'after: expected the next of the page before';
+  end;
+  begin
+    select narrowed.p_only, narrowed.p_except, narrowed.p_where
+      into v_only, v_except, v_where
+      from kizu.narrow(v_user, p_understood) as narrowed;
+  exception
+    when data_exception then
+      raise sqlstate 'PT400' using message = 'bad_params', detail = format('understood: %s', sqlerrm);
+  end;
+
+  if p_asset_id is not null then
+    if not exists (select from public.assets where id = p_asset_id and user_id = v_user) then
+      raise sqlstate 'PT404' using message = 'not_found', detail = 'there is no such asset';
+    end if;
+    v_vector := (select embedding from public.image_embeddings
+                  where asset_id = p_asset_id and user_id = v_user and model_version = kizu.answering('pictures'));
+    if v_vector is null then
+      return jsonb_build_object('results', '[]'::jsonb, 'next', null, 'left_out', array['picture'], 'relaxed', false);
+    end if;
+    v_found := (
+      select jsonb_agg(jsonb_build_object('id', near.asset_id, 'similarity', near.similarity, 'known', false))
+        from kizu.near_pictures(v_user, v_vector, null, v_only, v_except || p_asset_id, v_where, p_least) as near
+    );
+  else
+    select * into v_cluster, v_contact, v_middle, v_same
+      from kizu.who_is_meant(v_user, p_face_id, p_cluster_id, p_contact_id);
+    v_found := (
+      select jsonb_agg(jsonb_build_object('id', seen.asset_id, 'similarity', seen.similarity, 'known', seen.known,
+                                          'face', seen.face_id))
+        from (
+          select face.asset_id, face.face_id, true as known,
+                 -(vector.embedding operator(extensions.<#>) v_middle) as similarity
+            from kizu.rows_of_person(v_user, v_version, null, v_cluster, v_contact) as face
+           cross join lateral (select * from kizu.face_vectors where id = face.id offset 0) as vector
+          union all
+          select tag.asset_id, null, true, null
+            from public.asset_tags as tag
+           where tag.contact_id = v_contact
+             and tag.user_id = v_user
+          union all
+          select near.asset_id, near.face_id, false, near.likeness
+            from kizu.near_faces(v_user, v_version, v_middle, c_none, coalesce(p_least, v_same), c_most,
+                                 kizu.has_few_faces(v_user, v_version, false), false) as near
+           where (near.contact_id is null or near.contact_id = v_contact or v_contact is null)
+             and not exists (select from kizu.exclusions as excluded
+                              where excluded.face_id = near.face_id and excluded.contact_id = v_contact)
+        ) as seen
+    );
+  end if;
+
+  execute format(
+    $sql$
+      with
+      best as (
+        select distinct on (found.id) found.id, found.known, round(found.similarity, 4) as similarity, found.face
+          from jsonb_to_recordset($2) as found (id uuid, similarity numeric, known boolean, face uuid)
+         order by found.id, found.known desc, found.similarity desc nulls last
+      )
+      select array_agg(jsonb_build_object('known', known, 'similarity', similarity, 'id', id, 'face', face))
+        from (select best.*
+                from best
+               cross join lateral (
+                       select from public.assets as asset
+                        where asset.id = best.id
+                          and asset.user_id = $1
+                          and %s
+                       offset 0 -- planned by itself: by its id
+                     ) as asset
+               where ($3 is null or best.id = any ($3))
+                 and best.id <> all ($4)
+                 and ($5 is null or (known, coalesce(similarity, -2), best.id) < ($5, coalesce($6, -2), $7))
+               order by known desc, coalesce(similarity, -2) desc, best.id desc
+               limit $8) as page
+    $sql$,
+    v_where
+  )
+  into v_page
+  using v_user, coalesce(v_found, '[]'), v_only, v_except, v_after.known, v_after.similarity, v_after.id, v_limit + 1;
+  v_page := coalesce(v_page, '{}');
+  return jsonb_build_object(
+    'results', coalesce((
+      select jsonb_agg(kizu.shown_result(
+               v_user, (row.found ->> 'id')::uuid, row.found -> 'similarity',
+               jsonb_build_array(jsonb_strip_nulls(jsonb_build_object(
+                 'source',     case when p_asset_id is not null then 'picture' else 'person' end,
+                 'similarity', row.found -> 'similarity',
+                 'face_id',    row.found -> 'face',
+                 'known',      case when p_asset_id is null then row.found -> 'known' end
+               )))
+             ) order by row.place)
+        from unnest(v_page[:v_limit]) with ordinality as row (found, place)
+    ), '[]'),
+    'next',     case when cardinality(v_page) > v_limit then v_page[v_limit] - 'face' end,
+    'left_out', case when p_asset_id is null and v_middle is null then jsonb_build_array('person') else '[]' end,
+    'relaxed',  false
+  );
+end;
+$$;
+
+select kizu.keep_internal('kizu.rows_of_person(uuid, text, uuid, uuid, uuid)');
+select kizu.keep_internal('kizu.who_is_meant(uuid, uuid, uuid, uuid)');
+
+select kizu.let_call('public.search_alike(uuid, uuid, uuid, uuid, double precision, jsonb, int, jsonb, uuid)',
+                     'authenticated', 'service_role');
