@@ -91,6 +91,7 @@ def test_internal_functions_are_granted_to_nobody(queue: Any) -> None:
         # Evaluated by whoever writes a row that they index.
         "kizu.document(uuid,text)": ["authenticated", "service_role"],
         "kizu.document_of_name(uuid,text)": ["authenticated", "service_role"],
+        "kizu.plain_words(text)": ["authenticated", "service_role"],
     }
 
 
