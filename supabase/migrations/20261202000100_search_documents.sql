@@ -2,6 +2,8 @@
 -- own user's rows and nobody else's. An index that a row policy stands before serves no signed-in user, because the
 -- operator @@ is not leakproof: texts are searched by verbs, which name the user themselves.
 
+set local statement_timeout = 0; -- what a library has already is indexed
+
 drop index public.image_text_by_word; -- for the reason above nobody could use it
 
 -- A text as words are compared: without capitals, accents and punctuation, with single blanks between words.
@@ -16,7 +18,8 @@ as $$
 declare
   c_accents     constant text := '[\u0300-\u036f]';
   c_punctuation constant text := '[\u0001-/:-@[-`{-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7'
-                                 '\u2000-\u206f\u20a0-\u20cf\u2190-\u2bff\u3000-\u3004\u3008-\u3020\ufe00-\ufe6f\uff00-\uff0f]+';
+                                 '\u2000-\u206f\u20a0-\u20cf\u2190-\u2bff\u3000-\u3004\u3008-\u3020'
+                                 '\ufe00-\ufe6f\uff00-\uff0f]+';
   c_ideographs  constant text := '([\u3040-\u30ff\u3400-\u9fff])'; -- have no blanks between words: each is one
   v_text text := normalize(replace(lower(p_text), 'ß', 'ss'), nfkd);
 begin

@@ -135,13 +135,13 @@ begin
     select face.asset_id
       from public.face_embeddings as face
      where face.contact_id = any (p_contacts)
-       and face.user_id = p_user
+       and (face.user_id = p_user) is true
        and face.model_version = kizu.answering('faces')
     union
     select tag.asset_id
       from public.asset_tags as tag
      where tag.contact_id = any (p_contacts)
-       and tag.user_id = p_user
+       and (tag.user_id = p_user) is true
   );
 end;
 $$;
@@ -305,13 +305,15 @@ begin
         case when v_since is not null then format('%s >= %L', v_wall, v_since::timestamp) end,
         -- All that is known of a time has to be before the end: a photo of 2019 is of no month.
         case when v_before is not null then format(
-          '%s + case asset.taken_at_precision when ''year'' then interval ''1 year'' when ''month'' then interval ''1 month'''
-          ' when ''day'' then interval ''1 day'' else interval ''1 microsecond'' end <= %L', v_wall, v_before::timestamp) end,
+          '%s + case asset.taken_at_precision when ''year'' then interval ''1 year'''
+          ' when ''month'' then interval ''1 month'' when ''day'' then interval ''1 day'''
+          ' else interval ''1 microsecond'' end <= %L', v_wall, v_before::timestamp) end,
         case when p_part ? 'months' then format(
           'extract(month from %s) = any (%L::int[]) and asset.taken_at_precision is distinct from ''year''',
           v_wall, array(select jsonb_array_elements_text(p_part -> 'months')::int)) end,
         case when p_part ? 'weekdays' then format(
-          'extract(isodow from %s) = any (%L::int[]) and coalesce(asset.taken_at_precision, '''') not in (''year'', ''month'')',
+          'extract(isodow from %s) = any (%L::int[])'
+          ' and coalesce(asset.taken_at_precision, '''') not in (''year'', ''month'')',
           v_wall, array(select jsonb_array_elements_text(p_part -> 'weekdays')::int)) end,
         case when p_part ? 'hours' then format(
           'extract(hour from %s) = any (%L::int[])'
@@ -345,9 +347,10 @@ begin
         return format(
           'not %s'
           ' and not exists (select from public.detected_objects as thing where thing.asset_id = asset.id'
-          '                  and thing.user_id = asset.user_id and thing.object_class = ''person'' and thing.sure)'
+          '                  and (thing.user_id = asset.user_id) is true and thing.object_class = ''person'''
+          '                  and thing.sure)'
           ' and not exists (select from public.asset_tags as tag where tag.asset_id = asset.id'
-          '                  and tag.user_id = asset.user_id and tag.tag_type = ''person'')'
+          '                  and (tag.user_id = asset.user_id) is true and tag.tag_type = ''person'')'
           ' and exists (select from public.asset_facts as fact where fact.asset_id = asset.id'
           '              and fact.user_id = asset.user_id and fact.fact in (''faces'', ''objects'')'
           '              and fact.state <> ''unavailable'')',
@@ -356,7 +359,7 @@ begin
       end if;
     when 'writing' then
       v_sql := 'exists (select from public.image_text as word where word.asset_id = asset.id'
-               ' and word.user_id = asset.user_id and word.extracted_text <> '''')';
+               ' and (word.user_id = asset.user_id) is true and word.extracted_text <> '''')';
       if v_negated then
         return format(
           'not %s and exists (select from public.asset_facts as fact where fact.asset_id = asset.id'

@@ -110,10 +110,11 @@ begin
 end;
 $$;
 
--- The user's pictures that are near a vector, of those that kizu.narrow left: down to p_least, or else to the cut-off of
--- the generation, the 1,000 nearest at most. Compared one by one, which misses nothing, where the assets are named or the user has no more
--- than 10,000; else by the generation's index. p_version null is the generation that answers; where there is none,
--- nothing is near. Raises PT400 `bad_params` and PT409 `unknown_generation` as search_image_embeddings does.
+-- The user's pictures that are near a vector, of those that kizu.narrow left: down to p_least, or else to the cut-off
+-- of the generation, the 1,000 nearest at most. Compared one by one, which misses nothing, where the assets are named
+-- or the user has no more than 10,000; else by the generation's index. p_version null is the generation that answers;
+-- where there is none, nothing is near. Raises PT400 `bad_params` and PT409 `unknown_generation` as
+-- search_image_embeddings does.
 create function kizu.near_pictures(
   p_user    uuid,
   p_vector  extensions.vector,
@@ -183,7 +184,8 @@ begin
              and near.user_id = $2
              and near.asset_id <> all ($3)
              -- One row by its id: joined, the photos might be read first.
-             and (select %3$s from public.assets as asset where asset.id = near.asset_id and asset.user_id = $2)
+             and (select %3$s from public.assets as asset
+                   where asset.id = near.asset_id and (asset.user_id = $2) is true)
            order by near.embedding::extensions.halfvec(%2$s) operator(extensions.<=>) $1::extensions.halfvec(%2$s)
            limit $4 * 3
         ),
@@ -203,7 +205,8 @@ begin
   end if;
 
   v_from := case
-    when p_only is null then 'public.image_embeddings as near join public.assets as asset on asset.id = near.asset_id'
+    when p_only is null then
+      'public.image_embeddings as near join public.assets as asset on asset.id = near.asset_id and near.user_id = $2'
     else 'unnest($6) as chosen (id) join public.assets as asset on asset.id = chosen.id'
          ' join public.image_embeddings as near on near.asset_id = chosen.id'
   end;
@@ -213,9 +216,9 @@ begin
       own as materialized (
         select near.asset_id, near.embedding operator(extensions.<=>) $1 as distance
           from %s
-         where near.user_id = $2
-           and near.model_version = $7
-           and asset.user_id = $2
+         where near.model_version = $7
+           and (near.user_id = $2) is true
+           and (asset.user_id = $2) is true
            and near.asset_id <> all ($3)
            and %s
       )
@@ -232,7 +235,8 @@ end;
 $$;
 
 -- Where in a text words stand: {"excerpt": some 200 characters around the first, "marks": [[from, to]…], code points of
--- the excerpt, half open}; null where none stands. p_forms are plain words in all their forms, p_last the beginning of one.
+-- the excerpt, half open}; null where none stands. p_forms are plain words in all their forms, p_last the beginning of
+-- one.
 create function kizu.excerpt(p_text text, p_forms text[], p_last text)
 returns jsonb
 language plpgsql
@@ -269,7 +273,8 @@ begin
 end;
 $$;
 
--- Why an asset is a result: its similarity, the texts with the words in them, and what the parts found.
+-- Why an asset is a result: its similarity, the texts with the words in them, and what the parts found. `is true`, here
+-- and wherever rows are found by an id: or the planner might read all rows of the user by their index.
 create function kizu.evidence_of(
   p_user       uuid,
   p_asset      uuid,
@@ -287,7 +292,7 @@ as $$
 declare
   v_asset public.assets;
 begin
-  select * into v_asset from public.assets where id = p_asset and user_id = p_user;
+  select * into v_asset from public.assets where id = p_asset and (user_id = p_user) is true;
   return (
     select coalesce(jsonb_agg(told.what order by told.place, told.what ->> 'source'), '[]')
       from (
@@ -300,13 +305,13 @@ begin
                    content.source, kizu.excerpt(content.words, p_forms, p_last) as found
               from (
                 select 'text' as source, extracted_text as words
-                  from public.image_text where asset_id = p_asset and user_id = p_user
+                  from public.image_text where asset_id = p_asset and (user_id = p_user) is true
                 union all
                 select 'caption', description
-                  from public.image_descriptions where asset_id = p_asset and user_id = p_user
+                  from public.image_descriptions where asset_id = p_asset and (user_id = p_user) is true
                 union all
                 (select 'tag', tag_value
-                   from public.asset_tags where asset_id = p_asset and user_id = p_user
+                   from public.asset_tags where asset_id = p_asset and (user_id = p_user) is true
                   limit 100)
                 union all
                 select 'name', v_asset.file_name
@@ -320,13 +325,14 @@ begin
         select 2 + listed.place::int, case listed.part ->> 'kind'
                  when 'person' then jsonb_build_object('source', 'person', 'name', listed.part -> 'name')
                  when 'place'  then jsonb_build_object('source', 'place', 'name', v_asset.location_name)
-                 when 'date'   then jsonb_build_object('source', 'date', 'at', coalesce(v_asset.taken_at, v_asset.created_at))
+                 when 'date'   then jsonb_build_object('source', 'date',
+                                                       'at', coalesce(v_asset.taken_at, v_asset.created_at))
                  when 'things' then (
                    select jsonb_build_object('source', 'thing', 'class', listed.part ->> 'class', 'count', count(*),
                                              'confidence', round(max(thing.confidence)::numeric, 3))
                      from public.detected_objects as thing
                     where thing.asset_id = p_asset
-                      and thing.user_id = p_user
+                      and (thing.user_id = p_user) is true
                       and thing.object_class = listed.part ->> 'class'
                     group by thing.model_version
                     order by count(*) desc
@@ -363,12 +369,13 @@ begin
            )
       from public.assets
      where id = p_asset
-       and user_id = p_user
+       and (user_id = p_user) is true
   );
 end;
 $$;
 
--- What was found of a user's assets, p_limit (1 to 200) at a time, past the first p_offset (at most 10,000) after p_after.
+-- What was found of a user's assets, p_limit (1 to 200) at a time, past the first p_offset (at most 10,000) after
+-- p_after.
 --
 -- p_understood is {"text", "language", "zone", "parts": [{"kind", "from", "to", "not", …}…], "semantic"}, as
 -- kizu.check_understanding and kizu.narrow take it; p_vector is what p_version's model makes of its `semantic`. Parts
@@ -378,10 +385,10 @@ $$;
 -- asked for, and found.
 --
 -- Answers {"results": [{"asset_id", "score", "file_name", "path", "taken_at", "thumbnail_url", "evidence": [{"source":
--- picture, text, caption, name, tag, person, place, date or thing, …}…]}…], "next": what p_after is for the next page,
--- null at the end, "left_out": ["picture"] where words were left and no vector, "relaxed": false, as no part is ever
--- passed over}. score is null without words. Pages of one search are of one order as long as p_understood, p_vector and
--- the assets stay the same. Raises PT400 `bad_params`; PT409 `unknown_generation`.
+-- picture, text, caption, name, tag, person, place, date or thing, …}…]}…], "next": what p_after is for the next
+-- page, null at the end, "left_out": ["picture"] where words were left and no vector, "relaxed": false, as no part is
+-- ever passed over}. score is null without words. Pages of one search are of one order as long as p_understood,
+-- p_vector and the assets stay the same. Raises PT400 `bad_params`; PT409 `unknown_generation`.
 create function public.rank_search(
   p_understood jsonb,
   p_vector     extensions.vector default null,
@@ -502,6 +509,7 @@ stable
 set search_path = ''
 set enable_hashjoin = off
 set enable_mergejoin = off
+set enable_sort = off -- the order is the assets' index's, but for a few that are named
 as $$
 declare
   v_page jsonb[];
@@ -511,9 +519,9 @@ begin
       select array_agg(jsonb_build_object('at', at, 'id', id))
         from (select coalesce(asset.taken_at, asset.created_at) as at, asset.id
                 from %s
-               where asset.user_id = $1
+               where %s
                  and asset.id <> all ($3)
-                 and ($4 is null or (coalesce(asset.taken_at, asset.created_at), asset.id) < ($4, $5))
+                 and %s
                  and %s
                order by coalesce(asset.taken_at, asset.created_at) desc, asset.id desc
               offset $6
@@ -523,6 +531,8 @@ begin
       when p_only is null then 'public.assets as asset'
       else 'unnest($2) as chosen (id) join public.assets as asset on asset.id = chosen.id'
     end,
+    case when p_only is null then 'asset.user_id = $1' else '(asset.user_id = $1) is true' end,
+    case when p_at is null then 'true' else '(coalesce(asset.taken_at, asset.created_at), asset.id) < ($4, $5)' end,
     p_where
   )
   into v_page
@@ -534,8 +544,8 @@ $$;
 -- A page of what kizu.narrow left and something speaks for, the best first: [{"score", "at", "id"}…], one more than
 -- p_limit where there are more. The newer of two that are as good comes first.
 create function kizu.best_first(
-  p_user uuid, p_understood jsonb, p_only uuid[], p_except uuid[], p_where text, p_words text[], p_needed int, p_last text,
-  p_near uuid[], p_similarities float8[], p_limit int, p_score numeric, p_at timestamptz, p_id uuid, p_offset int
+  p_user uuid, p_understood jsonb, p_only uuid[], p_except uuid[], p_where text, p_words text[], p_needed int,
+  p_last text, p_near uuid[], p_similarities float8[], p_limit int, p_score numeric, p_at timestamptz, p_id uuid, p_offset int
 )
 returns jsonb[]
 language plpgsql
@@ -577,7 +587,7 @@ begin
                  select asset.id, coalesce(asset.taken_at, asset.created_at) as at
                    from public.assets as asset
                   where asset.id = evident.asset_id
-                    and asset.user_id = $1
+                    and (asset.user_id = $1) is true
                     and %s
                  offset 0 -- planned by itself: by its id
                ) as asset

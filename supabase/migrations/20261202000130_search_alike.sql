@@ -1,4 +1,4 @@
--- Searching by an example: pictures that look like an asset's, and photos of somebody, by a face, a cluster or a contact.
+-- Searching by an example: pictures that look like an asset's; photos of somebody, by a face, a cluster or a contact.
 
 -- The rows that a face, a cluster or a contact has in a generation of faces.
 create function kizu.rows_of_person(p_user uuid, p_version text, p_face uuid, p_cluster uuid, p_contact uuid)
@@ -8,14 +8,22 @@ stable
 set search_path = ''
 set enable_seqscan = off -- whatever the statistics say, each of them is found by its own index
 as $$
-  select * from public.face_embeddings where face_id = p_face and user_id = p_user and model_version = p_version
+  select *
+    from public.face_embeddings
+   where face_id = p_face
+     and (user_id = p_user) is true
+     and model_version = p_version
   union all
-  select * from public.face_embeddings where cluster_id = p_cluster and user_id = p_user and model_version = p_version
+  select *
+    from public.face_embeddings
+   where cluster_id = p_cluster
+     and (user_id = p_user) is true
+     and model_version = p_version
   union all
   select *
     from public.face_embeddings
    where contact_id = p_contact
-     and user_id = p_user
+     and (user_id = p_user) is true
      and model_version = p_version
      and (p_cluster is null or cluster_id is distinct from p_cluster);
 $$;
@@ -39,14 +47,17 @@ declare
 begin
   case
     when p_face is not null then
-      v_found := exists (select from public.face_embeddings as face where face.face_id = p_face and face.user_id = p_user);
+      v_found := exists (select from public.face_embeddings as face
+                          where face.face_id = p_face and (face.user_id = p_user) is true);
     when p_cluster is not null then
       select cluster.id, cluster.contact_id into cluster_id, contact_id
         from public.face_clusters as cluster
        where cluster.id = p_cluster and cluster.user_id = p_user;
       v_found := found;
     else
-      select contact.id into contact_id from public.contacts as contact where contact.id = p_contact and contact.user_id = p_user;
+      select contact.id into contact_id
+        from public.contacts as contact
+       where contact.id = p_contact and contact.user_id = p_user;
       v_found := found;
       select cluster.id into cluster_id
         from public.face_clusters as cluster
@@ -75,7 +86,8 @@ $$;
 -- The parts of p_understood narrow the assets before that, as in rank_search.
 --
 -- Answers as rank_search does; score is the similarity, null for who is only tagged; `left_out` is ["picture"] or
--- ["person"] where the example has no vector in the generation that answers. Raises PT400 `bad_params`, PT404 `not_found`.
+-- ["person"] where the example has no vector in the generation that answers. Raises PT400 `bad_params`, and PT404
+-- `not_found`, also for what is another's.
 create function public.search_alike(
   p_asset_id   uuid   default null,
   p_face_id    uuid   default null,
@@ -165,7 +177,7 @@ begin
           select tag.asset_id, null, true, null
             from public.asset_tags as tag
            where tag.contact_id = v_contact
-             and tag.user_id = v_user
+             and (tag.user_id = v_user) is true
           union all
           select near.asset_id, near.face_id, false, near.likeness
             from kizu.near_faces(v_user, v_version, v_middle, c_none, coalesce(p_least, v_same), c_most,
@@ -191,7 +203,7 @@ begin
                cross join lateral (
                        select from public.assets as asset
                         where asset.id = best.id
-                          and asset.user_id = $1
+                          and (asset.user_id = $1) is true
                           and %s
                        offset 0 -- planned by itself: by its id
                      ) as asset

@@ -1,6 +1,8 @@
 -- What there is to search for: the things of a library with their counts, and names that begin with what was typed. Read
 -- value by value from indexes in order, so that a value that thousands of photos share costs one look.
 
+set local statement_timeout = 0; -- what a library has already is indexed
+
 -- With the asset, so that photos are counted without reading their rows.
 create index asset_tags_in_order on public.asset_tags (user_id, tag_type, tag_value, asset_id);
 drop index public.asset_tags_by_value; -- which the other begins with

@@ -116,7 +116,7 @@ class Library:
         return self.named(self.answer(asks(semantic, *parts), p_vector=vector, **more))
 
     def named(self, answer: Json) -> list[str]:
-        return [self._names[result["asset_id"]] for result in answer["results"]]
+        return [self._names.get(result["asset_id"], "?") for result in answer["results"]]
 
     def evidence(self, answer: Json, name: str) -> list[Json]:
         (result,) = [each for each in answer["results"] if self._names[each["asset_id"]] == name]

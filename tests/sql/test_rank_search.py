@@ -506,3 +506,90 @@ def test_two_users_never_see_each_other(queue: Any) -> None:
     assert mine.search("secret", p_user=theirs.user) == ["a"], "of their own, whoever they name"
     queue.db.execute("delete from assets where user_id = %s", (mine.user,))
     assert mine.search("secret", vector=QUERY) == []
+
+
+# Times as they are known.
+
+NEW_YORK = "America/New_York"
+
+
+@pytest.mark.parametrize(
+    ("row", "day", "zone"),
+    [
+        ({"taken_at": "2025-06-30T22:30:00Z", "taken_at_offset_minutes": 120}, "2025-07-01", NEW_YORK),
+        ({"taken_at": "2025-07-01T03:00:00Z", "taken_at_source": "original"}, "2025-07-01", NEW_YORK),
+        ({"taken_at": "2025-07-01T03:00:00Z", "taken_at_source": "person"}, "2025-06-30", NEW_YORK),
+        ({"taken_at": "2025-07-01T03:00:00Z", "taken_at_source": "satellite"}, "2025-06-30", NEW_YORK),
+        ({"taken_at": "2025-06-30T23:30:00Z"}, "2025-07-01", "Europe/Berlin"),
+        ({"taken_at": None, "created_at": "2025-06-30T23:30:00Z"}, "2025-07-01", "Asia/Tokyo"),
+    ],
+)  # fmt: skip
+def test_a_photo_is_of_the_day_that_the_clock_on_the_wall_showed(
+    library: Library, row: dict[str, Any], day: str, zone: str
+) -> None:
+    library.photo("a", **row)
+    for asked, after in (("2025-06-30", "2025-07-01"), ("2025-07-01", "2025-07-02")):
+        understood = asks("", part("date", since=asked, before=after), zone=zone)
+        assert library.named(library.answer(understood)) == (["a"] if asked == day else []), asked
+
+
+@pytest.mark.parametrize(
+    ("precision", "asked", "found"),
+    [
+        ("year", {"since": "2019-01-01", "before": "2020-01-01"}, True),
+        ("year", {"since": "2019-01-01", "before": "2019-02-01"}, False),
+        ("year", {"months": [1]}, False),
+        ("month", {"since": "2019-01-01", "before": "2019-02-01"}, True),
+        ("month", {"since": "2019-01-01", "before": "2019-01-02"}, False),
+        ("month", {"months": [1]}, True),
+        ("month", {"weekdays": [2]}, False),
+        ("day", {"since": "2019-01-01", "before": "2019-01-02"}, True),
+        ("day", {"weekdays": [2]}, True),
+        ("day", {"hours": [0]}, False),
+        ("second", {"hours": [0]}, True),
+    ],
+)
+def test_no_more_is_asked_of_a_time_than_is_known(
+    library: Library, precision: str, asked: dict[str, Any], found: bool
+) -> None:
+    library.photo(
+        "a", taken_at="2019-01-01T00:00:00Z", taken_at_precision=precision, taken_at_source="original"
+    )
+    assert library.search("", part("date", **asked)) == (["a"] if found else [])
+
+
+# Long texts.
+
+
+def test_a_word_in_a_long_text_is_shown_where_it_stands(library: Library) -> None:
+    filler = "Lorem ipsum, dolor sit amet. " * 400
+    library.reads(library.photo("a"), f"{filler}\nUne CAFÉ crème, s'il vous plaît. {filler}")
+    answer = library.answer(asks("cafe"))
+    (shown,) = library.evidence(answer, "a")
+    ((start, end),) = shown["marks"]
+    assert shown["excerpt"][start:end] == "CAFÉ"
+    assert len(shown["excerpt"]) <= 200
+
+
+def test_texts_that_no_index_holds_whole_are_stored_all_the_same(library: Library) -> None:
+    """A tsvector has at most a megabyte; the first 30,000 characters are searched."""
+    words = " ".join(
+        f"{chr(0x20000 + number // 200)}{chr(0x20000 + number % 200)}" for number in range(40_000)
+    )
+    library.reads(library.photo("a"), f"first {words} last")
+    library.reads(library.photo("b"), "x" * 1_000_000)
+    assert library.search("first") == ["a"]
+    assert library.search("last") == []
+
+
+def test_who_may_write_rows_keeps_their_words_up_to_date(library: Library) -> None:
+    asset = library.photo("a", file_name="kite.jpg", location_name="Oslo")
+    with library.queue.acting("authenticated", library.user):
+        library.queue.db.execute(
+            "update assets set file_name = 'boat.jpg', location_name = 'Rome' where id = %s", (asset,)
+        )
+        library.queue.db.execute(
+            "insert into asset_tags (asset_id, tag_type, tag_value) values (%s, 'object', 'anchor')", (asset,)
+        )
+    assert library.search("kite") == library.search("oslo") == []
+    assert library.search("boat rome anchor") == ["a"]
