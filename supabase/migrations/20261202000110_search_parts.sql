@@ -3,7 +3,7 @@
 -- become sets of assets; the others conditions on an asset's row.
 
 -- Refuses an understanding that is none: {"parts": [{"kind", …}…] (at most 50), "semantic": text (at most 2,000
--- characters), "zone": of pg_timezone_names, …}, at most 32 KiB. Raises PT400 `bad_params`.
+-- characters), "zone": as Europe/Berlin, …}, at most 32 KiB. Raises PT400 `bad_params`.
 create function kizu.check_understanding(p_understood jsonb)
 returns void
 language plpgsql
@@ -28,9 +28,13 @@ begin
   elsif jsonb_typeof(coalesce(p_understood -> 'semantic', '""')) not in ('string', 'null')
      or length(p_understood ->> 'semantic') > 2000 then
     v_wrong := 'semantic: expected a text of at most 2000 characters';
-  elsif p_understood ->> 'zone' is not null
-    and not exists (select from pg_catalog.pg_timezone_names where name = p_understood ->> 'zone') then
-    v_wrong := 'zone: expected the name of a time zone';
+  else
+    begin
+      perform pg_catalog.now() at time zone (p_understood ->> 'zone');
+    exception
+      when invalid_parameter_value then
+        v_wrong := 'zone: expected the name of a time zone';
+    end;
   end if;
   if v_wrong is not null then
     raise sqlstate 'PT400' using message = 'bad_params', detail = format('understood: %s', v_wrong);

@@ -171,7 +171,7 @@ begin
          from (select
                  from public.image_embeddings as own
                 where own.user_id = p_user
-                  and own.model_version = v_generation.model_version
+                  and (own.model_version = v_generation.model_version) is true -- or all of a version might be read
                 limit c_exact + 1) as counted
      ) then
     return query execute format(
@@ -206,9 +206,13 @@ begin
 
   v_from := case
     when p_only is null then
-      'public.image_embeddings as near join public.assets as asset on asset.id = near.asset_id and near.user_id = $2'
-    else 'unnest($6) as chosen (id) join public.assets as asset on asset.id = chosen.id'
-         ' join public.image_embeddings as near on near.asset_id = chosen.id'
+      '(select * from public.image_embeddings'
+      '  where user_id = $2 and (model_version = $7) is true offset 0) as near'
+    else
+      'unnest($6) as chosen (id)'
+      ' cross join lateral (select * from public.image_embeddings'
+      '                      where asset_id = chosen.id and model_version = $7 and (user_id = $2) is true'
+      '                     offset 0) as near'
   end;
   return query execute format(
     $sql$
@@ -216,11 +220,14 @@ begin
       own as materialized (
         select near.asset_id, near.embedding operator(extensions.<=>) $1 as distance
           from %s
-         where near.model_version = $7
-           and (near.user_id = $2) is true
-           and (asset.user_id = $2) is true
-           and near.asset_id <> all ($3)
-           and %s
+         cross join lateral (
+                 select from public.assets as asset
+                  where asset.id = near.asset_id
+                    and (asset.user_id = $2) is true
+                    and %s
+                 offset 0 -- planned by itself: by its id
+               ) as asset
+         where near.asset_id <> all ($3)
       )
       select asset_id, 1 - distance
         from own
@@ -471,7 +478,8 @@ begin
         into v_ids, v_nears
         from kizu.near_pictures(v_user, p_vector, p_version, v_only, v_except, v_where) as near;
     end if;
-    v_page := kizu.best_first(v_user, p_understood, v_only, v_except, v_where, v_words, v_needed, v_last, v_ids, v_nears,
+    v_page := kizu.best_first(v_user, p_understood, v_only, v_except, v_where, v_words, v_needed, v_things,
+                              v_last, v_ids, v_nears,
                               v_limit, v_after.score, v_after.at, v_after.id, p_offset);
   end if;
 
@@ -542,10 +550,11 @@ end;
 $$;
 
 -- A page of what kizu.narrow left and something speaks for, the best first: [{"score", "at", "id"}…], one more than
--- p_limit where there are more. The newer of two that are as good comes first.
+-- p_limit where there are more. The newer of two that are as good comes first. With p_things, where no word is needed,
+-- the things that narrowed the assets speak for all of them.
 create function kizu.best_first(
   p_user uuid, p_understood jsonb, p_only uuid[], p_except uuid[], p_where text, p_words text[], p_needed int,
-  p_last text, p_near uuid[], p_similarities float8[], p_limit int, p_score numeric, p_at timestamptz, p_id uuid, p_offset int
+  p_things boolean, p_last text, p_near uuid[], p_similarities float8[], p_limit int, p_score numeric, p_at timestamptz, p_id uuid, p_offset int
 )
 returns jsonb[]
 language plpgsql
@@ -578,7 +587,7 @@ begin
         union
         select asset_id from hits where word <= $6 group by asset_id having count(distinct word) = $6
         union
-        select unnest($3) where $6 = 0
+        select unnest($3) where $6 = 0 and $16
       ),
       eligible as materialized (
         select asset.id, asset.at
@@ -632,7 +641,7 @@ begin
   )
   into v_page
   using p_user, p_understood, p_only, p_except, p_words, p_needed, p_last, p_near, p_similarities, c_rank,
-        p_score, p_at, p_id, p_offset, p_limit + 1;
+        p_score, p_at, p_id, p_offset, p_limit + 1, p_things;
   return coalesce(v_page, '{}');
 end;
 $$;
@@ -644,7 +653,7 @@ select kizu.keep_internal('kizu.excerpt(text, text[], text)');
 select kizu.keep_internal('kizu.evidence_of(uuid, uuid, jsonb, double precision, text[], text)');
 select kizu.keep_internal('kizu.shown_result(uuid, uuid, jsonb, jsonb)');
 select kizu.keep_internal('kizu.newest_first(uuid, uuid[], uuid[], text, int, timestamptz, uuid, int)');
-select kizu.keep_internal('kizu.best_first(uuid, jsonb, uuid[], uuid[], text, text[], int, text, uuid[],'
+select kizu.keep_internal('kizu.best_first(uuid, jsonb, uuid[], uuid[], text, text[], int, boolean, text, uuid[],'
                           ' double precision[], int, numeric, timestamptz, uuid, int)');
 
 select kizu.let_call('public.rank_search(jsonb, extensions.vector, text, int, jsonb, int, uuid)',

@@ -593,3 +593,10 @@ def test_who_may_write_rows_keeps_their_words_up_to_date(library: Library) -> No
         )
     assert library.search("kite") == library.search("oslo") == []
     assert library.search("boat rome anchor") == ["a"]
+
+
+def test_a_vector_alone_ranks_what_the_parts_leave(library: Library) -> None:
+    for name, similarity, place in (("near", 0.6, "Rome"), ("nearer", 0.8, "Oslo"), ("far", 0.1, "Rome")):
+        library.looks(library.photo(name, location_name=place), similarity)
+    assert library.search("", vector=QUERY) == ["nearer", "near"]
+    assert library.search("", part("place", name="Rome"), vector=QUERY) == ["near"]
