@@ -5,7 +5,7 @@
  * own schema what their params mean. A kind that is not listed here is passed on as given.
  */
 
-import { boolean, type Check, integer, oneOf, someOrAll, text } from "./checks.ts";
+import { boolean, type Check, integer, listOf, oneOf, someOrAll, text } from "./checks.ts";
 
 export const PARAMS = new Map<string, Record<string, Check>>([
   ["cluster_faces", {}],
@@ -20,6 +20,14 @@ export const PARAMS = new Map<string, Record<string, Check>>([
     needs_web_version: boolean,
     generate_thumbnail: boolean,
     generate_web_version: boolean,
+  }],
+  ["search", {
+    text: text(500),
+    today: text(10),
+    language: text(3),
+    hemisphere: oneOf("north", "south"),
+    without: listOf(integer(0, 500), 20),
+    words: text(32),
   }],
 ]);
 

@@ -1,0 +1,122 @@
+"""A person's words go to a worker that is somewhere else, and come back understood and as a vector."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from models.serving.remote import RemoteModels
+from models.tasks import EMBED, Embedder
+from tests.acceptance.library import Library, drain, service
+from worker.local.stack import StackInfo
+from worker.settings import Settings
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
+
+VERSION = "conse-tiny"
+TEXT = "two dogs with Anna in Lisbon last summer"
+DAY = "2026-04-01"
+
+
+@pytest.fixture
+def settings(stack: StackInfo, tiny_models: Path) -> Settings:
+    """A worker of everybody's that has a model."""
+    return service(
+        stack,
+        lanes={"ai": 2, "interactive": 2},
+        model_profile="tiny",
+        embed_model="conse",
+        model_cache_dir=tiny_models,
+        model_downloads=False,
+    )
+
+
+def ask(library: Library, text: str = TEXT, **more: Any) -> dict[str, Any]:
+    """As the user's app asks."""
+    headers = {"apikey": library.stack.publishable_key, "authorization": f"Bearer {library.token}"}
+    arguments = {"p_text": text, "p_today": DAY, **more}
+    answer = httpx.post(
+        f"{library.stack.url}/rest/v1/rpc/ask_search", json=arguments, headers=headers, timeout=30
+    )
+    answer.raise_for_status()
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+def meet(library: Library, name: str, place: str) -> str:
+    """Somebody in the user's library, and a photo from somewhere; answers the contact's id."""
+    row = library.db.execute(
+        "insert into contacts (user_id, display_name) values (%s, %s) returning id::text",
+        [library.user_id, name],
+    ).fetchone()
+    library.db.execute(
+        "insert into assets (user_id, path, media_type, location_name) values (%s, %s, 'document', %s)",
+        [library.user_id, f"{library.user_id}/{place}.jpg", place],
+    )
+    assert row
+    return str(row[0])
+
+
+def see_a_photo(library: Library) -> None:
+    """A photo with a job for its vector alone, by which the library gets its model."""
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(file, "JPEG")
+    asset_id = library.add(file.getvalue())
+    library.db.execute("delete from jobs where asset_id = %s", [asset_id])
+    library.db.execute("select enqueue_job('image_ai', %s, '{\"operations\": [\"embedding\"]}')", [asset_id])
+
+
+async def embedded(settings: Settings, text: str) -> list[float]:
+    models = RemoteModels(settings)
+    try:
+        return list((await models.run(EMBED, Embedder.embed_texts, text)).value)
+    finally:
+        await models.close()
+
+
+def kept(library: Library, text: str = TEXT) -> list[Any]:
+    query = "select embedding::text, model_version, lacks from kizu.queries where user_id = %s and text = %s"
+    return library.db.execute(query, [library.user_id, text]).fetchall()
+
+
+def test_words_are_understood_and_embedded_by_a_worker_and_kept(
+    library: Library, join: Any, settings: Settings
+) -> None:
+    other = join()
+    anna, theirs = meet(library, "Anna", "Lisbon, Portugal"), meet(other, "Anna", "Oslo, Norway")
+    see_a_photo(library)
+    asyncio.run(drain(settings, within=120))
+    first = ask(library)
+    assert (first["status"], first["job"]["status"]) == ("asked", "enqueued")
+    assert ask(library)["job"] == {"id": first["job"]["id"], "status": "already_queued"}
+
+    asyncio.run(drain(settings, within=120))
+
+    ready = ask(library)
+    assert (ready["status"], ready["version"], ready["lacks"]) == ("ready", VERSION, None)
+    understood = ready["understood"]
+    parts = {part["kind"]: part for part in understood["parts"]}
+    assert parts["person"]["ids"] == [anna]
+    assert parts["place"]["name"] == "Lisbon"
+    assert (parts["things"]["class"], parts["things"]["least"]) == ("dog", 2)
+    assert (parts["date"]["since"], parts["date"]["before"]) == ("2025-06-01", "2025-09-01")
+    assert (understood["text"], understood["zone"], understood["today"]) == (TEXT, "UTC", DAY)
+    [(vector, version, lacks)] = kept(library)
+    assert (version, lacks) == (VERSION, None)
+    wanted = asyncio.run(embedded(settings, understood["semantic"]))
+    assert json.loads(vector) == pytest.approx(wanted, abs=1e-5)
+
+    of_the_other = ask(other)
+    assert of_the_other["status"] == "asked", "what is kept is one user's"
+    asyncio.run(drain(settings, within=120))
+    parts_of_the_other = ask(other)["understood"]["parts"]
+    assert [part["ids"] for part in parts_of_the_other if part["kind"] == "person"] == [[theirs]]
+    assert [part for part in parts_of_the_other if part["kind"] == "place"] == [], "it does not know Lisbon"
+    assert library.db.execute("select count(*) from jobs where job_type = 'search'").fetchone() == (2,)
