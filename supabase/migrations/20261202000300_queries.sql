@@ -9,7 +9,7 @@ insert into public.queue_settings (name, value, says)
 values ('kept_searches_per_user',    200, 'Searches of a user whose understanding and vector are kept.'),
        ('pending_searches_per_user', 20,  'Searches of a user that may wait for a worker at a time.');
 
-create table kizu.queries (
+create table public.queries (
   user_id       uuid not null references auth.users on delete cascade,
   text          text not null,
   language      text not null,  -- as the app said; '': it did not
@@ -19,7 +19,7 @@ create table kizu.queries (
   words         text not null,  -- digest of the names it was understood with
   understood    jsonb not null,
   model_version text,           -- of the vector, or that would have made it
-  embedding     extensions.vector,
+  vector        extensions.vector,
   lacks         text,           -- why there is no vector, as an error code
   at            timestamptz not null default kizu.now(),
 
@@ -29,17 +29,15 @@ create table kizu.queries (
   constraint hemisphere_is_known check (hemisphere in ('north', 'south')),
   constraint few_parts_are_taken_out check (cardinality(without) <= 20),
   constraint words_are_a_digest check (length(words) <= 32),
-  constraint understood_is_an_object check (jsonb_typeof(understood) = 'object' and pg_column_size(understood) < 262144),
+  constraint understood_is_an_object check (jsonb_typeof(understood) = 'object'),
   constraint version_is_short check (length(model_version) <= 200),
   constraint code_is_short check (length(lacks) <= 100)
 );
 
-create index queries_of_a_user on kizu.queries (user_id, at);
+create index queries_of_a_user on public.queries (user_id, at);
 
-comment on table kizu.queries is 'Read by the verbs of searches alone, each of which names its user.';
-
-alter table kizu.queries enable row level security;
-revoke all on kizu.queries from public, anon, authenticated, service_role;
+select kizu.let_owners_read('queries');
+select kizu.bound_columns('public.queries', '{"understood": 262144}'); -- many contacts may share a name
 
 -- Of a longer name the first 200 characters count: an index holds no longer texts.
 create index assets_by_place_name on public.assets (user_id, left(location_name, 200)) where location_name is not null;
@@ -130,7 +128,7 @@ $$;
 
 insert into public.read_verbs (verb, reader) values ('search_words', 'read_search_words');
 
--- Keeps what a job of the kind `search` made of its text: one row {understood, today, model_version, embedding, lacks}.
+-- Keeps what a job of the kind `search` made of its text: one row {understood, today, model_version, vector, lacks}.
 -- Which text that is, and whose, the job says. Of many the oldest go.
 create function kizu.keep_query(p_rows jsonb, p_user uuid, p_asset uuid, p_run uuid)
 returns void
@@ -149,8 +147,8 @@ begin
     raise exception 'queries: only a search writes them';
   end if;
 
-  insert into kizu.queries as query (user_id, text, language, hemisphere, without, today, words, understood,
-                                     model_version, embedding, lacks, at)
+  insert into public.queries as query (user_id, text, language, hemisphere, without, today, words, understood,
+                                     model_version, vector, lacks, at)
   values (p_user,
           v_job ->> 'text',
           coalesce(v_job ->> 'language', ''),
@@ -160,18 +158,17 @@ begin
           coalesce(v_job ->> 'words', ''),
           v_row -> 'understood',
           v_row ->> 'model_version',
-          (v_row ->> 'embedding')::extensions.vector,
+          (v_row ->> 'vector')::extensions.vector,
           v_row ->> 'lacks',
           kizu.now())
       on conflict (user_id, text, language, hemisphere, without) do update
      set today = excluded.today, words = excluded.words, understood = excluded.understood,
-         model_version = excluded.model_version, embedding = excluded.embedding, lacks = excluded.lacks,
-         at = excluded.at;
+         model_version = excluded.model_version, vector = excluded.vector, lacks = excluded.lacks, at = excluded.at;
 
-  delete from kizu.queries
+  delete from public.queries
    where user_id = p_user
      and at < (select at
-                 from kizu.queries
+                 from public.queries
                 where user_id = p_user
                 order by at desc
                offset greatest(kizu.setting('kept_searches_per_user') - 1, 0)
@@ -180,7 +177,7 @@ end;
 $$;
 
 insert into public.result_tables (table_name, mode, owner, columns, writer)
-values ('queries', 'replace', 'user', array['understood', 'today', 'model_version', 'embedding', 'lacks'], 'keep_query');
+values ('queries', 'replace', 'user', array['understood', 'today', 'model_version', 'vector', 'lacks'], 'keep_query');
 
 select kizu.keep_internal('kizu.known_words(uuid, int, text, text, uuid)');
 select kizu.keep_internal('kizu.digest_words(uuid)');

@@ -76,18 +76,18 @@ $$;
 -- known now, and with a vector of the generation that answers, where one is needed. An answer without a vector, as no
 -- model was to be had, is true for a minute. Null where there is none.
 create function kizu.kept_query(p_asked kizu.question, p_words text)
-returns kizu.queries
+returns public.queries
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
   c_without_a_vector constant interval := '1 minute';
-  v_kept kizu.queries;
+  v_kept public.queries;
 begin
   select *
     into v_kept
-    from kizu.queries as query
+    from public.queries as query
    where query.user_id = p_asked.user_id
      and query.text = p_asked.text
      and query.language = p_asked.language
@@ -96,7 +96,7 @@ begin
      and query.words = p_words
      and coalesce(query.today, p_asked.today) = p_asked.today
      and case
-           when query.embedding is not null then query.model_version = kizu.answering('pictures')
+           when query.vector is not null then query.model_version = kizu.answering('pictures')
            when query.lacks is not null     then query.at > kizu.now() - c_without_a_vector
            else true
          end;
@@ -211,7 +211,7 @@ end;
 $$;
 
 -- What a worker understood, as apps and rank_search read it.
-create function kizu.understood_of(p_kept kizu.queries, p_asked kizu.question)
+create function kizu.understood_of(p_kept public.queries, p_asked kizu.question)
 returns jsonb
 language plpgsql
 immutable
@@ -252,7 +252,7 @@ declare
   v_asked constant kizu.question :=
     kizu.question(kizu.caller_scope(), p_text, p_today, p_zone, p_language, p_hemisphere, p_without, p_user);
   v_words constant text := kizu.digest_words(v_asked.user_id);
-  v_kept  constant kizu.queries := kizu.kept_query(v_asked, v_words);
+  v_kept  constant public.queries := kizu.kept_query(v_asked, v_words);
   v_job   jsonb;
 begin
   if v_kept.user_id is not null then
@@ -277,6 +277,6 @@ select kizu.keep_internal('kizu.question(uuid, text, date, text, text, text, int
 select kizu.keep_internal('kizu.kept_query(kizu.question, text)');
 select kizu.keep_internal('kizu.prune_searches(uuid)');
 select kizu.keep_internal('kizu.ask_worker(kizu.question, text)');
-select kizu.keep_internal('kizu.understood_of(kizu.queries, kizu.question)');
+select kizu.keep_internal('kizu.understood_of(public.queries, kizu.question)');
 
 select kizu.let_call('public.ask_search(text, date, text, text, text, int[], uuid)', 'authenticated', 'service_role');

@@ -82,7 +82,7 @@ async def embedded(settings: Settings, text: str) -> list[float]:
 
 
 def kept(library: Library, text: str = TEXT) -> list[Any]:
-    query = "select embedding::text, model_version, lacks from kizu.queries where user_id = %s and text = %s"
+    query = "select vector::text, model_version, lacks from queries where user_id = %s and text = %s"
     return library.db.execute(query, [library.user_id, text]).fetchall()
 
 

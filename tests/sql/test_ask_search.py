@@ -45,7 +45,7 @@ def answer(queue: Any, **columns: Any) -> Any:
     row = {
         "understood": {"text": job["params"]["text"], "parts": [], "semantic": job["params"]["text"]},
         "model_version": "m",
-        "embedding": VECTOR,
+        "vector": VECTOR,
         **columns,
     }
     settled = queue.settle(job, writes=[{"table": "queries", "rows": [row]}])
@@ -159,7 +159,7 @@ def test_names_that_change_while_a_worker_is_at_it_are_understood_anew(queue: An
     ask(queue, ann)
     job = queue.take("search")
     queue.db.execute("insert into contacts (user_id, display_name) values (%s, 'Bob')", (ann,))
-    row = {"understood": {}, "model_version": "m", "embedding": VECTOR}
+    row = {"understood": {}, "model_version": "m", "vector": VECTOR}
     queue.settle(job, writes=[{"table": "queries", "rows": [row]}])
     assert ask(queue, ann)["job"]["status"] == "enqueued"
 
@@ -175,7 +175,7 @@ def test_another_generation_needs_another_vector(queue: Any, ann: str) -> None:
 
 def test_without_a_vector_an_answer_is_good_for_a_minute(queue: Any, ann: str) -> None:
     ask(queue, ann)
-    answer(queue, embedding=None, lacks="weights_missing")
+    answer(queue, vector=None, lacks="weights_missing")
     ready = ask(queue, ann)
     assert (ready["status"], ready["lacks"]) == ("ready", "weights_missing")
     at(queue, "2026-04-01 12:01:01+00")
@@ -184,7 +184,7 @@ def test_without_a_vector_an_answer_is_good_for_a_minute(queue: Any, ann: str) -
 
 def test_words_that_need_no_vector_are_kept_without_one(queue: Any, ann: str) -> None:
     ask(queue, ann)
-    answer(queue, embedding=None, model_version=None)
+    answer(queue, vector=None, model_version=None)
     at(queue, "2026-04-01 13:00+00")
     assert ask(queue, ann)["status"] == "ready"
 
@@ -255,14 +255,14 @@ def test_the_newest_searches_are_kept(queue: Any, ann: str) -> None:
             answer(queue)
     finally:
         queue.db.execute("update queue_settings set value = 200 where name = 'kept_searches_per_user'")
-    texts = queue.rows("select text from kizu.queries where user_id = %s order by text", ann)
+    texts = queue.rows("select text from public.queries where user_id = %s order by text", ann)
     assert [row["text"] for row in texts] == ["dog 2", "dog 3", "dog 4"]
 
 
 def test_no_other_kind_of_job_writes_what_words_mean(queue: Any, ann: str) -> None:
     kind = queue.kind()
     queue.enqueue(kind, ann, p_params=Jsonb({"text": "a dog", "words": ""}))
-    row = {"understood": {}, "model_version": "m", "embedding": VECTOR}
+    row = {"understood": {}, "model_version": "m", "vector": VECTOR}
     settled = queue.settle(queue.take(kind), writes=[{"table": "queries", "rows": [row]}])
     assert settled["answer"] == "refused"
     assert "only a search" in settled["error"]

@@ -54,6 +54,7 @@ TABLES: dict[str, dict[str, set[str]]] = {
     "moment_assets": LIBRARY,
     "moments": LIBRARY,
     "profiles": LIBRARY,
+    "queries": READ_ONLY,
     "queue_settings": {"service_role": {"select", "update"}},
     "read_verbs": RULES,
     "result_tables": RULES,
@@ -319,6 +320,15 @@ class World:
             "moment_assets": {"user_id": owner, "moment_id": self.moment, "asset_id": asset},
             "moments": {"user_id": owner, "title": "t", "grouping_type": "event"},
             "profiles": {"id": owner},
+            "queries": {
+                "user_id": owner,
+                "text": uuid.uuid4().hex,
+                "language": "",
+                "hemisphere": "north",
+                "without": "{}",
+                "words": "",
+                "understood": "{}",
+            },
             "queue_settings": {"name": f"t_{uuid.uuid4().hex}", "value": 1, "says": "t"},
             "read_verbs": {"verb": f"t_{uuid.uuid4().hex}", "reader": "r"},
             "result_tables": {"table_name": uuid.uuid4().hex, "mode": "update", "columns": []},
@@ -413,7 +423,7 @@ class World:
             return known[table]
         row = self.row(table)
         names, places = ", ".join(row), ", ".join(["%s"] * len(row))
-        key = {"asset_facts": "asset_id", "face_verdict_faces": "face_id"}.get(table, "id")
+        key = {"asset_facts": "asset_id", "face_verdict_faces": "face_id", "queries": "text"}.get(table, "id")
         insert = f"insert into public.{table} ({names}) values ({places}) returning {key}"
         return key, self.queue.value(insert, *row.values())
 

@@ -73,7 +73,7 @@ async def search(params: Params, context: Context) -> Done:
         **vector,
     }
     return Done(
-        result={"parts": len(understood.parts), "embedded": "embedding" in vector},
+        result={"parts": len(understood.parts), "embedded": "vector" in vector},
         writes=[Replace(table="queries", rows=[row])],
     )
 
@@ -111,7 +111,7 @@ async def vector_of(text: str, context: Context) -> dict[str, Any]:
     context.record.model(answer.model)
     return {
         "model_version": generation.version,
-        "embedding": vector_text(answer.value, generation.dimension),
+        "vector": vector_text(answer.value, generation.dimension),
     }
 
 
