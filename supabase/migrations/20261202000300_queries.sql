@@ -37,7 +37,7 @@ create table public.queries (
 create index queries_of_a_user on public.queries (user_id, at);
 
 select kizu.let_owners_read('queries');
-select kizu.bound_columns('public.queries', '{"understood": 262144}'); -- many contacts may share a name
+select kizu.bound_columns('public.queries', '{"understood": 32000}'); -- what rank_search takes
 
 -- Of a longer name the first 200 characters count: an index holds no longer texts.
 create index assets_by_place_name on public.assets (user_id, left(location_name, 200)) where location_name is not null;

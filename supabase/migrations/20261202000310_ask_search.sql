@@ -74,7 +74,7 @@ $$;
 
 -- What is kept of a question and is still true: made for this day if it depends on the day, with the names that are
 -- known now, and with a vector of the generation that answers, where one is needed. An answer without a vector, as no
--- model was to be had, is true for a minute. Null where there is none.
+-- model was to be had, is true for a minute. With no p_words, names may have changed since. Null where there is none.
 create function kizu.kept_query(p_asked kizu.question, p_words text)
 returns public.queries
 language plpgsql
@@ -93,7 +93,7 @@ begin
      and query.language = p_asked.language
      and query.hemisphere = p_asked.hemisphere
      and query.without = p_asked.without
-     and query.words = p_words
+     and (p_words is null or query.words = p_words)
      and coalesce(query.today, p_asked.today) = p_asked.today
      and case
            when query.vector is not null then query.model_version = kizu.answering('pictures')

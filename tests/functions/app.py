@@ -33,6 +33,9 @@ class App:
     def people(self, verb: str, **fields: Any) -> httpx.Response:
         return self.http.post(self.url("people"), json={"verb": verb, **fields}, headers=self.headers)
 
+    def search(self, **body: Any) -> httpx.Response:
+        return self.http.post(self.url("search"), json=body, headers=self.headers)
+
     def tag_sync(self, step: str, **body: Any) -> httpx.Response:
         return self.http.post(self.url(f"tag-sync-api/{step}"), json=body, headers=self.headers)
 

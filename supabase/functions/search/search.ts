@@ -1,0 +1,134 @@
+import {
+  type Check,
+  fieldsOf,
+  integer,
+  isGiven,
+  listOf,
+  number,
+  oneOf,
+  record,
+  text,
+  uuid,
+} from "../_shared/checks.ts";
+import type { Work } from "../_shared/endpoint.ts";
+import { badParams, RequestError } from "../_shared/errors.ts";
+import type { Verb } from "../_shared/queue.ts";
+
+const LONGEST_TEXT = 500;
+const LONGEST_WAIT_MS = 10_000;
+const USUAL_WAIT_MS = 3_000;
+const FIRST_LOOK_MS = 40; // a worker that is warm answers within some
+const LAST_LOOK_MS = 250;
+const GROWTH = 1.5;
+
+const PAGE = { limit: integer(1, 200), after: record };
+
+/** As the database's functions ask_search and search have them, without the `p_`. */
+const QUESTION: Record<string, Check> = {
+  text: text(LONGEST_TEXT),
+  today: day,
+  zone: text(100),
+  language: text(3),
+  hemisphere: oneOf("north", "south"),
+  without: listOf(integer(0, 500), 20),
+};
+
+const EXAMPLE: Record<string, Check> = {
+  asset_id: uuid,
+  face_id: uuid,
+  cluster_id: uuid,
+  contact_id: uuid,
+};
+
+/** The time, as tests pretend it. */
+export interface Clock {
+  now(): number;
+  sleep(milliseconds: number): Promise<void>;
+}
+
+const REAL: Clock = {
+  now: () => performance.now(),
+  sleep: (milliseconds) => new Promise((done) => setTimeout(done, milliseconds)),
+};
+
+/**
+ * POST {text, today?, zone?, language?, hemisphere?, without?, limit?, after?, offset?, wait_ms?} → {results, next,
+ * understood, status, left_out, lacks, timed_out}: what the words find. A worker understands them, for which this
+ * waits for `wait_ms`; if that is too short, or no worker is there, the answer is what the database finds by
+ * itself, and `left_out` says what is not in it. `without` are parts of `understood` that the person took out.
+ *
+ * POST {by: {asset_id | face_id | cluster_id | contact_id}, least?, limit?, after?} → {results, next, left_out}:
+ * what is like the example.
+ */
+export function search(clock: Clock = REAL): Work {
+  return async (body, call) => {
+    const request = record(body, "body");
+    return isGiven(request.by) ? await alike(request, call) : await found(request, call, clock);
+  };
+}
+
+async function found(
+  request: Record<string, unknown>,
+  call: Verb,
+  clock: Clock,
+): Promise<unknown> {
+  const { wait_ms = USUAL_WAIT_MS, limit, after, offset, ...question } = fieldsOf(request, {
+    ...QUESTION,
+    ...PAGE,
+    offset: integer(0, 10_000),
+    wait_ms: integer(0, LONGEST_WAIT_MS),
+  }, ["text"]);
+  const asked = asArguments(question);
+  const waited = await answered(asked, call, clock, wait_ms as number);
+  const answer = await call("search", { ...asked, ...asArguments({ limit, after, offset }) });
+  return { ...record(answer, "answer"), timed_out: !waited };
+}
+
+/** Whether there is nothing more to wait for, at the latest after so many milliseconds. */
+async function answered(
+  asked: Record<string, unknown>,
+  call: Verb,
+  clock: Clock,
+  wait: number,
+): Promise<boolean> {
+  const deadline = clock.now() + wait;
+  for (let pause = FIRST_LOOK_MS;; pause = Math.min(pause * GROWTH, LAST_LOOK_MS)) {
+    if (await status(asked, call) !== "asked") return true;
+    const left = deadline - clock.now();
+    if (left <= 0) return false;
+    await clock.sleep(Math.min(pause, left));
+  }
+}
+
+async function status(asked: Record<string, unknown>, call: Verb): Promise<unknown> {
+  try {
+    return record(await call("ask_search", asked), "answer").status;
+  } catch (error) {
+    // As many of the user's searches wait as may: there will be room.
+    if (error instanceof RequestError && error.code === "too_many_jobs") return "asked";
+    throw error;
+  }
+}
+
+async function alike(request: Record<string, unknown>, call: Verb): Promise<unknown> {
+  const { by, ...more } = fieldsOf(request, { by: record, least: number(-1, 1), ...PAGE });
+  const example = fieldsOf(by as Record<string, unknown>, EXAMPLE);
+  if (Object.keys(example).length !== 1) {
+    throw badParams("by", `one of ${Object.keys(EXAMPLE).join(", ")}`);
+  }
+  return await call("search_alike", asArguments({ ...example, ...more }));
+}
+
+function day(value: unknown, field: string): string {
+  const date = typeof value === "string" && /^\d{4}-\d\d-\d\d$/.test(value) ? value : "";
+  if (Number.isNaN(Date.parse(date))) throw badParams(field, "a day like 2026-05-01");
+  return date;
+}
+
+function asArguments(fields: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields)
+      .filter(([_, value]) => value !== undefined)
+      .map(([name, value]) => [`p_${name}`, value]),
+  );
+}
