@@ -3,7 +3,7 @@
 -- What p_text finds among the photos of the caller, or for the service of p_user: ask_search and rank_search in one,
 -- with the arguments of both.
 --
--- Answers what rank_search does, and {"status", "understood", "lacks"}. With the status `ready` that is all there is to
+-- Answers what rank_search does, and {"status", "understood", "version", "lacks"}. With the status `ready` that is all there is to
 -- know. Otherwise it is what the database finds by itself, by the words as they are, and a worker may find more:
 -- `asked`, call again soon, as when the job "job" has ended; `failed`, a worker could not; `refused`, as many of the
 -- user's searches wait as may. `left_out` then names `understanding` too, unless what the words meant before names
@@ -51,6 +51,7 @@ begin
   return v_found || jsonb_build_object(
     'status',     v_status,
     'understood', v_understood,
+    'version',    v_kept.model_version,
     'lacks',      v_kept.lacks,
     'left_out',   case
                     when v_kept.user_id is null then (v_found -> 'left_out') || '["understanding"]'

@@ -27,6 +27,7 @@ from worker.core.errors import GenerationAnswers, GenerationIncomplete, NotFound
 from worker.generations import Generations
 from worker.library import changing
 from worker.project.connection import Connection
+from worker.settings import Settings
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
@@ -84,6 +85,14 @@ def states(run: Kizu) -> dict[str, str]:
     return {row["model_version"]: row["state"] for row in told(run("list", "--json"))["generations"]}
 
 
+def searched(library: Library, worker: Settings, run: Kizu) -> Any:
+    """What a search for ten photos of a dog answers, once a worker has understood it."""
+    words = ("a", "dog", "--limit", "10", "--user", library.user_id, "--json")
+    told(run(*words, "--wait", "0", command="search"))
+    asyncio.run(drain(worker, within=180))
+    return told(run(*words, command="search"))
+
+
 def add_photos(library: Library, count: int) -> list[str]:
     """Photos unlike each other, each with a description and a job for its vector alone."""
     random = Random(count)
@@ -109,7 +118,7 @@ def add_photos(library: Library, count: int) -> list[str]:
 def test_a_library_changes_its_model_and_goes_back(
     library: Library, models: dict[str, Any], run: Kizu
 ) -> None:
-    worker = service(library.stack, lanes={"ai": 4}, **models)
+    worker = service(library.stack, lanes={"ai": 4, "interactive": 1}, **models)
     assert "none yet" in run("list").stdout
     add_photos(library, PHOTOS)
     asyncio.run(drain(worker, within=180))
@@ -151,8 +160,8 @@ def test_a_library_changes_its_model_and_goes_back(
     flipped = told(run("flip", str(number), "--json"))
     assert (flipped["active"]["model_version"], flipped["former"]["model_version"]) == (NEW, OLD)
     assert "answers already" in run("flip", NEW).stdout
-    search = told(run("a", "dog", "--json", command="search"))
-    assert (search["model_version"], len(search["found"])) == (NEW, 10)
+    search = searched(library, worker, run)
+    assert (search["version"], search["left_out"], len(search["results"])) == (NEW, [], 10)
     assert isinstance(run("drop", NEW, "--yes").exception, GenerationAnswers)
 
     assert told(run("rollback", "pictures", "--json"))["active"]["model_version"] == OLD
@@ -194,7 +203,9 @@ def test_a_library_goes_through_models_of_any_length(library: Library, towers: P
         "model_cache_dir": str(towers),
         "model_backend": "torch",  # which writes no graphs first
     }
-    worker = service(library.stack, lanes={"ai": 4}, clip_pretrained="tiny/openclip", **models)
+    worker = service(
+        library.stack, lanes={"ai": 4, "interactive": 1}, clip_pretrained="tiny/openclip", **models
+    )
     photos = add_photos(library, 6)
     asyncio.run(drain(worker, within=180))
     for dimension in (768, 1152):
@@ -213,8 +224,8 @@ def test_a_library_goes_through_models_of_any_length(library: Library, towers: P
                 [photo],
             )
             assert (found, similarity) == (photo, pytest.approx(1, abs=1e-3))
-        sentences = told(run("a", "dog", "--json", command="search", **wish))
-        assert (len(sentences["found"]), sentences["model_version"]) == (6, f"openclip-clip-{dimension}")
+        search = searched(library, worker, run)
+        assert (len(search["results"]), search["version"]) == (6, f"openclip-clip-{dimension}")
     lengths = library.db.execute(
         "select extensions.vector_dims(embedding), count(*) from image_embeddings group by 1 order by 1"
     ).fetchall()

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,8 @@ from PIL import Image
 
 from models.serving.remote import RemoteModels
 from models.tasks import EMBED, Embedder
-from tests.acceptance.library import Library, drain, service
+from tests.acceptance.library import Library, drain, service, wait_for
+from tests.paths import ROOT
 from worker.local.stack import StackInfo
 from worker.settings import Settings
 
@@ -120,3 +124,54 @@ def test_words_are_understood_and_embedded_by_a_worker_and_kept(
     assert [part["ids"] for part in parts_of_the_other if part["kind"] == "person"] == [[theirs]]
     assert [part for part in parts_of_the_other if part["kind"] == "place"] == [], "it does not know Lisbon"
     assert library.db.execute("select count(*) from jobs where job_type = 'search'").fetchone() == (2,)
+
+
+SEARCH_AND_TELL = """
+import sys
+from worker.cli import kizu
+kizu(["search", *sys.argv[1:]], standalone_mode=False)
+print(sorted({"torch", "numpy", "onnxruntime", "PIL"} & set(sys.modules)), file=sys.stderr)
+"""
+
+
+def test_an_app_and_a_command_search_by_a_worker_that_only_calls_out(
+    library: Library, settings: Settings, start_worker: Any
+) -> None:
+    see_a_photo(library)
+    asyncio.run(drain(settings, within=120))
+    start_worker(
+        LANES="interactive=1",
+        MODEL_PROFILE="tiny",
+        EMBED_MODEL="conse",
+        MODEL_CACHE_DIR=str(settings.model_cache_dir),
+        MODEL_DOWNLOADS="false",
+    )
+    headers = {"apikey": library.stack.publishable_key, "authorization": f"Bearer {library.token}"}
+
+    def search() -> Any:
+        answer = httpx.post(
+            f"{library.stack.url}/functions/v1/search",
+            json={"text": "something red", "today": DAY, "wait_ms": 10_000},
+            headers=headers,
+            timeout=30,
+        )
+        told = answer.raise_for_status().json()
+        return told if told["status"] == "ready" else None
+
+    told = wait_for(search, "a worker that understands", seconds=120)
+    assert (told["version"], told["lacks"], told["timed_out"]) == (VERSION, None, False)
+    [result] = told["results"]
+    assert [one["source"] for one in result["evidence"]] == ["picture"]
+
+    command = [sys.executable, "-c", SEARCH_AND_TELL, "something red", "--today", DAY]
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("SUPABASE", "KIZU"))},
+        "SUPABASE_URL": library.stack.url,
+        "SUPABASE_PUBLISHABLE_KEY": library.stack.publishable_key,
+        "KIZU_EMAIL": library.email,
+        "KIZU_PASSWORD": library.password,
+    }
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, cwd=ROOT)
+    assert ran.returncode == 0, ran.stderr
+    assert result["path"] in ran.stdout
+    assert ran.stderr.strip() == "[]", "nothing heavy was imported"

@@ -46,7 +46,7 @@ def shapes(library: Library, tmp_path: Path) -> Settings:
     write(tmp_path / "shapes")
     return personal(
         library,
-        lanes={"ai": 4},
+        lanes={"ai": 4, "interactive": 1},
         clip_pretrained=str(tmp_path / "shapes"),
         model_cache_dir=tmp_path / "cache",
         model_downloads=False,
@@ -95,21 +95,28 @@ def test_the_right_shape_and_colour_is_found_first(library: Library, shapes: Set
     own = [CAPTIONS[nearest[asset]] == thing for asset, thing in pictures.items()]
     assert sum(own) >= 0.95 * len(pictures)
 
-    result = as_user("search", "a", "blue", "star", "--limit", "3", "--json")
+    asked = as_user("search", "a", "blue", "star", "--wait", "0")
+    assert "no worker answered in time" in asked.stderr
+    asyncio.run(drain(shapes, within=300))
+    result = as_user("search", "a blue star", "--limit", "3", "--json")
     assert result.exit_code == 0, result.output
     answer = json.loads(result.stdout)
-    assert answer["model_version"] == MODEL_VERSION
-    assert [row["rank"] for row in answer["found"]] == [1, 2, 3]
-    for row in answer["found"]:
-        assert row["similarity"] == pytest.approx(found["a blue star"][row["asset_id"]], abs=1e-5)
+    assert (answer["status"], answer["version"], answer["left_out"]) == ("ready", MODEL_VERSION, [])
+    assert len(answer["results"]) == 3
+    for row in answer["results"]:
+        [evidence] = row["evidence"]
+        assert evidence["source"] == "picture"
+        assert evidence["similarity"] == pytest.approx(found["a blue star"][row["asset_id"]], abs=1e-4)
         assert row["path"] == library.asset(row["asset_id"])["path"]
-    assert pictures[answer["found"][0]["asset_id"]] == Thing("blue", "star")
-    assert answer["found"][0]["path"] in as_user("search", "a blue star").stdout
+    assert pictures[answer["results"][0]["asset_id"]] == Thing("blue", "star")
+    assert answer["results"][0]["path"] in as_user("search", "a blue star").stdout
 
 
-def test_before_any_picture_was_seen_a_search_says_so(as_user: Kizu) -> None:
+def test_before_any_picture_was_seen_a_search_says_so(as_user: Kizu, shapes: Settings) -> None:
+    as_user("search", "a red circle", "--wait", "0")
+    asyncio.run(drain(shapes))
     result = as_user("search", "a red circle")
-    assert result.exit_code == 1
+    assert result.exit_code == 0
     assert "no model has seen a picture yet" in result.stderr
     assert "kizu jobs missing embedding" in result.stderr
 
