@@ -33,8 +33,8 @@ class App:
     def people(self, verb: str, **fields: Any) -> httpx.Response:
         return self.http.post(self.url("people"), json={"verb": verb, **fields}, headers=self.headers)
 
-    def search(self, **body: Any) -> httpx.Response:
-        return self.http.post(self.url("search"), json=body, headers=self.headers)
+    def search(self, *, path: str = "", **body: Any) -> httpx.Response:
+        return self.http.post(self.url(f"search{path}"), json=body, headers=self.headers)
 
     def tag_sync(self, step: str, **body: Any) -> httpx.Response:
         return self.http.post(self.url(f"tag-sync-api/{step}"), json=body, headers=self.headers)

@@ -15,6 +15,7 @@ import { badParams, RequestError } from "../_shared/errors.ts";
 import type { Verb } from "../_shared/queue.ts";
 
 const LONGEST_TEXT = 500;
+const LONGEST_PREFIX = 200;
 const LONGEST_WAIT_MS = 10_000;
 const USUAL_WAIT_MS = 3_000;
 const FIRST_LOOK_MS = 40; // a worker that is warm answers within some
@@ -31,6 +32,19 @@ const QUESTION: Record<string, Check> = {
   language: text(3),
   hemisphere: oneOf("north", "south"),
   without: listOf(integer(0, 500), 20),
+};
+
+/** What apps ask behind the function's name, and the database's function for it. */
+const WORDS: Record<string, { calls: string; fields: Record<string, Check>; needs?: string[] }> = {
+  suggestions: {
+    calls: "suggest_search",
+    fields: { prefix: text(LONGEST_PREFIX), limit: integer(1, 50) },
+    needs: ["prefix"],
+  },
+  objects: {
+    calls: "list_things",
+    fields: { limit: integer(1, 200), after: text(LONGEST_PREFIX) },
+  },
 };
 
 const EXAMPLE: Record<string, Check> = {
@@ -59,10 +73,17 @@ const REAL: Clock = {
  *
  * POST {by: {asset_id | face_id | cluster_id | contact_id}, least?, limit?, after?} → {results, next, left_out}:
  * what is like the example.
+ *
+ * POST search/suggestions {prefix, limit?} → what somebody may go on to write. POST search/objects {limit?, after?} →
+ * the things that detectors saw, with counts.
  */
 export function search(clock: Clock = REAL): Work {
-  return async (body, call) => {
+  return async (body, call, path) => {
     const request = record(body, "body");
+    if (Object.hasOwn(WORDS, path)) {
+      const word = WORDS[path];
+      return await call(word.calls, asArguments(fieldsOf(request, word.fields, word.needs)));
+    }
     return isGiven(request.by) ? await alike(request, call) : await found(request, call, clock);
   };
 }

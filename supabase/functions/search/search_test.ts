@@ -105,6 +105,18 @@ Deno.test("an example is searched for without any words", async () => {
   same(calls, [["search_alike", { p_asset_id: A, p_limit: 5 }]]);
 });
 
+Deno.test("suggestions and things are asked for behind the name", async () => {
+  const { calls, call } = database("ready");
+  await search(clock())({ prefix: "an", limit: 5 }, call, "suggestions");
+  await search(clock())({}, call, "objects");
+  same(calls, [
+    ["suggest_search", { p_prefix: "an", p_limit: 5 }],
+    ["list_things", {}],
+  ]);
+  const wrong = { code: "bad_params", field: "prefix" };
+  await rejects(search(clock())({}, call, "suggestions"), wrong);
+});
+
 const REFUSED: [body: unknown, field: string][] = [
   [null, "body"],
   [{}, "text"],
