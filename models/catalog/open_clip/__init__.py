@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 from models.backends.exports import exported
 from models.backends.ways import Way, build_first
+from models.catalog.open_clip import words
 from models.catalog.open_clip.tags import architecture, published, tokenizer_files
 from models.catalog.open_clip.towers import (
     LIBRARIES,
@@ -48,9 +49,9 @@ from models.tasks import EMBED, Embedder
 from models.vectors import unit_rows
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from models.catalog.open_clip.towers import Tokens
 
-    Tokenizer: TypeAlias = Callable[[list[str]], Tensor]
+    Tokenizer: TypeAlias = Callable[[list[str]], Tokens]
 
 
 LARGEST_BATCH: Final[Mapping[Device, int]] = {"cpu": 8, "cuda": 64, "mps": 16}
@@ -254,15 +255,27 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def _tokenizer(loading: Loading) -> Tokenizer:
+    folder, name = _folder(loading), loading.settings.clip_model
+    if folder is not None:
+        config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))["model_cfg"]
+        text, is_named = config.get("text_cfg", {}), ""
+    else:
+        text, is_named = architecture(name).get("text_cfg", {}), name
+    if words.fits(is_named, text):
+        return words.Words(text.get("context_length", words.CONTEXT))
+    return _librarys_tokenizer(loading, text)
+
+
+def _librarys_tokenizer(loading: Loading, text: Mapping[str, Any]) -> Tokenizer:
     make_torchvision_importable()
     import open_clip
 
     folder, name = _folder(loading), loading.settings.clip_model
-    if folder is not None:
-        return cast("Tokenizer", open_clip.get_tokenizer(f"local-dir:{folder}"))
     files = [path for path in loading.files.values() if path.parent.name == "tokenizer"]
-    text = architecture(name).get("text_cfg", {})
-    if files:
+    tokenizer: Any
+    if folder is not None:
+        tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
+    elif files:
         from open_clip.tokenizer import HFTokenizer
 
         tokenizer = HFTokenizer(
@@ -273,7 +286,7 @@ def _tokenizer(loading: Loading) -> Tokenizer:
         )
     else:
         tokenizer = open_clip.get_tokenizer(name)
-    return cast("Tokenizer", tokenizer)
+    return lambda sentences: cast("Tokens", tokenizer(sentences).numpy())
 
 
 def _brief(error: Exception) -> str:
@@ -306,7 +319,7 @@ class OpenClip(Embedder):
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
-        """The tokenizer, made when first needed: most workers see pictures only, and its import is slow."""
+        """The tokenizer, made when first needed: most workers see pictures only."""
         return self._make_tokenizer()
 
 

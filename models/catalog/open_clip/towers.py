@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     Rows: TypeAlias = npt.NDArray[np.float32]
+    Tokens: TypeAlias = npt.NDArray[np.int64]
 
 PICTURES: Final = "pictures.onnx"
 SENTENCES: Final = "sentences.onnx"
@@ -44,7 +45,7 @@ class Towers(Protocol):
         """Vectors (pictures, dimension) of pixels (pictures, 3, height, width) from `Preparation`."""
         ...
 
-    def sentences(self, tokens: Tensor) -> Rows:
+    def sentences(self, tokens: Tokens) -> Rows:
         """Vectors (sentences, dimension) of `tokens` (sentences, length)."""
         ...
 
@@ -67,8 +68,10 @@ class TorchTowers:
     def pictures(self, pixels: Tensor) -> Rows:
         return self._rows(self._model.encode_image, pixels.to(self._device, self._dtype))
 
-    def sentences(self, tokens: Tensor) -> Rows:
-        return self._rows(self._encode_text, tokens.to(self._device))
+    def sentences(self, tokens: Tokens) -> Rows:
+        import torch
+
+        return self._rows(self._encode_text, torch.from_numpy(tokens).to(self._device))
 
     def _rows(self, encode: Callable[[Tensor], Tensor], inputs: Tensor) -> Rows:
         import torch
@@ -93,8 +96,8 @@ class GraphTowers:
     def pictures(self, pixels: Tensor) -> Rows:
         return self._pictures.run(None, {"input": pixels.numpy()})[0]
 
-    def sentences(self, tokens: Tensor) -> Rows:
-        return self._sentences.run(None, {"input": tokens.numpy()})[0]
+    def sentences(self, tokens: Tokens) -> Rows:
+        return self._sentences.run(None, {"input": tokens})[0]
 
     @cached_property
     def _pictures(self) -> Session:
@@ -111,10 +114,12 @@ class GraphTowers:
             memory.return_memory()  # a quarter of a gigabyte of what reading it took
 
 
-def cut(tokens: Tensor) -> Tensor:
+def cut(tokens: Tokens) -> Tokens:
     """Tokens (sentences, length) without most of their padding; the highest token ends a sentence."""
-    longest = int(tokens.argmax(dim=1).max()) + 1
-    return tokens[:, : -(-longest // _STEP) * _STEP].contiguous()
+    import numpy as np
+
+    longest = int(tokens.argmax(axis=1).max()) + 1
+    return np.ascontiguousarray(tokens[:, : -(-longest // _STEP) * _STEP])
 
 
 def can_shorten(model: Any) -> bool:
@@ -152,7 +157,7 @@ def shortened(model: Any) -> Callable[[Tensor], Tensor]:
     return encode
 
 
-def write_graphs(model: Any, tokens: Tensor, folder: Path, open_towers: Callable[[Path], Towers]) -> None:
+def write_graphs(model: Any, tokens: Tokens, folder: Path, open_towers: Callable[[Path], Towers]) -> None:
     """Both towers of the library's model in fp32, as ONNX; held to the reference with `tokens` and noise.
 
     The model is changed, and of no other use afterwards.
@@ -177,7 +182,7 @@ def write_graphs(model: Any, tokens: Tensor, folder: Path, open_towers: Callable
     encode_text = shortened(model) if towers.shortens else model.encode_text
     _write(model, model.encode_image, noise, folder / PICTURES, {0: "pictures"})
     open_sides = {0: "sentences", 1: "length"} if towers.shortens else {0: "sentences"}
-    _write(model, encode_text, tokens, folder / SENTENCES, open_sides)
+    _write(model, encode_text, torch.from_numpy(tokens), folder / SENTENCES, open_sides)
     made = open_towers(folder)
     try:
         found = made.pictures(noise), made.sentences(tokens)
