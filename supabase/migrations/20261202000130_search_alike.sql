@@ -181,7 +181,7 @@ begin
           union all
           select near.asset_id, near.face_id, false, near.likeness
             from kizu.near_faces(v_user, v_version, v_middle, c_none, coalesce(p_least, v_same), c_most,
-                                 kizu.has_few_faces(v_user, v_version, false), false) as near
+                                 kizu.cheapest_way(v_user, v_version, false), false) as near
            where (near.contact_id is null or near.contact_id = v_contact or v_contact is null)
              and not exists (select from kizu.exclusions as excluded
                               where excluded.face_id = near.face_id and excluded.contact_id = v_contact)

@@ -6,10 +6,11 @@ set local statement_timeout = 0; -- what a library has already is indexed
 -- With the asset, so that photos are counted without reading their rows.
 create index asset_tags_in_order on public.asset_tags (user_id, tag_type, tag_value, asset_id);
 drop index public.asset_tags_by_value; -- which the other begins with
+-- Only beginnings, as an entry of such an index has 2,704 bytes at most.
 create index asset_tags_by_beginning on public.asset_tags
-  (user_id, tag_type, kizu.plain_words(tag_value) collate "C", tag_value);
+  (user_id, tag_type, left(kizu.plain_words(tag_value), 100) collate "C", left(tag_value, 200));
 create index assets_by_beginning_of_place on public.assets
-  (user_id, kizu.plain_words(location_name) collate "C", location_name)
+  (user_id, left(kizu.plain_words(location_name), 100) collate "C", left(location_name, 200))
   where location_name is not null;
 create index contacts_by_word on public.contacts using gin (kizu.document(user_id, display_name));
 
@@ -60,7 +61,8 @@ begin
 end;
 $$;
 
--- The user's places, or values of their tags of a type, that begin with a plain text, each once, at most p_limit.
+-- The user's places, or values of their tags of a type, that begin with a plain text, each once, at most p_limit, and of
+-- each the first 200 characters.
 create function kizu.values_beginning(p_user uuid, p_kind text, p_prefix text, p_limit int)
 returns text[]
 language plpgsql
@@ -72,30 +74,30 @@ set enable_bitmapscan = off
 as $$
 declare
   v_found text[] := '{}';
-  v_plain text := p_prefix;
+  v_plain text := left(p_prefix, 100);
   v_value text := '';
 begin
   loop
     if p_kind = 'place' then
-      select kizu.plain_words(location_name), location_name
+      select left(kizu.plain_words(location_name), 100), left(location_name, 200)
         into v_plain, v_value
         from public.assets
        where user_id = p_user
          and location_name is not null
-         and (kizu.plain_words(location_name) collate "C", location_name) > (v_plain, v_value)
-       order by user_id, kizu.plain_words(location_name) collate "C", location_name
+         and (left(kizu.plain_words(location_name), 100) collate "C", left(location_name, 200)) > (v_plain, v_value)
+       order by user_id, left(kizu.plain_words(location_name), 100) collate "C", left(location_name, 200)
        limit 1;
     else
-      select kizu.plain_words(tag_value), tag_value
+      select left(kizu.plain_words(tag_value), 100), left(tag_value, 200)
         into v_plain, v_value
         from public.asset_tags
        where user_id = p_user
          and tag_type = p_kind
-         and (kizu.plain_words(tag_value) collate "C", tag_value) > (v_plain, v_value)
-       order by user_id, tag_type, kizu.plain_words(tag_value) collate "C", tag_value
+         and (left(kizu.plain_words(tag_value), 100) collate "C", left(tag_value, 200)) > (v_plain, v_value)
+       order by user_id, tag_type, left(kizu.plain_words(tag_value), 100) collate "C", left(tag_value, 200)
        limit 1;
     end if;
-    exit when not found or not starts_with(v_plain, p_prefix) or cardinality(v_found) = p_limit;
+    exit when not found or not starts_with(v_plain, left(p_prefix, 100)) or cardinality(v_found) = p_limit;
     v_found := v_found || v_value;
   end loop;
   return v_found;

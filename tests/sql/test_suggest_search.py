@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import psycopg
@@ -140,3 +141,12 @@ ROWS_READ = """
            lateral (select coalesce(sum(pg_stat_get_xact_tuples_returned(indexrelid)), 0) as of_indexes
                       from pg_index where indrelid = id) as indexes
 """
+
+
+def test_the_longest_names_are_suggested_by_their_beginning(library: Library) -> None:
+    """An entry of an index that keeps an order has 2,704 bytes at most."""
+    chance = random.Random(1)
+    place, thing = ("".join(chr(chance.randint(0x4E00, 0x9FFF)) for _ in range(most)) for most in (1000, 500))
+    library.tags(library.photo("a", location_name=place), thing)
+    assert suggested(library, place[0]) == [("place", place[:200])]
+    assert suggested(library, thing[:60]) == [("thing", thing[:200])]
