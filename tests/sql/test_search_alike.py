@@ -13,6 +13,9 @@ from tests.sql.library import MODEL, Library, like, part
 
 pytestmark = pytest.mark.stack
 
+NOBODY = "00000000-0000-4000-8000-000000000001"
+"""As an example in the names of tests, which must be the same in each process of tests."""
+
 
 @pytest.fixture
 def library(queue: Any) -> Library:
@@ -179,13 +182,13 @@ def test_anothers_example_is_not_found(queue: Any, library: Library) -> None:
     "arguments",
     [
         {},
-        {"asset_id": str(uuid.uuid4()), "face_id": str(uuid.uuid4())},
-        {"asset_id": str(uuid.uuid4()), "least": 2},
-        {"asset_id": str(uuid.uuid4()), "limit": 201},
-        {"asset_id": str(uuid.uuid4()), "limit": 0},
-        {"asset_id": str(uuid.uuid4()), "after": {"similarity": "much"}},
-        {"asset_id": str(uuid.uuid4()), "understood": {"parts": 1}},
-        {"asset_id": str(uuid.uuid4()), "understood": {"parts": [{"kind": "person", "ids": ["x"]}]}},
+        {"asset_id": NOBODY, "face_id": NOBODY},
+        {"asset_id": NOBODY, "least": 2},
+        {"asset_id": NOBODY, "limit": 201},
+        {"asset_id": NOBODY, "limit": 0},
+        {"asset_id": NOBODY, "after": {"similarity": "much"}},
+        {"asset_id": NOBODY, "understood": {"parts": 1}},
+        {"asset_id": NOBODY, "understood": {"parts": [{"kind": "person", "ids": ["x"]}]}},
     ],
     ids=str,
 )
