@@ -349,6 +349,15 @@ async def test_an_honest_change_passes(changed: Db) -> None:
     assert json.loads(json.dumps(verdict.as_json()))["lost"] == 0
 
 
+async def test_faces_may_be_clustered_anew_meanwhile(changed: Db) -> None:
+    """As they are after every flip; whether that is over before the flip back is chance."""
+    await changed.execute(
+        "update chaos.seen set detail = detail || jsonb_build_object('cluster_id', gen_random_uuid())"
+        " where moment = 'rolled back' and what = 'face'"
+    )
+    assert (await judged(changed, 1.0, 4)).is_clean
+
+
 @pytest.mark.parametrize(
     ("check", "forgery"), [pytest.param(c, sql, id=f"{c}: {why}") for c, why, sql in FORGERIES]
 )
