@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from importlib.metadata import version
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import structlog
 
@@ -57,6 +57,9 @@ log = structlog.get_logger()
 Handlers: TypeAlias = Mapping[str, Handler[Any, Context]]
 """By kind and alias."""
 
+INTERACTIVE: Final = "interactive"
+"""The lane of jobs for which a person waits."""
+
 
 async def run_worker(
     settings: Settings,
@@ -64,8 +67,13 @@ async def run_worker(
     drain: bool = False,
     handlers: Handlers | None = None,
     models: Models | None = None,
+    interactive_models: Models | None = None,
 ) -> int:
     """Serve until a signal or, with `drain`, until nothing is due soon; returns how many jobs went back.
+
+    Jobs of the lane `interactive`, for which a person waits, ask a model host of their own: in the others'
+    host they would wait behind whatever is running there, and a caption takes ten seconds. `models` and
+    `interactive_models` are used instead of both, the former for all jobs where it is given alone.
 
     Raises:
         StartupError: a setting is wrong, the project refuses this worker, or its name is taken.
@@ -85,8 +93,10 @@ async def run_worker(
         await looking
         await asyncio.to_thread(remove_leftovers)
         await lose_claims(connection, settings.worker_id, life)
+        interactive_models = interactive_models or models or RemoteModels(settings)
         models = models or RemoteModels(settings)
         stack.push_async_callback(models.close)
+        stack.push_async_callback(interactive_models.close)
         pixels = PixelThreads(settings.decode_threads)
         stack.callback(pixels.close)
         pictures = Pictures(files, pixels, max_pixels=settings.max_image_pixels)
@@ -98,7 +108,7 @@ async def run_worker(
             return Context(
                 job=job,
                 files=files,
-                models=models,
+                models=interactive_models if handlers[job.kind].lane == INTERACTIVE else models,
                 generations=generations,
                 rows=SupabaseRows(connection.rpc, settings.worker_id, job.attempt_id),
                 staging=SupabaseStaging(connection.rpc, settings.worker_id, job.attempt_id),

@@ -28,6 +28,7 @@ from scripts.bench_lab import (
     people_assignment,
     people_questions,
     profiles,
+    search,
     thumbnails,
 )
 from scripts.bench_lab.lab import Lab, lab_at
@@ -46,6 +47,7 @@ SECTIONS: dict[str, Callable[[Lab], list[Measure]]] = {
     "decoding": decoding.measure,
     "generations": generations.measure,
     "backfill": backfill.measure,
+    "search": search.measure,
     "people": people.measure,
     "people-large": people.measure_large,
     "people-assignment": people_assignment.measure,

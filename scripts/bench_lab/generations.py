@@ -75,7 +75,7 @@ class Library:
 
 
 def measure(lab: Lab) -> list[Measure]:
-    vectors = lab.vectors or lab.pick(full=1_000_000, quick=5_000)
+    vectors = lab.vectors or lab.pick(full=1_000_000, quick=2_000)
     with _stack(lab, vectors) as url, psycopg.connect(url, autocommit=True) as db:
         library, measures = _build(lab, url, db, vectors)
         return [

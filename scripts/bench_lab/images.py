@@ -87,10 +87,13 @@ def loads_for(lab: Lab) -> list[Load]:
         photos, plain_photos = lab.pick(full=photos, quick=4), lab.pick(full=plain_photos, quick=1)
         return Load(name=name, operations=operations, photos=photos, plain_photos=plain_photos, goal=goal)
 
+    everything = load("all", (*without_captions, "describe"), photos=12, plain_photos=2, goal=12)
+    if lab.quick:
+        return [everything]
     return [
         load("three", three, photos=48, plain_photos=4, goal=5),
         load("without_captions", without_captions, photos=24, plain_photos=2, goal=25),
-        load("all", (*without_captions, "describe"), photos=12, plain_photos=2, goal=12),
+        everything,
     ]
 
 
@@ -124,7 +127,9 @@ def measure(lab: Lab) -> list[Measure]:
         measures += _found(lab, user, plain_user, loads)
         measures += _memory(lab, worker, memory, idle)
     measures += _inside(worker.findings())
-    return [*measures, *_with_easyocr(lab, settings, user, loads[1], rates[loads[1].name].plain)]
+    if not lab.quick:
+        measures += _with_easyocr(lab, settings, user, loads[1], rates[loads[1].name].plain)
+    return measures
 
 
 def make_models(lab: Lab) -> None:

@@ -26,7 +26,7 @@ async def serve() -> None:
     settings = read_settings()
     log.configure(settings.log_level, settings.log_format)
     clock = LoopClock()
-    models = RemoteModels(settings)
+    models, interactive_models = RemoteModels(settings), RemoteModels(settings)
     known = {handler.kind: handler for handler in (*discover().values(), noop_handler.HANDLER)}
     handlers = by_kind(clock.watched(handler) for handler in known.values())
     running = [asyncio.create_task(clock.serve())]
@@ -34,7 +34,7 @@ async def serve() -> None:
         signal.SIGUSR1, lambda: running.append(asyncio.create_task(models.unload_all()))
     )
     try:
-        await run_worker(settings, handlers=handlers, models=models)
+        await run_worker(settings, handlers=handlers, models=models, interactive_models=interactive_models)
     finally:
         for task in running:
             task.cancel()

@@ -59,21 +59,21 @@ class Plan:
     mischief: Mischief = field(default_factory=Mischief)
 
 
-SHORT = Plan(form="short", jobs=300, users=4, assets_per_user=10, services=1, havoc=25, limit=180)
+SHORT = Plan(form="short", jobs=200, users=4, assets_per_user=8, services=1, havoc=18, limit=180)
 FULL = Plan(form="full", jobs=2000, users=8, assets_per_user=50, services=2, havoc=240, limit=420)
 
 IMAGES_SHORT = Plan(
     form="short images",
-    jobs=20,
+    jobs=12,
     users=3,
-    assets_per_user=18,
+    assets_per_user=11,
     services=1,
     lease=4,
     kill_every=1.0,
     kill_host_every=1.0,
     stop_every=8.0,
     drain_every=2.0,
-    jobs_between_kills=14,
+    jobs_between_kills=8,
     havoc=180,
     limit=400,
 )

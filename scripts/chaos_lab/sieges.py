@@ -68,10 +68,10 @@ class SiegePlan:
 
 SHORT_SIEGE = SiegePlan(
     jobs=80,
-    storage_seconds=12,
+    storage_seconds=9,
     stopped_seconds=12,
     limit=180,
-    change=ChangePlan(photos=50, upload_every=2, seconds=5, limit=180),
+    change=ChangePlan(photos=30, upload_every=2, seconds=3, limit=180),
 )
 LONG_SIEGE = SiegePlan(
     jobs=400,

@@ -29,10 +29,10 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Twenty photos, one that ends early, and one file that only says it is one."""
+    """Eight photos, one that ends early, and one file that only says it is one."""
     folder = tmp_path / "photos"
     folder.mkdir()
-    for number in range(20):
+    for number in range(8):
         (folder / f"{number:02d}.jpg").write_bytes(jpeg(1200 + number, 800))
     (folder / "cut.jpg").write_bytes(jpeg()[:300])
     (folder / "letter.jpg").write_text("Dear Sir or Madam")
@@ -69,13 +69,13 @@ def test_a_folder_is_taken_through_once(home: Path, folder: Path) -> None:
     assert first.pop("seconds") > 0
     assert first.pop("url").startswith("http://127.0.0.1:")
     assert first == {
-        "assets": 21,
-        "jobs": {"completed": 40, "failed": 2},
+        "assets": 9,
+        "jobs": {"completed": 16, "failed": 2},
         "errors": {"unreadable": 2},
         "import": {
-            "files": 21,
-            "uploaded": 21,
-            "already_queued": 21,
+            "files": 9,
+            "uploaded": 9,
+            "already_queued": 9,
             "failures": [],
             "left_out": [
                 {
@@ -89,16 +89,16 @@ def test_a_folder_is_taken_through_once(home: Path, folder: Path) -> None:
         },
         "operations": {
             **{
-                name: {"done": 0, "missing": 20, "why": "weights_missing"}
+                name: {"done": 0, "missing": 8, "why": "weights_missing"}
                 for name in ("describe", "embedding", "faces", "objects")
             },
-            **{name: {"done": 20, "missing": 0, "why": None} for name in ("hashes", "ocr")},
+            **{name: {"done": 8, "missing": 0, "why": None} for name in ("hashes", "ocr")},
         },
         "suggestion": None,
     }
-    assert len(list((home / "contact-sheet").glob("*.jpg"))) == 20
+    assert len(list((home / "contact-sheet").glob("*.jpg"))) == 8
     again = summary(home, str(folder))
-    assert again["import"]["already_there"] == 21
+    assert again["import"]["already_there"] == 9
     assert {name: again[name] for name in first if name != "import"} == {
         name: first[name] for name in first if name != "import"
     }
@@ -113,7 +113,7 @@ def test_what_does_not_come_in_is_named_and_the_rest_goes_on(home: Path, folder:
     assert run.returncode == 1
     assert "Traceback" not in out + err
     for line in (
-        "22 pictures: 21 uploaded",
+        "10 pictures: 9 uploaded",
         "did not come in: 1 file (too_large: more than Storage or the worker takes)",
         f"  {folder / 'pipe.jpg'}: it is a pipe, a socket or a device",
         f"  {folder / 'broken.jpg'}: it is a symbolic link to nothing",
@@ -149,7 +149,7 @@ def test_what_was_killed_goes_on(home: Path, folder: Path) -> None:
     run.send_signal(signal.SIGKILL)
     run.communicate(timeout=60)
     found = summary(home, str(folder))
-    assert found["jobs"] == {"completed": 40, "failed": 2}
+    assert found["jobs"] == {"completed": 16, "failed": 2}
 
 
 def test_models_that_have_come_meanwhile_look_at_what_is_there(

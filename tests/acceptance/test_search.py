@@ -19,8 +19,10 @@ from models.serving.remote import RemoteModels
 from models.tasks import EMBED, Embedder
 from tests.acceptance.library import Library, drain, service, wait_for
 from tests.paths import ROOT
+from worker.app import run_worker
 from worker.local.stack import StackInfo
 from worker.settings import Settings
+from worker.testing import FakeModels
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
@@ -124,6 +126,34 @@ def test_words_are_understood_and_embedded_by_a_worker_and_kept(
     assert [part["ids"] for part in parts_of_the_other if part["kind"] == "person"] == [[theirs]]
     assert [part for part in parts_of_the_other if part["kind"] == "place"] == [], "it does not know Lisbon"
     assert library.db.execute("select count(*) from jobs where job_type = 'search'").fetchone() == (2,)
+
+
+class StuckModels(FakeModels):
+    """Never answers, as a host does not that writes a long caption."""
+
+    async def run(self, task: Any, call: Any, item: Any, **_: Any) -> Any:
+        self.asked.append((task.name, call.__name__))
+        await asyncio.Event().wait()
+
+
+async def test_a_search_waits_for_no_picture(library: Library, settings: Settings) -> None:
+    see_a_photo(library)  # the first, by which the library gets its model
+    await drain(settings, within=120)
+    see_a_photo(library)
+    stuck, ready = StuckModels(), RemoteModels(settings)
+    worker = asyncio.create_task(run_worker(settings, models=stuck, interactive_models=ready))
+    try:
+        async with asyncio.timeout(120):
+            while ("embed", "embed_images") not in stuck.asked:
+                assert not worker.done()
+                await asyncio.sleep(0.05)
+            await asyncio.to_thread(wait_for, lambda: ask(library)["status"] == "ready", "an answer")
+    finally:
+        worker.cancel()
+        await asyncio.gather(worker, return_exceptions=True)
+    [(vector, version, lacks)] = kept(library)
+    assert (version, lacks) == (VERSION, None)
+    assert vector is not None
 
 
 SEARCH_AND_TELL = """

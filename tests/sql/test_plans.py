@@ -64,7 +64,7 @@ def own_cost(queue: Any, act: Any) -> dict[str, int]:
     return {name: after[name] - before[name] for name in after}
 
 
-@pytest.fixture(scope="module", params=[50_000, pytest.param(500_000, marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=[20_000, pytest.param(200_000, marks=pytest.mark.slow)])
 def backlog(new_queue: Any, request: pytest.FixtureRequest) -> Iterator[str]:
     """Many pending and as many finished jobs of 20 users; only `statistics` tells the planner of them."""
     queue = new_queue()
