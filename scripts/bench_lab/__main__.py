@@ -49,7 +49,6 @@ SECTIONS: dict[str, Callable[[Lab], list[Measure]]] = {
     "backfill": backfill.measure,
     "search": search.measure,
     "people": people.measure,
-    "people-large": people.measure_large,
     "people-assignment": people_assignment.measure,
     "people-questions": people_questions.measure,
     "memory": memory.measure,
@@ -74,10 +73,10 @@ SECTIONS: dict[str, Callable[[Lab], list[Measure]]] = {
 def main(
     sections: Sequence[str], wants_json: bool, quick: bool, vectors: int | None, plots: Path | None
 ) -> None:
-    """Measure the SECTIONs; all of them without any, but for people-large, which takes two hours.
+    """Measure the SECTIONs; all of them without any.
 
     thumbnails, images, profiles, noop, latency, claims, fairness, loop, decoding,
-    generations, backfill, people, people-large, people-assignment, people-questions,
+    generations, backfill, people, search, people-assignment, people-questions,
     memory
 
     Ratios are of things measured in turns in one run, so that they hold on any machine; nothing fails when a
@@ -91,10 +90,7 @@ def main(
             console.status("starting") as status,
             lab_at(home, quick=quick, vectors=vectors, plots=plots, tell=status.update) as lab,
         ):
-            found = {
-                name: SECTIONS[name](lab)
-                for name in sections or [name for name in SECTIONS if name != "people-large"]
-            }
+            found = {name: SECTIONS[name](lab) for name in sections or SECTIONS}
     finally:
         shutil.rmtree(home)
     show(found, console)

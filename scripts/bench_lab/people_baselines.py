@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypedDict
 
 import numpy as np
 
@@ -12,9 +12,21 @@ if TYPE_CHECKING:
     Places = npt.NDArray[np.int64]
     Vectors = npt.NDArray[np.float32]
 
+
+class Settings(TypedDict):
+    """Those of HDBSCAN that are set."""
+
+    min_cluster_size: int
+    min_samples: int
+    cluster_selection_epsilon: float
+
+
 NEIGHBOURS = 16
 ROWS_AT_ONCE = 1_024
-ORIGINAL_THRESHOLD = 0.6
+ORIGINAL: Final[Settings] = {"min_cluster_size": 2, "min_samples": 1, "cluster_selection_epsilon": 0.4}
+"""HDBSCAN as the system before this one has it: 1 less its threshold of 0.6 is taken for a distance, a floor."""
+PLAIN: Final[Settings] = {"min_cluster_size": 2, "min_samples": 2, "cluster_selection_epsilon": 0.0}
+"""HDBSCAN with nothing set but what a person is: two faces; the package then has as many samples."""
 MIN_FACES = 3
 MAX_DISTANCE = 0.5
 """Of the core/non-core clusterer, as its authors ship it for the same face models: a cosine of 0.5."""
@@ -34,16 +46,20 @@ def nearest(vectors: Vectors, neighbours: int = NEIGHBOURS) -> tuple[Places, Vec
     return places, cosines
 
 
-def hdbscan_of_original(vectors: Vectors) -> Places:
-    """HDBSCAN as the system before this one has it: its threshold is taken for a distance, and so a floor."""
-    return _hdbscan(
-        vectors, min_cluster_size=2, min_samples=1, cluster_selection_epsilon=1 - ORIGINAL_THRESHOLD
-    )
+def hdbscan_by_package(
+    vectors: Vectors, *, min_cluster_size: int, min_samples: int, cluster_selection_epsilon: float
+) -> Places:
+    """As the package `hdbscan` finds them; -1 is nobody."""
+    import hdbscan
 
-
-def plain_hdbscan(vectors: Vectors) -> Places:
-    """HDBSCAN with nothing set but what a person is: two faces."""
-    return _hdbscan(vectors, min_cluster_size=2)
+    found = hdbscan.HDBSCAN(
+        metric="euclidean",
+        core_dist_n_jobs=1,
+        min_cluster_size=min_cluster_size,
+        min_samples=min_samples,
+        cluster_selection_epsilon=cluster_selection_epsilon,
+    ).fit(vectors.astype(np.float64))
+    return found.labels_.astype(np.int64)
 
 
 def core_with_deferral(vectors: Vectors, arrival: Places) -> Places:
@@ -66,10 +82,3 @@ def core_with_deferral(vectors: Vectors, arrival: Places) -> Places:
             labels[face] = people
             people += 1
     return labels
-
-
-def _hdbscan(vectors: Vectors, **options: float) -> Places:
-    import hdbscan
-
-    found = hdbscan.HDBSCAN(metric="euclidean", core_dist_n_jobs=1, **options).fit(vectors.astype(np.float64))
-    return found.labels_.astype(np.int64)

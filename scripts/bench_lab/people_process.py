@@ -13,11 +13,13 @@ from models.people.clustering import cluster
 from models.people.faces import Faces, Verdicts
 from models.people.scale import Scale
 from scripts.bench_lab.people_baselines import (
+    ORIGINAL,
+    PLAIN,
     core_with_deferral,
-    hdbscan_of_original,
+    hdbscan_by_package,
     nearest,
-    plain_hdbscan,
 )
+from scripts.bench_lab.reachability import hdbscan_by_products
 
 SCALE = Scale(same=0.5, maybe=0.35, margin=0.1)
 """Of the model whose cosines the generated vectors have."""
@@ -43,9 +45,13 @@ def main(way: str, folder: str) -> None:
         case "graph" | "hdbscan":
             labels = cluster(faces, Verdicts.none(), SCALE, engine=way).labels
         case "original":
-            labels = hdbscan_of_original(vectors)
+            labels = hdbscan_by_package(vectors, **ORIGINAL)
         case "plain":
-            labels = plain_hdbscan(vectors)
+            labels = hdbscan_by_package(vectors, **PLAIN)
+        case "original_by_products":
+            labels = hdbscan_by_products(vectors, **ORIGINAL)
+        case "plain_by_products":
+            labels = hdbscan_by_products(vectors, **PLAIN)
         case "core":
             labels = core_with_deferral(vectors, arrival)
         case _:
