@@ -24,7 +24,7 @@ class Settings(TypedDict):
 NEIGHBOURS = 16
 ROWS_AT_ONCE = 1_024
 ORIGINAL: Final[Settings] = {"min_cluster_size": 2, "min_samples": 1, "cluster_selection_epsilon": 0.4}
-"""HDBSCAN as the system before this one has it: 1 less its threshold of 0.6 is taken for a distance, a floor."""
+"""HDBSCAN as the system before this one: 1 less its threshold, 0.6, is taken for a distance, a floor."""
 PLAIN: Final[Settings] = {"min_cluster_size": 2, "min_samples": 2, "cluster_selection_epsilon": 0.0}
 """HDBSCAN with nothing set but what a person is: two faces; the package then has as many samples."""
 MIN_FACES = 3

@@ -2,8 +2,8 @@
 
 The package looks for the spanning tree one vector after the other, which for 55,000 vectors of 512 numbers
 takes hours. The tree is found here in rounds (O. Borůvka, 1926), in each of which every component gets its
-shortest edge outwards; nearly all are among each vector's nearest neighbours, which one product of all with all
-has found. What the package makes of a tree is asked of the package.
+shortest edge outwards; nearly all are among each vector's nearest neighbours, which one product of all with
+all has found. What the package makes of a tree is asked of the package.
 """
 
 from __future__ import annotations
