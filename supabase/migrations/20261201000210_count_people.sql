@@ -98,6 +98,7 @@ returns void
 language plpgsql
 set search_path = ''
 set enable_seqscan = off
+set enable_nestloop = on -- unlike who calls it
 as $$
 declare
   v_version constant text := kizu.answering('faces');
@@ -177,8 +178,8 @@ returns trigger
 language plpgsql
 security definer
 set search_path = ''
-set enable_hashjoin = on -- of two transition tables
-set plan_cache_mode = auto
+set enable_hashjoin = on -- of two transition tables, whose plan is made when they are almost empty
+set enable_nestloop = off
 as $$
 declare
   v_version constant text := kizu.answering('faces');
@@ -345,7 +346,7 @@ begin
   perform id
      from public.face_embeddings
     where face_id = any (p_faces)
-      and user_id = p_user
+      and (user_id = p_user) is true -- a row is found by its face, not by the user
       and cluster_id is distinct from p_cluster
     order by id
       for no key update nowait;
@@ -353,7 +354,7 @@ begin
   update public.face_embeddings
      set cluster_id = p_cluster
    where face_id = any (p_faces)
-     and user_id = p_user
+     and (user_id = p_user) is true
      and cluster_id is distinct from p_cluster;
 end;
 $$;

@@ -124,21 +124,17 @@ begin
             from %s
              and vector.asset_id <> $3
         ),
-        -- The other table has wide rows: only those of the few that are alike are read.
+        -- The other table has wide rows: they are read in this order, until there are enough.
         alike as materialized (
           select * from own where likeness >= $4
-        ),
-        near as materialized (
-          select vector.face_id, vector.asset_id, face.cluster_id,
-                 case when not face.recognised then face.contact_id end as contact_id, face.quality, vector.likeness
-            from alike as vector
-            %s
-           where not face.is_from_video
-             and %s
         )
-        select face_id, asset_id, cluster_id, contact_id, kizu.is_good_face(quality), likeness
-          from near
-         order by likeness desc, face_id
+        select vector.face_id, vector.asset_id, face.cluster_id, case when not face.recognised then face.contact_id end,
+               kizu.is_good_face(face.quality), vector.likeness
+          from (select * from alike order by likeness desc, face_id offset 0) as vector
+          %s
+         where not face.is_from_video
+           and %s
+         order by vector.likeness desc, vector.face_id
          limit $6
       $sql$,
       case p_way
@@ -213,9 +209,10 @@ begin
 end;
 $$;
 
--- Whom a face cannot be taken for: whom their owner said it is not, whom they said another face of the photo is, whoever
--- was not born yet, the other side of "these are two people"; and those of locked clusters, unless it is in theirs.
-create function kizu.barred_contacts(p_user uuid, p_asset uuid, p_face uuid, p_cluster uuid, p_version text)
+-- Whom a face cannot be taken for: whom their owner said it is not, whom they said another face of the photo is that one
+-- model sees beside it, whoever was not born yet, the other side of "these are two people"; and those of locked clusters,
+-- unless it is in theirs.
+create function kizu.barred_contacts(p_user uuid, p_asset uuid, p_face uuid, p_cluster uuid)
 returns uuid[]
 language plpgsql
 stable
@@ -227,12 +224,15 @@ begin
       from kizu.exclusions
      where face_id = p_face
      union
-    select contact_id
-      from public.face_embeddings
-     where asset_id = p_asset
-       and model_version = p_version
-       and face_id <> p_face
-       and (contact_id is null or recognised) is not true -- no index, which would find all that people named
+    select other.contact_id
+      from public.face_embeddings as face
+      join public.face_embeddings as other
+        on other.asset_id = face.asset_id
+       and other.model_version = face.model_version
+       and other.face_id <> p_face
+       and (other.contact_id is null or other.recognised) is not true -- no index, which would find all that people named
+     where face.asset_id = p_asset
+       and (face.face_id = p_face) is true
      union
     select contact.id
       from public.assets as asset
@@ -354,8 +354,7 @@ begin
         from (select distinct on (contact_id) *
                 from kizu.near_faces(p_user, p_version, v_here.embedding, v_here.asset_id,
                                      least(v_scale.maybe, v_here.same), c_nearest, v_way, true,
-                                     kizu.barred_contacts(p_user, v_here.asset_id, v_here.face_id, v_here.cluster_id,
-                                                          p_version))
+                                     kizu.barred_contacts(p_user, v_here.asset_id, v_here.face_id, v_here.cluster_id))
                order by contact_id, likeness desc, face_id) as near
        where v_here.locked is not true
           or near.contact_id = v_here.owner
@@ -424,8 +423,7 @@ begin
              )
          and kizu.may_know(p_user, other.contact_id, other.model_version)
          and not exists (select from kizu.face_marks as mark where mark.face_id = here.face_id)
-         and other.contact_id <> all (kizu.barred_contacts(p_user, here.asset_id, here.face_id, other.cluster_id,
-                                                           p_version))
+         and other.contact_id <> all (kizu.barred_contacts(p_user, here.asset_id, here.face_id, other.cluster_id))
        order by here.asset_id, other.contact_id, other.id
     ),
     found as (
@@ -587,7 +585,7 @@ select kizu.keep_internal('kizu.is_good_face(real)');
 select kizu.keep_internal('kizu.cheapest_way(uuid, text, boolean)');
 select kizu.keep_internal('kizu.near_faces(uuid, text, extensions.halfvec, uuid, float8, int, text, boolean, uuid[])');
 select kizu.keep_internal('kizu.cluster_of_contact(uuid, uuid)');
-select kizu.keep_internal('kizu.barred_contacts(uuid, uuid, uuid, uuid, text)');
+select kizu.keep_internal('kizu.barred_contacts(uuid, uuid, uuid, uuid)');
 select kizu.keep_internal('kizu.ask_about_faces(uuid, uuid, uuid, uuid, uuid, float8)');
 select kizu.keep_internal('kizu.recognise_faces(uuid, uuid[], text)');
 select kizu.keep_internal('kizu.recognise_again(uuid, uuid[], boolean)');

@@ -69,12 +69,17 @@ begin
               and not face.is_from_video
          )
      and not exists (
-           select from kizu.face_pairs as pair
-             join public.face_embeddings as one on one.face_id = pair.face_id
-             join public.face_embeddings as other on other.face_id = pair.other_id
-            where pair.user_id = p_user
-              and not pair.same
-              and ((one.cluster_id, other.cluster_id) in ((p_cluster, p_other), (p_other, p_cluster))) is true
+           select from public.face_embeddings as face
+            cross join lateral (
+                    select other_id as id from kizu.face_pairs where face_id = face.face_id and not same
+                     union all
+                    select face_id from kizu.face_pairs where other_id = face.face_id and not same
+                  ) as pair
+            cross join lateral (
+                    select cluster_id from public.face_embeddings where face_id = pair.id offset 0 -- not all of them
+                  ) as other
+            where face.cluster_id = p_other
+              and other.cluster_id = p_cluster
          )
      and not exists (
            select from public.face_clusters as cluster

@@ -92,7 +92,7 @@ begin
     perform kizu.lock_photos(v_photos);
 
     v_verdict := kizu.begin_verdict(p_user, case when p_contact is null then 'is_not' else 'is' end,
-                                    p_contact, null, v_faces);
+                                    p_contact, null);
     insert into kizu.exclusions (face_id, contact_id, asset_id, user_id)
     select distinct face_id, contact_id, asset_id, user_id
       from public.face_embeddings
@@ -106,7 +106,7 @@ begin
       perform kizu.bring_faces(p_user, v_faces, v_cluster, v_faces);
     end if;
     v_done := kizu.look_again(p_user, v_photos);
-    perform kizu.end_verdict(v_verdict);
+    perform kizu.end_verdict(v_verdict, v_faces);
     v_left := kizu.leave_names(p_user, v_faces, v_names.left_over);
   end if;
 
@@ -259,7 +259,7 @@ begin
 
   v_verdict := kizu.begin_verdict(
     p_user, p_verdict, case when not p_apart then p_contact end,
-    coalesce(p_cluster, (select cluster_id from public.face_embeddings where face_id = any (v_faces) limit 1)), v_faces
+    coalesce(p_cluster, (select cluster_id from public.face_embeddings where face_id = any (v_faces) limit 1))
   );
   insert into kizu.exclusions (face_id, contact_id, asset_id, user_id)
   select distinct face.face_id, contact.id, face.asset_id, p_user
@@ -280,7 +280,7 @@ begin
   end if;
   perform kizu.let_go(p_user, v_leaving);
   v_done := kizu.look_again(p_user, v_photos);
-  perform kizu.end_verdict(v_verdict);
+  perform kizu.end_verdict(v_verdict, v_faces);
   return jsonb_build_object(
     'verdict_id', v_verdict,
     'faces',      cardinality(v_faces),
@@ -354,6 +354,7 @@ declare
      order by array_position(p_others, id)
      limit 1
   );
+  v_faces    uuid[]; -- of the others
   v_other    uuid;
   v_former   uuid;
   v_all      uuid[];
@@ -370,13 +371,10 @@ declare
   v_names    record;
   v_done     jsonb;
 begin
-  v_photos := kizu.photos_of(p_user, array(
-    select face_id from public.face_embeddings where cluster_id = any (p_others)
-  ));
+  v_faces := array(select face_id from public.face_embeddings where cluster_id = any (p_others));
+  v_photos := kizu.photos_of(p_user, v_faces);
   perform kizu.lock_photos(v_photos);
-  v_verdict := kizu.begin_verdict(p_user, 'merge', null, p_into, array(
-    select face_id from public.face_embeddings where cluster_id = any (p_others)
-  ));
+  v_verdict := kizu.begin_verdict(p_user, 'merge', null, p_into);
   perform kizu.give_way_soon();
   v_best := (
     select face.face_id
@@ -480,7 +478,7 @@ begin
   v_names := kizu.photos_of_names(p_user, v_taught, v_contact);
   perform kizu.lock_photos(v_names.photos);
   v_done := kizu.look_again(p_user, v_names.photos || v_photos);
-  perform kizu.end_verdict(v_verdict);
+  perform kizu.end_verdict(v_verdict, v_faces);
   return jsonb_build_object(
     'verdict_id',  v_verdict,
     'cluster_id',  p_into,
@@ -558,7 +556,7 @@ begin
   v_names := kizu.photos_of_names(v_user, v_faces, v_contact);
   v_photos := v_names.photos || kizu.photos_of(v_user, v_faces);
   perform kizu.lock_photos(v_photos);
-  v_verdict := kizu.begin_verdict(v_user, 'split', null, p_cluster_id, v_faces);
+  v_verdict := kizu.begin_verdict(v_user, 'split', null, p_cluster_id);
   insert into kizu.exclusions (face_id, contact_id, asset_id, user_id)
   select distinct face_id, v_owner, asset_id, user_id
     from public.face_embeddings
@@ -577,7 +575,7 @@ begin
   perform kizu.tell_apart(v_user, v_faces, p_cluster_id, v_verdict);
   perform kizu.exclude_strangers(v_user, v_cluster);
   v_done := kizu.look_again(v_user, v_photos);
-  perform kizu.end_verdict(v_verdict);
+  perform kizu.end_verdict(v_verdict, v_faces);
   return jsonb_build_object(
     'verdict_id', v_verdict,
     'cluster_id', v_cluster,
@@ -617,6 +615,7 @@ declare
   v_former  uuid;
   v_contact uuid;
   v_cluster uuid;
+  v_faces   uuid[];
   v_said    uuid[];
   v_photos  uuid[];
   v_names   record;
@@ -643,13 +642,10 @@ begin
          and contact_id = v_former
          and not recognised
     );
-    v_photos := kizu.photos_of(v_user, array(
-      select face_id from public.face_embeddings where cluster_id = p_cluster_id
-    ));
+    v_faces := array(select face_id from public.face_embeddings where cluster_id = p_cluster_id);
+    v_photos := kizu.photos_of(v_user, v_faces);
     perform kizu.lock_photos(v_photos);
-    v_verdict := kizu.begin_verdict(v_user, 'name', v_contact, p_cluster_id, array(
-      select face_id from public.face_embeddings where cluster_id = p_cluster_id
-    ));
+    v_verdict := kizu.begin_verdict(v_user, 'name', v_contact, p_cluster_id);
     perform kizu.give_way_soon();
     update public.face_clusters
        set contact_id = v_contact,
@@ -681,7 +677,7 @@ begin
     v_names := kizu.photos_of_names(v_user, v_said, v_contact);
     perform kizu.lock_photos(v_names.photos);
     v_done := kizu.look_again(v_user, v_names.photos || v_photos);
-    perform kizu.end_verdict(v_verdict);
+    perform kizu.end_verdict(v_verdict, v_faces);
     v_left := kizu.leave_names(v_user, v_said, v_names.left_over);
   end if;
 
@@ -847,8 +843,7 @@ begin
   perform kizu.lock_photos(v_photos);
 
   v_verdict := kizu.begin_verdict(
-    v_found.user_id, case p_mark when 'ignored' then 'ignore' when 'not_a_face' then 'not_a_face' else 'unmark' end,
-    null, null, v_faces
+    v_found.user_id, case p_mark when 'ignored' then 'ignore' when 'not_a_face' then 'not_a_face' else 'unmark' end
   );
   if p_mark is null then
     delete from kizu.face_marks where face_id = any (v_faces) and user_id = v_found.user_id;
@@ -862,7 +857,7 @@ begin
        set mark = excluded.mark, verdict_id = excluded.verdict_id;
   end if;
   v_done := kizu.look_again(v_found.user_id, v_photos);
-  perform kizu.end_verdict(v_verdict);
+  perform kizu.end_verdict(v_verdict, v_faces);
   return jsonb_build_object(
     'verdict_id', v_verdict,
     'faces',      cardinality(v_faces),
@@ -910,13 +905,13 @@ begin
   if cardinality(v_faces) > 0 then
     v_photos := kizu.photos_of(v_user, v_faces[:c_most]);
     perform kizu.lock_photos(v_photos);
-    v_verdict := kizu.begin_verdict(v_user, 'clear', null, null, v_faces[:c_most]);
+    v_verdict := kizu.begin_verdict(v_user, 'clear');
     perform kizu.let_go(v_user, v_faces[:c_most]);
     perform kizu.tag_people(v_photos, null, model_version, null)
        from public.generations
       where kind = 'faces'
         and state in ('active', 'filling', 'former');
-    perform kizu.end_verdict(v_verdict);
+    perform kizu.end_verdict(v_verdict, v_faces[:c_most]);
   end if;
   return jsonb_build_object(
     'verdict_id', v_verdict,

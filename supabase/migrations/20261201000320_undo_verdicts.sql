@@ -77,7 +77,7 @@ begin
   v_photos := kizu.photos_of(v_user, v_faces);
   perform kizu.lock_photos(v_photos);
 
-  v_undo := kizu.begin_verdict(v_user, 'undo', v_verdict.contact_id, v_verdict.cluster_id, v_faces);
+  v_undo := kizu.begin_verdict(v_user, 'undo', v_verdict.contact_id, v_verdict.cluster_id);
   perform kizu.give_way_soon();
   update public.face_verdicts set undoes = v_verdict.id where id = v_undo;
   v_taught := kizu.restore_people(v_user, v_verdict.id);
@@ -106,7 +106,7 @@ begin
   perform kizu.lock_photos(v_names.photos || v_between);
   v_done := kizu.look_again(v_user, v_names.photos, p_placing => false);
   v_again := kizu.look_again(v_user, v_between);
-  perform kizu.end_verdict(v_undo);
+  perform kizu.end_verdict(v_undo, v_faces);
   return jsonb_build_object(
     'verdict_id', v_undo,
     'undone',     v_verdict.id,

@@ -182,6 +182,7 @@ returns void
 language plpgsql
 set search_path = ''
 set enable_seqscan = off -- whatever the statistics say, a face's questions are found by an index
+set enable_nestloop = on -- unlike who calls it
 as $$
 declare
   v_questions constant kizu.face_questions[] := array(
@@ -240,6 +241,8 @@ returns trigger
 language plpgsql
 security definer
 set search_path = ''
+set enable_hashjoin = on -- of two transition tables, whose plan is made when they are almost empty
+set enable_nestloop = off
 as $$
 begin
   perform kizu.weigh_questions(latter.user_id, array_agg(distinct latter.face_id))

@@ -176,7 +176,7 @@ begin
   v_names  := kizu.photos_of_names(p_user, case when v_contact is null then '{}' else v_come end, v_contact);
   v_photos := v_names.photos || kizu.photos_of(p_user, kizu.same_faces(p_user, array[p_one, p_other]));
   perform kizu.lock_photos(v_photos);
-  v_verdict := kizu.begin_verdict(p_user, 'same', null, v_cluster, array[p_one, p_other]);
+  v_verdict := kizu.begin_verdict(p_user, 'same', null, v_cluster);
   if v_cluster is null then
     insert into public.face_clusters (user_id) values (p_user) returning id into v_cluster;
   end if;
@@ -185,7 +185,7 @@ begin
   end if;
   perform kizu.tell_same(p_user, p_one, array[p_other], v_verdict);
   v_done := kizu.look_again(p_user, v_photos);
-  perform kizu.end_verdict(v_verdict);
+  perform kizu.end_verdict(v_verdict, array[p_one, p_other]);
   return jsonb_build_object(
     'verdict_id', v_verdict,
     'left',       kizu.leave_names(p_user, case when v_contact is null then '{}' else v_come end, v_names.left_over)
@@ -221,7 +221,7 @@ begin
   v_names  := kizu.photos_of_names(p_user, case when v_one.is_said and v_other.is_said then v_leaving else '{}' end, null);
   v_photos := v_names.photos || kizu.photos_of(p_user, array[p_one, p_other]);
   perform kizu.lock_photos(v_photos);
-  v_verdict := kizu.begin_verdict(p_user, 'different', null, null, array[p_one, p_other]);
+  v_verdict := kizu.begin_verdict(p_user, 'different');
   perform kizu.let_go(p_user, v_leaving);
   insert into kizu.face_pairs (face_id, other_id, user_id, asset_id, other_asset, same, verdict_id)
   values (v_pair.face_id, v_pair.other_id, p_user, v_pair.asset_id, v_pair.other_asset, false, v_verdict)
@@ -230,7 +230,7 @@ begin
   perform kizu.exclude_strangers(p_user, v_one.cluster_id);
   perform kizu.exclude_strangers(p_user, v_other.cluster_id);
   v_done := kizu.look_again(p_user, v_photos);
-  perform kizu.end_verdict(v_verdict);
+  perform kizu.end_verdict(v_verdict, array[p_one, p_other]);
   return jsonb_build_object(
     'verdict_id', v_verdict,
     'left',       kizu.leave_names(p_user, v_leaving, v_names.left_over)
@@ -251,10 +251,10 @@ begin
     return '{}';
   end if;
   perform kizu.lock_photos(array[v_pair.asset_id, v_pair.other_asset]);
-  v_verdict := kizu.begin_verdict(p_user, 'ignore', null, null, array[p_one, p_other]);
+  v_verdict := kizu.begin_verdict(p_user, 'ignore');
   insert into kizu.unasked_pairs (face_id, other_id, user_id, asset_id, other_asset, verdict_id)
   values (v_pair.face_id, v_pair.other_id, p_user, v_pair.asset_id, v_pair.other_asset, v_verdict);
-  perform kizu.end_verdict(v_verdict);
+  perform kizu.end_verdict(v_verdict, array[p_one, p_other]);
   return jsonb_build_object('verdict_id', v_verdict);
 end;
 $$;

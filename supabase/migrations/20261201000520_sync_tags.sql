@@ -311,11 +311,11 @@ begin
      group by tag.contact_id
      order by tag.contact_id
   loop
-    v_verdict := kizu.begin_verdict(p_user, 'is', v_name.contact_id, null, v_name.faces);
+    v_verdict := kizu.begin_verdict(p_user, 'is', v_name.contact_id);
     update public.face_verdicts set said_by = v_name.author where id = v_verdict;
     perform kizu.bring_faces(p_user, v_name.faces, kizu.cluster_of(p_user, v_name.contact_id, v_name.faces[1]),
                              v_name.faces);
-    perform kizu.end_verdict(v_verdict);
+    perform kizu.end_verdict(v_verdict, v_name.faces);
     perform kizu.leave_names(p_user, v_name.faces, v_name.left_over);
   end loop;
 end;

@@ -117,6 +117,26 @@ def test_a_person_is_in_a_photo_once_and_the_other_is_the_next_likely(queue: Any
     assert [who(row) for row in rows] == [bob, ada, None]
 
 
+def test_nobody_is_who_a_face_beside_them_is_said_to_be_though_this_model_does_not_see_it(
+    queue: Any, user: str
+) -> None:
+    queue.generation("n", "faces", dimension=16, p_same_face=SAME)
+    ada, taught, beside = contact(queue, user), towards(1), towards(0.8)
+    known, asset = queue.asset(user), queue.asset(user)
+    for model in ("m", "n"):
+        look(queue, user, known, face(0, HERE, taught, model))
+    look(queue, user, asset, face(0, HERE, towards(0.9)), face(1, THERE, beside))
+    for row in (faces_of(queue, known)[0], faces_of(queue, asset)[0]):
+        queue.value("select assign_faces(array[%s]::uuid[], %s)", row["face_id"], ada)
+
+    look(queue, user, asset, face(0, THERE, beside, "n"))
+
+    (seen_by_n,) = faces_of(queue, asset, "n")
+    assert seen_by_n["face_id"] == faces_of(queue, asset)[1]["face_id"]
+    assert who(seen_by_n) is None
+    assert violations(queue, user) == []
+
+
 def test_who_was_not_born_yet_and_who_it_is_not_are_passed_over(queue: Any, user: str) -> None:
     ada = contact(queue, user)
     said(queue, user, ada, towards(1))
