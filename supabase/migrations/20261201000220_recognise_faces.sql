@@ -2,8 +2,9 @@
 -- it are looked at, found by an index of vectors where there are many.
 
 create index face_clusters_that_are_locked on public.face_clusters (user_id) where locked;
--- Said so that nothing else can be asked for what people named: an index of all contacts holds everybody's.
-create index face_embeddings_that_teach on public.face_embeddings (user_id, model_version, contact_id) include (id)
+-- Said so that no other index can be asked for what people named, whatever the statistics say: one of a user's faces, or
+-- of all contacts, holds far more.
+create index face_embeddings_that_teach on public.face_embeddings ((user_id::text || ' ' || model_version), contact_id)
   where (contact_id is not null and not recognised) is true;
 
 create index contacts_by_birth_date on public.contacts (user_id, birth_date) where birth_date is not null;
@@ -75,8 +76,7 @@ begin
        select count(*)
          from (select
                  from public.face_embeddings
-                where user_id = p_user
-                  and model_version = p_version
+                where user_id::text || ' ' || model_version = p_user::text || ' ' || p_version
                   and (contact_id is not null and not recognised) is true
                 limit v_few / c_apart + 1) as counted
      ) then
@@ -141,7 +141,7 @@ begin
         when 'named' then
           'public.face_embeddings as named'
           ' cross join lateral (select * from kizu.face_vectors where id = named.id offset 0) as vector'
-          ' where named.user_id = $2 and named.model_version = $7'
+          ' where named.user_id::text || '' '' || named.model_version = $2::text || '' '' || $7'
           ' and (named.contact_id is not null and not named.recognised) is true'
         else
           'kizu.face_vectors as vector where vector.user_id = $2 and vector.model_version = $7'
@@ -198,10 +198,8 @@ begin
   select id
     into v_cluster
     from public.face_clusters
-   where contact_id = p_contact
-     and user_id = p_user
-   order by created_at, id
-   limit 1;
+   where contact_id = p_contact -- one at most
+     and (user_id = p_user) is true;
   if not found then
     insert into public.face_clusters (user_id, contact_id) values (p_user, p_contact) returning id into v_cluster;
   end if;
@@ -226,13 +224,16 @@ begin
      union
     select other.contact_id
       from public.face_embeddings as face
-      join public.face_embeddings as other
-        on other.asset_id = face.asset_id
-       and other.model_version = face.model_version
-       and other.face_id <> p_face
-       and (other.contact_id is null or other.recognised) is not true -- no index, which would find all that people named
+     cross join lateral (
+             select contact_id
+               from public.face_embeddings
+              where asset_id = p_asset
+                and face_id <> p_face
+                and (model_version = face.model_version and contact_id is not null and not recognised) is true
+             offset 0
+           ) as other
      where face.asset_id = p_asset
-       and (face.face_id = p_face) is true
+       and (face.face_id = p_face) is true -- by the photo, as the others
      union
     select contact.id
       from public.assets as asset
@@ -245,8 +246,9 @@ begin
       from (select other_id as face_id from kizu.face_pairs where face_id = p_face and not same
             union all
             select face_id from kizu.face_pairs where other_id = p_face and not same) as other
-      join public.face_embeddings as face on face.face_id = other.face_id
-      left join public.face_clusters as cluster on cluster.id = face.cluster_id
+     -- `offset 0`: by its id, here and below; as a join, all of a table might be read for each.
+     cross join lateral (select * from public.face_embeddings where face_id = other.face_id offset 0) as face
+      left join lateral (select * from public.face_clusters where id = face.cluster_id offset 0) as cluster on true
      cross join lateral (values (face.contact_id), (cluster.contact_id)) as known (contact_id)
      where known.contact_id is not null
      union
@@ -330,6 +332,9 @@ declare
   v_best    jsonb  := '{}'; -- {id: contact}
   v_alike   jsonb  := '{}';
   v_asked   kizu.face_likeness[] := '{}';
+  v_formers jsonb;
+  v_found   jsonb;
+  v_ids     uuid[]; -- of whom another contact, or none, was found
   v_changed record;
   v_left    uuid[] := '{}'; -- faces that are nobody any more
   v_answer  jsonb := '{"recognised": 0, "taken_back": 0, "photos": []}';
@@ -339,13 +344,12 @@ begin
            cluster.contact_id as owner, coalesce(face.same_face, v_scale.same) as same,
            kizu.is_good_face(face.quality) as good
       from public.face_embeddings as face
-      join kizu.face_vectors as vector on vector.id = face.id
-      left join public.face_clusters as cluster on cluster.id = face.cluster_id
+     cross join lateral (select embedding from kizu.face_vectors where id = face.id offset 0) as vector
+      left join lateral (select * from public.face_clusters where id = face.cluster_id offset 0) as cluster on true
      where face.asset_id = any (p_assets)
-       and face.user_id = p_user
-       and face.model_version = p_version
-       and (face.contact_id is null or face.recognised)
-       and not exists (select from kizu.face_marks as mark where mark.face_id = face.face_id)
+       and (face.user_id = p_user and face.model_version = p_version) is true
+       and (face.contact_id is null or face.recognised) is true
+       and not exists (select from kizu.face_marks as mark where mark.face_id = face.face_id offset 0)
   loop
     v_way := coalesce(v_way, kizu.cheapest_way(p_user, p_version, true));
     v_near := v_near || array(
@@ -392,53 +396,54 @@ begin
     end if;
   end loop;
 
+  with
+  here as materialized (
+    select face.id, face.face_id, face.asset_id, face.contact_id, face.recognised
+      from public.face_embeddings as face
+     where face.asset_id = any (p_assets)
+       and (face.user_id = p_user and face.model_version = p_version) is true
+       and (face.contact_id is null or face.recognised) is true
+  ),
+  words as (
+    select distinct on (here.asset_id, other.contact_id) here.id, other.contact_id
+      from here
+     cross join lateral (
+             select *
+               from public.face_embeddings
+              where face_id = here.face_id
+                and (user_id = p_user and model_version <> p_version and recognised and contact_id is not null
+                     and not is_from_video) is true
+             offset 0
+           ) as other
+     where not v_best ? here.id::text
+       and not exists (
+             select from public.face_embeddings as known
+              where known.user_id::text || ' ' || known.model_version = p_user::text || ' ' || p_version
+                and known.contact_id = other.contact_id
+                and (known.contact_id is not null and not known.recognised) is true
+             offset 0
+           )
+       and kizu.may_know(p_user, other.contact_id, other.model_version)
+       and not exists (select from kizu.face_marks as mark where mark.face_id = here.face_id offset 0)
+       and other.contact_id <> all (kizu.barred_contacts(p_user, here.asset_id, here.face_id, other.cluster_id))
+     order by here.asset_id, other.contact_id, other.id
+  ),
+  found as (
+    select here.id, here.contact_id as former, here.recognised, coalesce((v_best ->> here.id::text)::uuid, word.contact_id) as contact_id
+      from here
+      left join (select distinct on (id) * from words order by id, contact_id) as word on word.id = here.id
+  )
+  select jsonb_object_agg(id, former), jsonb_object_agg(id, contact_id), array_agg(id)
+    into v_formers, v_found, v_ids
+    from found
+   where (former, recognised) is distinct from (contact_id, contact_id is not null);
+
   for v_changed in
-    with
-    here as materialized (
-      select face.id, face.face_id, face.asset_id, face.contact_id, face.recognised
-        from public.face_embeddings as face
-       where face.asset_id = any (p_assets)
-         and face.user_id = p_user
-         and face.model_version = p_version
-         and (face.contact_id is null or face.recognised)
-    ),
-    words as (
-      select distinct on (here.asset_id, other.contact_id) here.id, other.contact_id
-        from here
-        join public.face_embeddings as other
-          on other.face_id = here.face_id
-         and other.asset_id = here.asset_id
-         and other.user_id = p_user
-         and other.model_version <> p_version
-       where other.recognised
-         and (other.contact_id is not null) is true
-         and not other.is_from_video
-         and not v_best ? here.id::text
-         and not exists (
-               select from public.face_embeddings as known
-                where known.user_id = p_user
-                  and known.model_version = p_version
-                  and known.contact_id = other.contact_id
-                  and (known.contact_id is not null and not known.recognised) is true
-             )
-         and kizu.may_know(p_user, other.contact_id, other.model_version)
-         and not exists (select from kizu.face_marks as mark where mark.face_id = here.face_id)
-         and other.contact_id <> all (kizu.barred_contacts(p_user, here.asset_id, here.face_id, other.cluster_id))
-       order by here.asset_id, other.contact_id, other.id
-    ),
-    found as (
-      select here.id, here.face_id, here.asset_id, here.contact_id as former,
-             coalesce((v_best ->> here.id::text)::uuid, word.contact_id) as contact_id
-        from here
-        left join (select distinct on (id) * from words order by id, contact_id) as word on word.id = here.id
-    )
-    update public.face_embeddings as face
-       set contact_id = found.contact_id,
-           recognised = found.contact_id is not null
-      from found
-     where face.id = found.id
-       and (face.contact_id, face.recognised) is distinct from (found.contact_id, found.contact_id is not null)
-    returning found.*
+    update public.face_embeddings
+       set contact_id = (v_found ->> id::text)::uuid,
+           recognised = v_found ->> id::text is not null
+     where id = any (v_ids)
+    returning face_id, asset_id, contact_id, (v_formers ->> id::text)::uuid as former
   loop
     if v_changed.contact_id is null then
       v_left := v_left || v_changed.face_id;
@@ -459,9 +464,9 @@ begin
     perform kizu.move_faces(p_user, array(
       select face.face_id
         from public.face_embeddings as face
-        join public.face_clusters as cluster on cluster.id = face.cluster_id
+       cross join lateral (select * from public.face_clusters where id = face.cluster_id offset 0) as cluster
        where face.face_id = any (v_left)
-         and face.model_version = p_version
+         and (face.model_version = p_version) is true
          and cluster.contact_id is not null
          and not cluster.locked
          and kizu.same_faces(p_user, array[face.face_id]) = array[face.face_id]
@@ -494,10 +499,9 @@ begin
   for v_face in
     select face.id, face.face_id, face.asset_id, face.contact_id, face.recognised
       from public.face_embeddings as face
-      left join public.face_clusters as cluster on cluster.id = face.cluster_id
+      left join lateral (select contact_id from public.face_clusters where id = face.cluster_id offset 0) as cluster on true
      where face.asset_id = any (p_assets)
-       and face.user_id = p_user
-       and face.model_version = p_version
+       and (face.user_id = p_user and face.model_version = p_version) is true
        and not face.is_from_video
        and (face.contact_id is not null) is true -- whose index would find all that have one
        and cluster.contact_id is distinct from face.contact_id
@@ -511,9 +515,8 @@ begin
       select face_id
         from public.face_embeddings
        where asset_id = v_face.asset_id
-         and (cluster_id = v_cluster) is true -- whose index would find all of the cluster
+         and (cluster_id = v_cluster and contact_id is null) is true -- whose indexes would find all of the cluster
          and face_id <> v_face.face_id
-         and contact_id is null
     );
     if v_face.recognised then
       v_come := kizu.same_faces(p_user, v_come);
@@ -522,16 +525,16 @@ begin
               select from (select other_id as face_id from kizu.face_pairs where face_id = v_face.face_id and not same
                            union all
                            select face_id from kizu.face_pairs where other_id = v_face.face_id and not same) as other
-                join public.face_embeddings as face on face.face_id = other.face_id
-               where (face.cluster_id = v_cluster) is true -- whose index would find all of the cluster
+               cross join lateral (
+                       select cluster_id from public.face_embeddings where face_id = other.face_id offset 0
+                     ) as face
+               where face.cluster_id = v_cluster
             )
          or (cardinality(v_come) > 1
              and exists (
                    select from public.face_embeddings
                     where face_id = any (v_come)
-                      and user_id = p_user
-                      and model_version = p_version
-                      and not is_from_video
+                      and (user_id = p_user and model_version = p_version and not is_from_video) is true
                       and (contact_id <> v_face.contact_id
                            or not kizu.may_join(face_id, asset_id, v_cluster))
                  )) then

@@ -17,8 +17,7 @@ begin
        and (cluster.locked
             or exists (
                  select from public.face_embeddings
-                  where user_id = cluster.user_id
-                    and asset_id = p_asset
+                  where asset_id = p_asset
                     and (cluster_id = p_cluster) is true -- whose index would find all of the cluster
                     and face_id <> p_face
                     and not is_from_video
@@ -37,8 +36,8 @@ begin
                )
             or exists (
                  select from public.contacts as contact
-                   join public.assets as asset on asset.id = p_asset
-                  where contact.id = cluster.contact_id and contact.birth_date > asset.taken_at
+                  where contact.id = cluster.contact_id
+                    and contact.birth_date > (select taken_at from public.assets where id = p_asset)
                ))
   );
 end;
@@ -59,41 +58,56 @@ begin
             where id in (p_cluster, p_other)
               and user_id = p_user
          )
+     -- `offset 0`: each is asked for by what is known of it; as joins, all of a table might be read for each row.
      and not exists (
            select from public.face_embeddings as face
-             join public.face_embeddings as other
-               on other.asset_id = face.asset_id
-              and (other.cluster_id = p_cluster) is true -- whose index would find all of the larger one
-              and not other.is_from_video
+            cross join lateral (
+                    select from public.face_embeddings
+                     where asset_id = face.asset_id
+                       and (cluster_id = p_cluster and not is_from_video) is true
+                    offset 0
+                  ) as other
             where face.cluster_id = p_other
-              and not face.is_from_video
+              and (not face.is_from_video) is true
          )
      and not exists (
            select from public.face_embeddings as face
             cross join lateral (
-                    select other_id as id from kizu.face_pairs where face_id = face.face_id and not same
+                    select other_id as face_id from kizu.face_pairs where face_id = face.face_id and (not same) is true
                      union all
-                    select face_id from kizu.face_pairs where other_id = face.face_id and not same
+                    select face_id from kizu.face_pairs where other_id = face.face_id and (not same) is true
+                    offset 0
                   ) as pair
             cross join lateral (
-                    select cluster_id from public.face_embeddings where face_id = pair.id offset 0 -- not all of them
+                    select cluster_id from public.face_embeddings where face_id = pair.face_id offset 0
                   ) as other
             where face.cluster_id = p_other
               and other.cluster_id = p_cluster
          )
      and not exists (
            select from public.face_clusters as cluster
-             join kizu.exclusions as excluded on excluded.contact_id = cluster.contact_id
-             join public.face_embeddings as face on face.face_id = excluded.face_id
+            cross join lateral (
+                    select face_id from kizu.exclusions where contact_id = cluster.contact_id offset 0
+                  ) as excluded
+            cross join lateral (
+                    select cluster_id from public.face_embeddings where face_id = excluded.face_id offset 0
+                  ) as face
             where cluster.id in (p_cluster, p_other)
-              and (face.cluster_id in (p_cluster, p_other) and face.cluster_id <> cluster.id) is true
+              and face.cluster_id in (p_cluster, p_other)
+              and face.cluster_id <> cluster.id
          )
      and not exists (
            select from public.face_clusters as cluster
-             join public.contacts as contact on contact.id = cluster.contact_id
-             join public.face_embeddings as face
-               on face.cluster_id in (p_cluster, p_other) and face.cluster_id <> cluster.id
-             join public.assets as asset on asset.id = face.asset_id
+            cross join lateral (
+                    select birth_date from public.contacts where id = cluster.contact_id and birth_date is not null offset 0
+                  ) as contact
+            cross join lateral (
+                    select asset_id
+                      from public.face_embeddings
+                     where cluster_id = case cluster.id when p_cluster then p_other else p_cluster end
+                    offset 0
+                  ) as face
+            cross join lateral (select taken_at from public.assets where id = face.asset_id offset 0) as asset
             where cluster.id in (p_cluster, p_other)
               and contact.birth_date > asset.taken_at
          );
@@ -186,9 +200,7 @@ begin
     select face_id
       from public.face_embeddings
      where asset_id = any (p_assets)
-       and user_id = p_user
-       and model_version = v_version
-       and cluster_id is null
+       and (user_id = p_user and model_version = v_version and cluster_id is null) is true -- by the photo alone
        and not is_from_video
      order by coalesce(quality, 1) desc, face_id
   );
@@ -201,11 +213,10 @@ begin
     select face.face_id, face.asset_id, vector.embedding, kizu.is_good_face(face.quality) as good
       into v_face
       from public.face_embeddings as face
-      join kizu.face_vectors as vector on vector.id = face.id
+     cross join lateral (select embedding from kizu.face_vectors where id = face.id offset 0) as vector
      where face.face_id = v_id
-       and face.model_version = v_version
-       and face.cluster_id is null
-       and not exists (select from kizu.face_marks as mark where mark.face_id = face.face_id);
+       and (face.model_version = v_version and face.cluster_id is null) is true
+       and not exists (select from kizu.face_marks as mark where mark.face_id = face.face_id offset 0);
     continue when not found;
     v_way := coalesce(v_way, kizu.cheapest_way(p_user, v_version, false));
     v_near := array(
@@ -218,9 +229,14 @@ begin
         from (select other_id as id from kizu.face_pairs where face_id = v_id and same
               union all
               select face_id from kizu.face_pairs where other_id = v_id and same) as other
-        join public.face_embeddings as face on face.face_id = other.id and face.model_version = v_version
-       where face.cluster_id is not null
-         and kizu.may_join(v_id, v_face.asset_id, face.cluster_id)
+       cross join lateral (
+               select cluster_id
+                 from public.face_embeddings
+                where face_id = other.id
+                  and (model_version = v_version and cluster_id is not null) is true
+               offset 0
+             ) as face
+       where kizu.may_join(v_id, v_face.asset_id, face.cluster_id)
        limit 1
     );
     v_best := null;
@@ -234,7 +250,7 @@ begin
       and kizu.link_nearby(p_user, v_id, v_face.asset_id, v_face.embedding, v_near, v_scale.same, v_enough);
     if v_linked then
       v_cluster := (
-        select cluster_id from public.face_embeddings where face_id = v_id and model_version = v_version limit 1
+        select cluster_id from public.face_embeddings where face_id = v_id and (model_version = v_version) is true limit 1
       );
       select near.cluster_id, near.face_id, near.asset_id, near.likeness
         into v_best.cluster_id, v_best.other_id, v_best.other_asset, v_best.nearest
@@ -298,14 +314,16 @@ begin
                                  -(known.embedding operator(extensions.<#>) v_face.embedding))
        from (select named.face_id, named.asset_id, vector.embedding
                from public.face_clusters as cluster
-               join public.face_embeddings as named
-                 on named.user_id = p_user
-                and named.model_version = v_version
-                and named.contact_id = cluster.contact_id
-                and not named.recognised
-               join kizu.face_vectors as vector on vector.id = named.id
-              where cluster.id = v_cluster
-              limit 1) as known;
+              cross join lateral (
+                      select *
+                        from public.face_embeddings
+                       where user_id::text || ' ' || model_version = p_user::text || ' ' || v_version
+                         and contact_id = cluster.contact_id
+                         and (contact_id is not null and not recognised) is true
+                      limit 1
+                    ) as named
+              cross join lateral (select embedding from kizu.face_vectors where id = named.id offset 0) as vector
+              where cluster.id = v_cluster) as known;
     if v_face.good then
       for v_other in
         select cluster_id
@@ -339,7 +357,7 @@ $$;
 -- of no two faces of a photo; who is blurred goes along, where their mean cosine is p_enough. So whoever was joined
 -- while too few faces were there to tell, such as siblings, is parted again by those that come. Only a few faces are
 -- taken: those in no cluster, and clusters of few faces of which nobody said anything. A cluster's id stays with most of
--- its faces.
+-- its faces; of clusters that are as large the oldest one's does.
 --
 -- Answers false where it did nothing: nobody is that near, or the nearest cluster is large or people said something.
 create function kizu.link_nearby(p_user uuid, p_face uuid, p_asset uuid, p_vector extensions.halfvec,
@@ -386,10 +404,11 @@ begin
        and near.likeness >= p_same
        and exists (
              select from public.face_embeddings
-              where face_id = near.face_id and model_version = v_version and cluster_id is null
+              where face_id = near.face_id and (model_version = v_version and cluster_id is null) is true
+             offset 0
            )
-       and not exists (select from kizu.face_pairs where face_id = near.face_id)
-       and not exists (select from kizu.face_pairs where other_id = near.face_id)
+       and not exists (select from kizu.face_pairs where face_id = near.face_id offset 0)
+       and not exists (select from kizu.face_pairs where other_id = near.face_id offset 0)
      order by near.likeness desc, near.face_id
      limit c_most / 2
   );
@@ -398,8 +417,14 @@ begin
     select face.cluster_id, sums.faces
       from (select distinct on (near.face_id) near.face_id, near.likeness from unnest(p_near) as near
              where near.good and near.likeness >= p_same) as near
-      join public.face_embeddings as face on face.face_id = near.face_id and face.model_version = v_version
-      join kizu.cluster_sums as sums on sums.cluster_id = face.cluster_id
+     cross join lateral (
+             select cluster_id
+               from public.face_embeddings
+              where face_id = near.face_id
+                and (model_version = v_version) is true
+             offset 0
+           ) as face
+     cross join lateral (select faces from kizu.cluster_sums where cluster_id = face.cluster_id offset 0) as sums
      group by face.cluster_id, sums.faces
      order by max(near.likeness) desc, face.cluster_id
      limit c_clusters
@@ -420,8 +445,8 @@ begin
             from (select id from public.face_embeddings where face_id = any (v_faces)
                   union
                   select id from public.face_embeddings where cluster_id = any (v_clusters)) as taken
-            join public.face_embeddings as face on face.id = taken.id
-            join kizu.face_vectors as vector on vector.id = face.id
+           cross join lateral (select * from public.face_embeddings where id = taken.id offset 0) as face
+           cross join lateral (select embedding from kizu.face_vectors where id = face.id offset 0) as vector
            where face.model_version = v_version
              and not face.is_from_video) as member;
   if v_good < 2 then
@@ -488,11 +513,14 @@ begin
   end loop;
 
   for v_near in
-    select v_part[place] as part, v_former[place] as cluster_id
+    select v_part[place] as part, former.id as cluster_id
       from generate_series(1, cardinality(v_faces)) as place
+      left join lateral (
+             select id, created_at from public.face_clusters where id = v_former[place] offset 0
+           ) as former on true
      where v_sizes[v_part[place]] > 1
-     group by 1, 2
-     order by v_former[place] is null, count(*) desc, 1
+     group by 1, former.id, former.created_at
+     order by former.id is null, count(*) desc, former.created_at, former.id, 1
   loop
     continue when v_near.part = any (v_taken) or v_near.cluster_id = any (v_kept);
     v_cluster := v_near.cluster_id;
@@ -538,11 +566,11 @@ begin
                    or not exists (
                         select from public.face_embeddings
                          where face_id = face.face_id
-                           and model_version = v_version
-                           and not is_from_video
+                           and (model_version = v_version and not is_from_video) is true
+                        offset 0
                       )
-                   or exists (select from kizu.face_pairs where face_id = face.face_id)
-                   or exists (select from kizu.face_pairs where other_id = face.face_id))
+                   or exists (select from kizu.face_pairs where face_id = face.face_id offset 0)
+                   or exists (select from kizu.face_pairs where other_id = face.face_id offset 0))
          );
 end;
 $$;

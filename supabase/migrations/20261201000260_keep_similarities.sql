@@ -13,15 +13,13 @@ begin
   gone as (
     delete from public.asset_tags as tag
      where tag.asset_id = any (p_assets)
-       and tag.tag_type = 'person'
-       and tag.created_by is null
+       and (tag.tag_type = 'person' and tag.created_by is null) is true -- by the photo alone
        and (tag.model_version is null
             or tag.model_version = p_version
             or exists (
                  select from public.face_embeddings as face
                   where face.asset_id = tag.asset_id
-                    and face.contact_id = tag.contact_id
-                    and not face.recognised
+                    and (face.contact_id = tag.contact_id and not face.recognised) is true -- by the photo alone
                ))
     returning tag.asset_id, tag.contact_id, tag.model_version, tag.tagged_by -> 'similarity' as similarity
   )
@@ -48,7 +46,7 @@ begin
            )
          ))
     from public.face_embeddings as face
-    join public.contacts as contact on contact.id = face.contact_id
+   cross join lateral (select * from public.contacts where id = face.contact_id offset 0) as contact -- not all of theirs
    where face.asset_id = any (p_assets)
      and not face.is_from_video
      and (not face.recognised or face.model_version = p_version)

@@ -394,11 +394,15 @@ begin
     with recursive joined as (
       select unnest(p_faces) as face_id
        union
-      select case when pair.face_id = joined.face_id then pair.other_id else pair.face_id end
+      select pair.face_id
         from joined
-        join kizu.face_pairs as pair on joined.face_id in (pair.face_id, pair.other_id)
-       where pair.same
-         and pair.user_id = p_user
+       cross join lateral (
+               select other_id as face_id from kizu.face_pairs
+                where face_id = joined.face_id and (same and user_id = p_user) is true
+                union all
+               select face_id from kizu.face_pairs
+                where other_id = joined.face_id and (same and user_id = p_user) is true
+             ) as pair
     )
     select face_id from joined
   );

@@ -295,6 +295,9 @@ begin
   if (p_scope ->> 'more')::boolean and v_changed <> '{}' then
     perform kizu.ask_to_cluster(p_user, c_behind, kizu.now());
   end if;
+exception
+  when foreign_key_violation then -- a cluster went with the last of its photos: the settlement is sent again
+    raise lock_not_available using message = 'a contact or a cluster was deleted meanwhile';
 end;
 $$;
 

@@ -83,6 +83,29 @@ def test_a_photo_goes_while_its_faces_are_asked_about(
     assert violations(queue, user) == []
 
 
+def test_a_cluster_goes_with_its_photos_while_a_clustering_moves_a_face_to_it(
+    queue: Queue, connect: Callable[[], psycopg.Connection]
+) -> None:
+    """The settlement gives way and is sent again, and finds that the cluster is gone."""
+    user = queue.user()
+    going = [photo(queue, user, somebody(1, blur=blur))[0] for blur in (0.1, 0.2)]
+    _, stranger = photo(queue, user, somebody(2))
+    run = Clustering(queue, user)
+    (cluster,) = {row["cluster_id"] for asset in going for row in faces_of(queue, asset)}
+    moves = [run.move(stranger, str(cluster))]
+    deleter = connect()
+    with ThreadPoolExecutor(1) as pool:
+        with deleter.transaction():
+            deleter.execute("delete from assets where id = any (%s::uuid[])", (going,))
+            settling = pool.submit(run.settle, moves, [])
+            wait_until_locked(Queue(connect()), queue.db)
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            settling.result(30)
+    assert run.settle(moves, [])["answer"] == "settled"
+    assert queue.value("select cluster_id from face_embeddings where face_id = %s", stranger) is None
+    assert violations(queue, user) == []
+
+
 def test_photos_go_while_people_become_one(queue: Queue, connect: Callable[[], psycopg.Connection]) -> None:
     """Who deletes has a photo that the name would come to, and waits for the person that is merged."""
     user = queue.user()
