@@ -683,6 +683,44 @@ begin
 end;
 $$;
 
+-- Photos where a face is taken, by whatever generation, for whom another is said to be that p_verdict tells it apart from.
+-- They are taken late: whoever is waited for may wait for this transaction.
+create function kizu.photos_told_apart(p_verdict bigint)
+returns uuid[]
+language plpgsql
+set search_path = ''
+set enable_seqscan = off -- whatever the statistics say, a verdict's pairs and a face's rows are found by an index
+as $$
+declare
+  v_photos constant uuid[] := array(
+    select distinct face.asset_id
+      from kizu.face_pairs as pair
+     cross join lateral (values (pair.face_id, pair.other_id), (pair.other_id, pair.face_id)) as each (face_id, other_id)
+     cross join lateral (
+             select asset_id, contact_id
+               from public.face_embeddings
+              where face_id = each.face_id
+                and (recognised and contact_id is not null) is true
+             offset 0
+           ) as face
+     where pair.verdict_id = p_verdict
+       and not pair.same
+       and exists (
+             select from public.face_embeddings
+              where face_id = each.other_id
+                and (contact_id = face.contact_id and not recognised) is true
+             offset 0
+           )
+  );
+begin
+  if cardinality(v_photos) > 0 then
+    perform kizu.give_way_soon();
+    perform kizu.lock_photos(v_photos);
+  end if;
+  return v_photos;
+end;
+$$;
+
 -- Says that faces are one person with p_face.
 create function kizu.tell_same(p_user uuid, p_face uuid, p_others uuid[], p_verdict bigint)
 returns void
@@ -903,6 +941,7 @@ select kizu.keep_internal('kizu.bring_faces(uuid, uuid[], uuid, uuid[])');
 select kizu.keep_internal('kizu.exclude_strangers(uuid, uuid)');
 select kizu.keep_internal('kizu.core_faces(uuid, uuid, int)');
 select kizu.keep_internal('kizu.tell_apart(uuid, uuid[], uuid, bigint)');
+select kizu.keep_internal('kizu.photos_told_apart(bigint)');
 select kizu.keep_internal('kizu.tell_same(uuid, uuid, uuid[], bigint)');
 select kizu.keep_internal('kizu.find_faces(uuid[], uuid)');
 select kizu.keep_internal('kizu.find_clusters(uuid[], uuid)');

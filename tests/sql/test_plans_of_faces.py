@@ -1,4 +1,4 @@
-"""What settling faces touches, whatever the planner believes of the tables: their photo, who is near, and no library."""
+"""What settling faces touches, whatever the planner believes of the tables: their photo and who is near."""
 
 from __future__ import annotations
 
@@ -121,4 +121,5 @@ def test_settling_faces_reads_no_library(library: Any, empty: list[str], tuples:
     )
     settle(queue, user, 0)  # to plan a statement for the first time is to peek at the ends of indexes
     touched = settle(queue, user, 1)
-    assert sum(touched.values()) < MANY, touched
+    most = dict(sorted(touched.items(), key=lambda one: -one[1])[:3])
+    assert sum(touched.values()) < MANY, most

@@ -226,6 +226,25 @@ def test_who_is_not_a_person_is_not_them_by_another_name(owner: Owner, then: str
     assert violations(owner.queue, owner.user) == []
 
 
+def test_who_is_not_a_person_is_not_whom_their_faces_are_taken_for(owner: Owner) -> None:
+    """By another model, which answers by now."""
+    later = owner.queue.generation("n", "faces")
+    ada = [alone(owner, 1)]
+    owner.look_again(ada[0], "n", somebody(1))
+    contact_id = owner.say("assign_faces", p_face_ids=ada, p_name="Ada")["contact_id"]
+    one, two = alone(owner, 2), alone(owner, 2, blur=0.3)
+    (person,) = set(owner.clustered(one, two))
+    owner.look_again(one, "n", somebody(1, blur=0.3))
+    owner.queue.value("select flip_generation(%s, true)", later)
+    assert owner.rows(one) == {"m": (person, None, False), "n": (person, contact_id, True)}
+    before = owner.state()
+
+    owner.say("exclude_faces", p_face_ids=ada, p_cluster_id=person)
+
+    assert owner.rows(one)["n"][1:] == (None, False)
+    owner.undo(before)
+
+
 def test_removed_faces_are_in_no_cluster(owner: Owner) -> None:
     faces = [alone(owner, 1, blur=blur) for blur in (0.1, 0.2, 0.3)]
     cluster = owner.cluster(*faces)
