@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from operator import mul
 from statistics import median
 from typing import Final
@@ -21,10 +22,6 @@ _REDUCING_GAP: Final = 4.0
 # in one direction alone would be noise. Luma is whole numbers, so real coefficients of 32 x 32 pixels are far
 # larger.
 _DIGITS: Final = 6
-_COSINES: Final = tuple(
-    tuple(math.cos(math.pi * frequency * (2 * place + 1) / (2 * _SIDE)) for place in range(_SIDE))
-    for frequency in range(_KEPT)
-)
 
 
 def perceptual_hash(image: Image.Image) -> int | None:
@@ -38,19 +35,34 @@ def perceptual_hash(image: Image.Image) -> int | None:
 
     Scaled or compressed anew a picture keeps all but a few bits; two different ones share about 32.
     """
-    luma = image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP)
-    if is_blank(luma):
-        return None
+    luma = small_luma(image)
+    return None if is_blank(luma) else lowest_frequencies(luma, _KEPT)
+
+
+def small_luma(image: Image.Image) -> Image.Image:
+    """The luma of a picture at 32 x 32 pixels."""
+    return image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP)
+
+
+def lowest_frequencies(luma: Image.Image, kept: int) -> int:
+    """Of each of `kept` x `kept` lowest frequencies of 32 x 32 pixels whether it is above their median."""
     pixels = luma.tobytes()
+    cosines = _cosines(kept)
     rows = [pixels[start : start + _SIDE] for start in range(0, len(pixels), _SIDE)]
-    across = [[sum(map(mul, row, cosines)) for row in rows] for cosines in _COSINES]
-    frequencies = [
-        round(sum(map(mul, column, cosines)), _DIGITS) for cosines in _COSINES for column in across
-    ]
+    across = [[sum(map(mul, row, wave)) for row in rows] for wave in cosines]
+    frequencies = [round(sum(map(mul, column, wave)), _DIGITS) for wave in cosines for column in across]
     middle = median(frequencies)
     return int("".join("1" if frequency > middle else "0" for frequency in frequencies), 2)
 
 
-def bit_string(value: int | None) -> str | None:
-    """64 characters 0 and 1, as Postgres reads a `bit(64)`; None stays what it is."""
-    return None if value is None else f"{value:0{BITS}b}"
+@lru_cache(maxsize=2)
+def _cosines(kept: int) -> tuple[tuple[float, ...], ...]:
+    return tuple(
+        tuple(math.cos(math.pi * frequency * (2 * place + 1) / (2 * _SIDE)) for place in range(_SIDE))
+        for frequency in range(kept)
+    )
+
+
+def bit_string(value: int | None, bits: int = BITS) -> str | None:
+    """`bits` characters 0 and 1, as Postgres reads a `bit(64)`; None stays what it is."""
+    return None if value is None else f"{value:0{bits}b}"
