@@ -41,6 +41,7 @@ from worker.generations import Generation, Generations
 from worker.handlers import discover
 from worker.library.abilities import announced, can_embed
 from worker.library.flips import follow_flip
+from worker.library.measuring import measure_cutoffs
 from worker.library.names import spread_names
 from worker.operations.operation import Operation
 from worker.pictures import Pictures
@@ -120,7 +121,7 @@ async def run_worker(
                 progress=hold.report,
             )
 
-        chores = chores_of(connection, files, generations, partial(can_embed, found_out, settings))
+        chores = chores_of(connection, files, models, generations, partial(can_embed, found_out, settings))
         daemon = compose(
             connection, settings, handlers, context, probes_of(files), life, generations, chores, drain=drain
         )
@@ -196,8 +197,9 @@ def compose(
 def chores_of(
     connection: Connection,
     files: Files,
+    models: Models,
     generations: Generations,
-    can_fill: Callable[[Generation], bool],
+    can_make: Callable[[Generation], bool],
 ) -> dict[str, Chore]:
     """What a worker does besides jobs, a little at a time."""
 
@@ -205,7 +207,8 @@ def chores_of(
         return (await empty_trash(connection, files))[1]
 
     return {
-        "filling": partial(generations.fill, can_fill),
+        "filling": partial(generations.fill, can_make),
+        "measuring": partial(measure_cutoffs, connection, models, generations, can_make),
         "naming": partial(spread_names, connection),
         "clustering": partial(follow_flip, connection),
         "emptying": empty,

@@ -100,6 +100,7 @@ FUNCTIONS: dict[str, set[str]] = {
     "import_photos": USERS - {"service_role"},
     "job_stats": USERS,
     "keep_duplicates": USERS,
+    "keep_cutoff": EVERY_WORKER,
     "link_tags": USERS,
     "list_duplicates": USERS,
     "list_face_questions": USERS,
@@ -114,6 +115,7 @@ FUNCTIONS: dict[str, set[str]] = {
     "lose_claims": EVERY_WORKER,
     "preview_tag_sync": USERS,
     "mark_faces": USERS,
+    "measure_background": EVERY_WORKER,
     "merge_people": USERS,
     "name_person": USERS,
     "prune_by_policy": EVERY_WORKER,
@@ -141,6 +143,7 @@ FUNCTIONS: dict[str, set[str]] = {
     "take_trash": EVERY_WORKER,
     "trash_waiting": USERS,
     "undo_verdict": USERS,
+    "unmeasured_generations": EVERY_WORKER,
     "vector_dimensions": EVERY_WORKER,
 }
 
@@ -175,6 +178,7 @@ CALLS: dict[str, tuple[str, list[Any]]] = {
     "import_photos": ("select import_photos('[]')", []),
     "job_stats": ("select job_stats()", []),
     "keep_duplicates": ("select keep_duplicates(array[%s, %s]::uuid[])", [uuid.uuid4(), uuid.uuid4()]),
+    "keep_cutoff": ("select keep_cutoff(0, 0, 1)", []),
     "link_tags": ("select link_tags('[]')", []),
     "list_duplicates": ("select list_duplicates()", []),
     "list_face_questions": ("select list_face_questions()", []),
@@ -189,6 +193,7 @@ CALLS: dict[str, tuple[str, list[Any]]] = {
     "lose_claims": ("select lose_claims('no such worker', %s)", [uuid.uuid4()]),
     "preview_tag_sync": ("select preview_tag_sync()", []),
     "mark_faces": ("select mark_faces(array[%s]::uuid[], null)", [uuid.uuid4()]),
+    "measure_background": ("select measure_background(0, '{}')", []),
     "merge_people": ("select merge_people(%s, array[%s]::uuid[])", [uuid.uuid4(), uuid.uuid4()]),
     "name_person": ("select name_person(%s)", [uuid.uuid4()]),
     "prune_by_policy": ("select prune_by_policy(1, true)", []),
@@ -219,6 +224,7 @@ CALLS: dict[str, tuple[str, list[Any]]] = {
     "take_trash": ("select take_trash()", []),
     "trash_waiting": ("select trash_waiting()", []),
     "undo_verdict": ("select undo_verdict(0)", []),
+    "unmeasured_generations": ("select unmeasured_generations()", []),
     "vector_dimensions": ("select vector_dimensions()", []),
 }
 

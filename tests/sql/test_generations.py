@@ -67,6 +67,7 @@ def test_the_first_is_active_and_another_callers_model_is_answered_with_it(queue
         "face_margin": None,
         "false_accepts": None,
         "cutoff": None,
+        "measured_photos": None,
         "state": "active",
     }
 

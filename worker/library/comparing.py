@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from models.errors import ModelError
 from models.results import Vector
 from models.serving.asking import Models
 from worker.generations import Generation
-from worker.library.cutoff import cosine, cutoff_of, unit
-from worker.library.sample import Caption, Sample, draw
+from worker.library.measuring import measure
+from worker.library.sample import Caption, draw
 from worker.library.search import EVERYTHING, embed
 from worker.operations.operation import vector_text
 from worker.project.connection import Connection
@@ -25,8 +25,6 @@ TOP: Final = 20
 """What a person looks at."""
 NEIGHBOURS_PAGE: Final = 25
 """Photos per call, each with two searches."""
-VECTORS_PAGE: Final = 50
-"""Per request: their ids go into its address, and each has up to 40 KB."""
 AT_ONCE: Final = 4
 """Searches under way."""
 
@@ -69,10 +67,6 @@ class Comparison:
     """The mean share of the `TOP` most similar photos that the two have in common."""
     captions: int = 0
     """How many were asked."""
-    pairs: int = 0
-    """Of a sentence and another photo, which the cutoffs were taken from."""
-    sentences: str | None = None
-    """Whose they were: `captions`, or `neutral`."""
     faces: int = 0
     """Named ones that both have found."""
 
@@ -130,11 +124,11 @@ async def _compare_pictures(
     connection: Connection, models: Models, one: Generation, other: Generation, sample: int, on_step: Step
 ) -> Comparison:
     compared, overlap = await _neighbours(connection, one, other, sample, on_step)
-    drawn = await draw(Store(connection), one, other, sample)
+    captions = await draw(Store(connection), one, other, sample)
     sides = []
     for generation in (one, other):
         try:
-            sides.append(await _look(connection, models, generation, drawn, on_step))
+            sides.append(await _look(connection, models, generation, captions, on_step))
         except ModelError as error:
             sides.append(_side(generation, lacks=f"{error.code}: {error}"))
     return Comparison(
@@ -143,9 +137,7 @@ async def _compare_pictures(
         other=sides[1],
         compared=compared,
         overlap=overlap,
-        captions=len(drawn.captions),
-        pairs=len(drawn.unlike),
-        sentences="captions" if drawn.describes_itself else "neutral",
+        captions=len(captions),
     )
 
 
@@ -172,7 +164,7 @@ async def _neighbours(
 
 
 async def _look(
-    connection: Connection, models: Models, generation: Generation, drawn: Sample, on_step: Step
+    connection: Connection, models: Models, generation: Generation, captions: Sequence[Caption], on_step: Step
 ) -> Side:
     """What one generation's model makes of the sample.
 
@@ -180,25 +172,28 @@ async def _look(
         ModelError: it is not to be had here.
     """
     done = 0
-    texts = list(dict.fromkeys((*(caption.text for caption in drawn.captions), *drawn.sentences)))
-    on_step(f"sentences, by {generation.version}", 0, len(texts))
+    texts = list(dict.fromkeys(caption.text for caption in captions))
+    on_step(f"captions, by {generation.version}", 0, len(texts))
 
     async def vector_of(text: str) -> Vector:
         nonlocal done
         vector = await embed(models, generation, text)
         done += 1
-        on_step(f"sentences, by {generation.version}", done, len(texts))
+        on_step(f"captions, by {generation.version}", done, len(texts))
         return vector
 
     spoken = dict(zip(texts, await asyncio.gather(*map(vector_of, texts)), strict=True))
-    ranks = await _ranks(connection, generation, drawn.captions, spoken, on_step)
-    seen = await _vectors(Store(connection), generation, drawn.photos)
-    unlike = [(text, photo) for text, photo in drawn.unlike if photo in seen]
+    ranks = await _ranks(connection, generation, captions, spoken, on_step)
     return _side(
         generation,
         first=share(rank == 0 for rank in ranks),
         among=share(rank is not None for rank in ranks),
-        cutoff=cutoff_of(cosine(spoken[text], seen[photo]) for text, photo in unlike),
+        cutoff=await measure(
+            connection,
+            models,
+            generation,
+            on_step=partial(on_step, f"unlike sentences, by {generation.version}"),
+        ),
     )
 
 
@@ -231,20 +226,6 @@ async def _ranks(
         return ids.index(caption.asset_id) if caption.asset_id in ids else None
 
     return await asyncio.gather(*map(rank_of, captions))
-
-
-async def _vectors(store: Store, generation: Generation, photos: Sequence[str]) -> Mapping[str, Vector]:
-    """The vectors of photos, by asset."""
-    found: dict[str, Vector] = {}
-    for start in range(0, len(photos), VECTORS_PAGE):
-        rows = await store.select(
-            "image_embeddings",
-            "asset_id,embedding",
-            equal={"model_version": generation.version},
-            among={"asset_id": photos[start : start + VECTORS_PAGE]},
-        )
-        found |= {row["asset_id"]: unit(json.loads(row["embedding"])) for row in rows}
-    return found
 
 
 def share(said: Iterable[bool]) -> float | None:

@@ -1,54 +1,53 @@
+"""The cut-off of sentences that fit nothing: what one in a hundred of them reaches."""
+
 from __future__ import annotations
 
+import math
 from random import Random
+from statistics import fmean
 
 import pytest
 
-from worker.library.cutoff import LEAST_PAIRS, cosine, cutoff_of, unit
+from worker.library.cutoff import GROWS, cutoff_of
+
+BLOCKS = 8
 
 
-@pytest.mark.parametrize("pairs", [100, 101, 199, 200, 380, 4000])
-def test_one_in_a_hundred_reaches_it_and_not_one_more(pairs: int) -> None:
-    random = Random(pairs)
-    cosines = [random.gauss(0.1, 0.05) for _ in range(pairs)]
-    cutoff = cutoff_of(cosines)
-    assert cutoff is not None
-    assert sum(cosine >= cutoff for cosine in cosines) == pairs // 100
+def gumbel(random: Random, location: float, scale: float) -> float:
+    return location - scale * math.log(-math.log(random.random()))
 
 
-def test_pairs_that_are_all_alike_do_not_reach_it() -> None:
-    cutoff = cutoff_of([0.25] * 500)
-    assert cutoff is not None
-    assert 0.25 < cutoff <= 0.250001
+def background(sentences: int, location: float, scale: float, seed: int = 1) -> list[list[float]]:
+    """The maxima of eight blocks, each of that distribution."""
+    random = Random(seed)
+    return [[gumbel(random, location, scale) for _ in range(BLOCKS)] for _ in range(sentences)]
 
 
-def test_where_many_tie_at_the_place_none_of_them_reaches_it() -> None:
-    cutoff = cutoff_of([0.9, 0.8] + [0.3] * 40 + [0.1] * 558)  # 1 % is 6 pairs, and 42 reach 0.3
-    assert cutoff is not None
-    assert 0.3 < cutoff < 0.31
+@pytest.mark.parametrize("seed", range(5))
+def test_one_in_a_hundred_reaches_it_when_the_library_has_grown(seed: int) -> None:
+    cutoff = cutoff_of(background(2000, 0.1, 0.01, seed), measured=800, photos=800)
+    # The maximum of four times eight blocks is Gumbel's again, moved by the logarithm of their number.
+    location = 0.1 + 0.01 * math.log(BLOCKS * GROWS)
+    expected = location - 0.01 * math.log(-math.log(0.99))
+    assert cutoff == pytest.approx(expected, abs=0.003)
 
 
-def test_a_cosine_below_zero_is_rounded_up_too() -> None:
-    cutoff = cutoff_of([-0.5 - number / 1e7 for number in range(200)])
-    assert cutoff is not None
-    assert -0.5000002 < cutoff <= -0.5
+def test_of_a_larger_library_than_was_measured_it_is_higher() -> None:
+    nearest = background(500, 0.1, 0.01)
+    small, large = (cutoff_of(nearest, measured=800, photos=photos) for photos in (800, 80_000))
+    assert large - small == pytest.approx(0.01 * math.log(100), rel=0.15)
 
 
-def test_it_is_a_cosine_even_where_everything_is_the_same() -> None:
-    assert cutoff_of([1.0] * 200) == 1.0
+def test_a_photo_near_to_everything_raises_it_by_no_more_than_sentences_differ() -> None:
+    nearest = background(500, 0.1, 0.01)
+    for blocks in nearest:
+        blocks[3] = 0.6 + blocks[3] / 10
+    cutoff = cutoff_of(nearest, measured=800, photos=800)
+    assert fmean(max(blocks) for blocks in nearest) < cutoff < 0.63
 
 
-def test_with_few_pairs_there_is_none() -> None:
-    assert cutoff_of([0.1] * (LEAST_PAIRS - 1)) is None
-    assert cutoff_of([]) is None
-
-
-def test_the_order_of_pairs_does_not_matter() -> None:
-    cosines = [number / 1000 for number in range(300)]
-    assert cutoff_of(cosines) == cutoff_of(reversed(cosines)) == 0.296001
-
-
-def test_a_vector_with_zeros_at_its_end_has_the_same_cosines() -> None:
-    one, other = unit([3.0, 4.0]), unit([4.0, 3.0, 0.0, 0.0])
-    assert cosine(one, other) == pytest.approx(0.96)
-    assert cosine(unit([3.0, 4.0, 0.0, 0.0]), other) == pytest.approx(0.96)
+def test_it_is_a_cosine_rounded_up_whatever_was_measured() -> None:
+    assert cutoff_of([[1.0] * BLOCKS] * 3, measured=20, photos=20) == 1.0
+    assert cutoff_of([[-1.0] * BLOCKS] * 3, measured=20, photos=20) == -1.0
+    assert cutoff_of([[0.1234567] * BLOCKS] * 3, measured=20, photos=20) == 0.123457
+    assert cutoff_of([[0.9, 0.1]] * 2 + [[0.5, 0.1]], measured=20, photos=10**6) == 1.0
