@@ -37,10 +37,11 @@ def measured(*sections: str, options: Sequence[str] = ()) -> dict[str, Any]:
 @pytest.mark.stack
 @pytest.mark.slow
 def test_quick_sections_answer_as_one_json_object() -> None:
-    found = measured("noop", "fairness", "decoding")
+    found = measured("noop", "fairness", "decoding", "ranking")
 
     assert found["sections"]["noop"]["requests_per_job"] > 0
     assert found["sections"]["decoding"]["alone_to_first_come"] > 0
+    assert found["sections"]["ranking"]["ndcg_all_above_best"] > 0.2  # the same on every machine
     assert set(found["goals"]) >= {"fairness.claims_before_with_one_slot", "noop.requests_per_job"}
 
 
@@ -48,7 +49,9 @@ def test_quick_sections_answer_as_one_json_object() -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("tiny_models")
 def test_both_sides_find_the_same_in_photos() -> None:
-    found = measured("images", "profiles", "backfill")
+    found = measured("images", "profiles", "backfill", "search")
+    assert found["sections"]["search"]["warm_p95_to_tower_and_sql"] > 0
+    assert found["sections"]["search"]["cold_command_faster"] > 0
     assert found["sections"]["profiles"]["free_to_reference"] > 0
     assert found["sections"]["backfill"]["back_fill_to_first_looks"] > 0
 

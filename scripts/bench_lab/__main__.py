@@ -28,6 +28,7 @@ from scripts.bench_lab import (
     people_assignment,
     people_questions,
     profiles,
+    ranking,
     search,
     thumbnails,
 )
@@ -48,6 +49,7 @@ SECTIONS: dict[str, Callable[[Lab], list[Measure]]] = {
     "generations": generations.measure,
     "backfill": backfill.measure,
     "search": search.measure,
+    "ranking": ranking.measure,
     "people": people.measure,
     "people-assignment": people_assignment.measure,
     "people-questions": people_questions.measure,
@@ -76,7 +78,7 @@ def main(
     """Measure the SECTIONs; all of them without any.
 
     thumbnails, images, profiles, noop, latency, claims, fairness, loop, decoding,
-    generations, backfill, people, search, people-assignment, people-questions,
+    generations, backfill, people, search, ranking, people-assignment, people-questions,
     memory
 
     Ratios are of things measured in turns in one run, so that they hold on any machine; nothing fails when a

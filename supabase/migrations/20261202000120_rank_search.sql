@@ -574,6 +574,10 @@ begin
       hits as materialized (
         select * from kizu.word_hits($1, $5, $7, $2)
       ),
+      -- Texts of assets that show only some of the words say little, and less than a picture: they do not count.
+      complete as materialized (
+        select asset_id from hits where word <= $6 group by asset_id having count(distinct word) = $6
+      ),
       things as materialized (
         select found.asset_id, sum(found.confidence) as confidence
           from jsonb_array_elements(coalesce($2 -> 'parts', '[]')) as part
@@ -585,7 +589,7 @@ begin
       evident as (
         select asset_id from near
         union
-        select asset_id from hits where word <= $6 group by asset_id having count(distinct word) = $6
+        select asset_id from complete
         union
         select unnest($3) where $6 = 0 and $16
       ),
@@ -615,6 +619,7 @@ begin
                        count(distinct word) filter (where exact) as exact, min(bytes) as bytes
                   from hits
                  where source <> 'thing'
+                   and ($6 = 0 or asset_id in (table complete))
                  group by asset_id, source) as found on found.asset_id = id
         union all
         select id, rank() over (order by things.confidence desc)

@@ -80,6 +80,19 @@ def test_sources_are_fused_by_their_ranks(library: Library) -> None:
     assert scores["seen"] == scores["read"] == pytest.approx(1 / 61, abs=1e-8)
 
 
+def test_texts_that_show_some_of_the_words_count_less_than_a_picture(library: Library) -> None:
+    """In three sources, a blue circle is no blue star."""
+    seen, told, other = (library.photo(name) for name in ("seen", "told", "other"))
+    library.looks(seen, 0.9)
+    library.looks(told, 0.3)
+    library.describes(told, "A star, and it is blue.")
+    library.looks(other, 0.5)
+    library.describes(other, "A blue circle.")
+    library.reads(other, "blue circle")
+    library.tags(other, "blue circle")
+    assert library.search("blue star", vector=QUERY) == ["told", "seen", "other"]
+
+
 def test_an_asset_is_one_result_whatever_shows_it(library: Library) -> None:
     asset = library.photo("a", file_name="beach_1.jpg", location_name="Beach of Sylt")
     library.looks(asset, 0.7)
