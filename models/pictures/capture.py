@@ -1,4 +1,4 @@
-"""When and where a photo was taken, from all that its file, the files beside it and its name say.
+"""When, where and by what a photo was taken, from all that its file, the files beside it and its name say.
 
 A time counts by what it means, not by where it is written: when the picture was taken ("original"), when it
 became a file ("digitised", as by a scanner), what satellites told the camera, when the file was changed; then
@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 from models.pictures import iptc
+from models.pictures.cameras import camera_name
 from models.pictures.exif import Metadata, of_satellites, read_exif
 from models.pictures.file_names import moment_in_name
 from models.pictures.moments import Moment, Precision, instant, read_mail_date, read_moment
@@ -64,16 +65,18 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capture:
-    """When and where a photo was taken, as far as anything says so believably."""
+    """When, where and by which camera a photo was taken, as far as anything says so believably."""
 
     times: Sequence[Told] = ()
     """The most trustworthy first. Whether one is over yet, is for the database's clock to say."""
     place: Place | None = None
     place_source: PlaceSource | None = None
+    camera: str | None = None
+    """Its maker and its model."""
 
 
 def read_capture(metadata: Metadata, origin: Origin = Origin()) -> Capture:
-    """Time and place of capture of a picture with these blocks, from this file. Never fails."""
+    """Time, place and camera of capture of a picture with these blocks, from this file. Never fails."""
     sidecars = [read_sidecar(data) for data in origin.sidecars]
     own = _Dates.of(metadata)
     beside = _Dates.all(_Dates.of(Metadata(xmp=sidecar.xmp)) for sidecar in sidecars if sidecar.xmp)
@@ -112,18 +115,24 @@ def read_capture(metadata: Metadata, origin: Origin = Origin()) -> Capture:
         (Source.FILE_TIME, _some(_of_disk(origin.modified_at))),
     )
     times = [Told(moment=placed(moment), source=source) for source, moments in ranks for moment in moments]
-    return Capture(times=tuple(dict.fromkeys(times)), place=place, place_source=place_source)
+    return Capture(
+        times=tuple(dict.fromkeys(times)),
+        place=place,
+        place_source=place_source,
+        camera=next(iter((*own.cameras, *beside.cameras)), None),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Dates:
-    """Believable moments by what they mean, those of the most trustworthy block first, and positions."""
+    """Believable moments by what they mean, positions and cameras, of the most trustworthy block first."""
 
     original: Sequence[Moment] = ()
     digitised: Sequence[Moment] = ()
     satellites: Sequence[Moment] = ()
     modified: Sequence[Moment] = ()
     places: Sequence[Place] = ()
+    cameras: Sequence[str] = ()
 
     @classmethod
     def all(cls, parts: Iterable[_Dates]) -> _Dates:
@@ -134,6 +143,7 @@ class _Dates:
             satellites=[moment for part in listed for moment in part.satellites],
             modified=[moment for part in listed for moment in part.modified],
             places=[place for part in listed for place in part.places],
+            cameras=[camera for part in listed for camera in part.cameras],
         )
 
     @classmethod
@@ -188,6 +198,11 @@ class _Dates:
                     ),
                 )
                 if place
+            ],
+            cameras=[
+                camera
+                for camera in (exif.camera, camera_name(said(f"{TIFF}Make"), said(f"{TIFF}Model")))
+                if camera
             ],
         )
         return cls.all((own, cls.of(metadata.copy))) if metadata.copy else own

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from models.pictures.cameras import camera_name
 from models.pictures.moments import Moment, Precision, read_moment
 from models.pictures.orientation import valid_orientation
 from models.pictures.places import Place, place_of
@@ -19,6 +20,7 @@ from models.pictures.xmp import TIFF, read_xmp
 from models.pictures.xmp import text_of as xmp_text
 
 ORIENTATION_TAG: Final = 0x0112
+_MAKE, _MODEL = 0x010F, 0x0110
 _SOFTWARE, _MODIFIED = 0x0131, 0x0132
 _ORIGINAL, _DIGITISED = 0x9003, 0x9004
 _OFFSET, _OFFSET_ORIGINAL, _OFFSET_DIGITISED = 0x9010, 0x9011, 0x9012
@@ -51,13 +53,14 @@ class Camera:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exif:
-    """The moments and the position in a block of EXIF, and the blocks of other kinds within it."""
+    """Moments, position and camera in a block of EXIF, and the blocks of other kinds within it."""
 
     original: Moment | None = None
     digitised: Moment | None = None
     modified: Moment | None = None
     satellites: Moment | None = None  # aware; the offset at the place is not what it tells
     place: Place | None = None
+    camera: str = ""
     xmp: bytes | None = None
     iptc: bytes | None = None
     photoshop: bytes | None = None
@@ -95,6 +98,7 @@ def read_exif(data: bytes | None) -> Exif:
             gps.get(_GPS_LONGITUDE),
             text_of(gps.get(_GPS_LONGITUDE_REF)),
         ),
+        camera=camera_name(text_of(main.get(_MAKE)), text_of(main.get(_MODEL))),
         xmp=block(data, _XMP_BLOCK),
         iptc=block(data, _IPTC_BLOCK),
         photoshop=block(data, _PHOTOSHOP_BLOCK),

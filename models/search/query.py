@@ -146,14 +146,16 @@ class MediaPart(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraPart(Part):
-    """A camera of the library, by the name it has there."""
+    """Any of these cameras of the library, by the names they have there."""
 
     kind = "camera"
     name: str
+    """What they have in common: Canon."""
+    names: tuple[str, ...]
 
     def facts(self) -> Json:
-        """The name."""
-        return {"name": self.name}
+        """What was named, and every camera that it may be."""
+        return {"name": self.name, "names": list(self.names)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

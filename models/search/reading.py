@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
+from models.search.cameras import Cameras, camera_at
 from models.search.dates import Dates
 from models.search.languages.language import Language
 from models.search.names import Names
 from models.search.people import person_at
 from models.search.places import is_led_to as is_led_to_a_place
 from models.search.places import place_at
-from models.search.query import CameraPart, FacesPart, MediaPart, Part, WritingPart
+from models.search.query import FacesPart, MediaPart, Part, WritingPart
 from models.search.remainder import is_leading
 from models.search.spans import Hemisphere
 from models.search.things import things_at
@@ -33,7 +34,7 @@ class Library:
     hemisphere: Hemisphere
     people: Names
     places: Names
-    cameras: Names
+    cameras: Cameras
 
 
 class Reading:
@@ -155,18 +156,9 @@ class Reading:
         )
 
     def _camera(self, at: int) -> Found | None:
-        run = self._tokens.run(at)
-        led = self.language.taken_with.at(run)
-        start = led[0] if led else at
-        if led and start < len(self._tokens) and self._tokens[start].folded in self.language.articles:
-            start += 1
-        name = self._cameras.at(self._tokens.run(start))
-        if not name:
-            return None
-        end = name.end
-        if end < len(self._tokens) and self._tokens[end].folded in self.language.taken:
-            end += 1
-        return end, CameraPart(start=self._tokens[at].start, end=self._tokens[end - 1].end, name=name.ids[0])
+        return camera_at(
+            self._tokens, at, self._cameras, self.language, ends_a_phrase=self._dates.ends_a_phrase
+        )
 
     def _faces(self, at: int) -> Found | None:
         phrase = self.language.with_faces.at(self._tokens.run(at))

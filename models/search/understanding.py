@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Final
 
+from models.search.cameras import Cameras
 from models.search.languages import LANGUAGES
 from models.search.languages.language import Language, known_words
 from models.search.names import Known, Names
@@ -44,12 +45,12 @@ def understand(
     hemisphere: Hemisphere = "north",
     people: Names | Iterable[Known] = (),
     places: Names | Iterable[Known] = (),
-    cameras: Names | Iterable[str] = (),
+    cameras: Cameras | Iterable[str] = (),
     language: str | None = None,
 ) -> Understood:
     """What the text asks for on the day that it is `today` where the person is.
 
-    Who asks often gives `Names` made once by `people_names`, `place_names` and `camera_names`.
+    Who asks often gives what `people_names`, `place_names` and `Cameras.of` made once.
 
     Args:
         text: At most 500 code points.
@@ -71,7 +72,7 @@ def understand(
         hemisphere,
         people_names(people),
         place_names(places),
-        camera_names(cameras),
+        cameras if isinstance(cameras, Cameras) else Cameras.of(cameras),
     )
     parts = _quoted(text, found, languages_of(found, language))
     passed_over: set[int] = set()
@@ -106,18 +107,6 @@ def people_names(people: Names | Iterable[Known]) -> Names:
 def place_names(places: Names | Iterable[Known]) -> Names:
     """The places by their names."""
     return places if isinstance(places, Names) else Names(places)
-
-
-def camera_names(cameras: Names | Iterable[str]) -> Names:
-    """The cameras by their names, and by what follows the maker's if that holds a letter and two words."""
-    if isinstance(cameras, Names):
-        return cameras
-    known = []
-    for camera in cameras:
-        _, _, model = camera.strip().partition(" ")
-        names = (camera, model) if " " in model.strip() and any(map(str.isalpha, model)) else (camera,)
-        known.append(Known(ids=(camera,), names=names))
-    return Names(known)
 
 
 def languages_of(found: Line, asked: str | None = None) -> tuple[Language, ...]:

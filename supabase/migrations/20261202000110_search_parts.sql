@@ -1,4 +1,4 @@
--- What a search asks for beside its words: dates, people, places, things, quoted text, media. Each part narrows the
+-- What a search asks for beside its words: dates, people, places, things, quoted text, cameras, media. Each part narrows the
 -- assets before anything is ranked or counted; one that nobody can answer matches nothing. Parts that an index finds
 -- become sets of assets; the others conditions on an asset's row.
 
@@ -229,6 +229,43 @@ begin
 end;
 $$;
 
+-- The names of a camera part: any of its `names`, or its `name`.
+create function kizu.cameras_of_part(p_part jsonb)
+returns text[]
+language sql
+immutable
+set search_path = ''
+as $$
+  select array(select jsonb_array_elements_text(coalesce(p_part -> 'names', jsonb_build_array(p_part -> 'name'))));
+$$;
+
+-- A user's assets that one of these cameras took; null where they are more than 10,000, or excluded: then it is a
+-- condition.
+create function kizu.assets_by_camera(p_user uuid, p_part jsonb)
+returns uuid[]
+language plpgsql
+stable
+set search_path = ''
+set enable_seqscan = off -- whatever the statistics say, cameras are found by their index
+as $$
+declare
+  c_few constant int := 10000;
+  v_found uuid[];
+begin
+  if coalesce((p_part ->> 'not')::boolean, false) then
+    return null;
+  end if;
+  v_found := array(
+    select id
+      from public.assets
+     where user_id = p_user
+       and camera = any (kizu.cameras_of_part(p_part))
+     limit c_few + 1
+  );
+  return case when cardinality(v_found) <= c_few then v_found end;
+end;
+$$;
+
 -- The assets that a part matches, where an index finds them; null for a part that is a condition on an asset's row.
 -- Of a kind that is not known: none.
 create function kizu.assets_of_part(p_user uuid, p_part jsonb)
@@ -254,6 +291,8 @@ begin
              array(select distinct found.asset_id
                      from kizu.texts_with_phrase(p_user, p_part ->> 'text') as found
                     where found.source <> 'place')
+           when 'camera' then
+             kizu.assets_by_camera(p_user, p_part)
            when 'date' then null
            when 'media' then null
            when 'faces' then null
@@ -335,6 +374,8 @@ begin
           v_sql
         );
       end if;
+    when 'camera' then
+      v_sql := format('asset.camera = any (%L::text[])', kizu.cameras_of_part(p_part));
     when 'media' then
       v_sql := format('kizu.media_class(asset.media_type) = %L',
                       case p_part ->> 'media' when 'photo' then 'image' else p_part ->> 'media' end);
@@ -419,6 +460,8 @@ select kizu.keep_internal('kizu.texts_with_phrase(uuid, text)');
 select kizu.keep_internal('kizu.assets_with_contacts(uuid, uuid[])');
 select kizu.keep_internal('kizu.assets_at(uuid, jsonb)');
 select kizu.keep_internal('kizu.assets_with_things(uuid, text, boolean)');
+select kizu.keep_internal('kizu.cameras_of_part(jsonb)');
+select kizu.keep_internal('kizu.assets_by_camera(uuid, jsonb)');
 select kizu.keep_internal('kizu.assets_of_part(uuid, jsonb)');
 select kizu.keep_internal('kizu.sql_of_wall(text)');
 select kizu.keep_internal('kizu.sql_of_part(jsonb, text)');

@@ -332,6 +332,7 @@ begin
         select 2 + listed.place::int, case listed.part ->> 'kind'
                  when 'person' then jsonb_build_object('source', 'person', 'name', listed.part -> 'name')
                  when 'place'  then jsonb_build_object('source', 'place', 'name', v_asset.location_name)
+                 when 'camera' then jsonb_build_object('source', 'camera', 'name', v_asset.camera)
                  when 'date'   then jsonb_build_object('source', 'date',
                                                        'at', coalesce(v_asset.taken_at, v_asset.created_at))
                  when 'things' then (
@@ -347,7 +348,7 @@ begin
                  )
                end
           from jsonb_array_elements(coalesce(p_understood -> 'parts', '[]')) with ordinality as listed (part, place)
-         where listed.part ->> 'kind' in ('person', 'place', 'date', 'things')
+         where listed.part ->> 'kind' in ('person', 'place', 'camera', 'date', 'things')
            and not coalesce((listed.part ->> 'not')::boolean, false)
       ) as told
      where told.what is not null
@@ -392,7 +393,7 @@ $$;
 -- asked for, and found.
 --
 -- Answers {"results": [{"asset_id", "score", "file_name", "path", "taken_at", "thumbnail_url", "evidence": [{"source":
--- picture, text, caption, name, tag, person, place, date or thing, …}…]}…], "next": what p_after is for the next
+-- picture, text, caption, name, tag, person, place, camera, date or thing, …}…]}…], "next": what p_after is for the next
 -- page, null at the end, "left_out": ["picture"] where words were left and no vector, "relaxed": false, as no part is
 -- ever passed over}. score is null without words. Pages of one search are of one order as long as p_understood,
 -- p_vector and the assets stay the same. Raises PT400 `bad_params`; PT409 `unknown_generation`.

@@ -105,9 +105,9 @@ end;
 $$;
 
 -- What a user may mean who has typed p_prefix, at most p_limit (1 to 50): contacts and file names that have all its words,
--- of the last one the beginning, and places and things that begin like it. Answers {"suggestions": [{"kind": person,
--- place, thing or name, "text", "contact_id" of a person}…]}, in the order of these kinds and of their texts. Nothing
--- typed: nothing. Raises PT400 `bad_params`.
+-- of the last one the beginning, places and things that begin like it, and cameras that have it in their names. Answers
+-- {"suggestions": [{"kind": person, place, thing, camera or name, "text", "contact_id" of a person}…]}, in the order of
+-- these kinds and of their texts. Nothing typed: nothing. Raises PT400 `bad_params`.
 create function public.suggest_search(p_prefix text, p_limit int default 10, p_user uuid default null)
 returns jsonb
 language plpgsql
@@ -119,7 +119,7 @@ set jit = off
 as $$
 declare
   c_longest constant int := 200;
-  c_looked_at constant int := 200; -- files and contacts of a beginning
+  c_looked_at constant int := 200; -- files and contacts of a beginning, and cameras
   v_user   constant uuid   := kizu.one_user(p_user);
   v_limit  constant int    := kizu.checked_limit(p_limit, 50);
   v_plain  constant text   := kizu.plain_words(p_prefix);
@@ -153,7 +153,11 @@ begin
             union all
             select 3, 'thing', value, null from unnest(kizu.values_beginning(v_user, 'object', v_plain, v_limit)) as value
             union all
-            select distinct 4, 'name', file_name, null::uuid
+            select 4, 'camera', camera, null
+              from kizu.cameras_of(v_user, c_looked_at) as camera
+             where strpos(' ' || kizu.plain_words(camera), ' ' || v_plain) > 0
+            union all
+            select distinct 5, 'name', file_name, null::uuid
               from (select file_name
                       from public.assets
                      where kizu.document_of_name(user_id, file_name) @@ v_query

@@ -43,7 +43,8 @@ select kizu.bound_columns('public.queries', '{"understood": 32000}'); -- what ra
 create index assets_by_place_name on public.assets (user_id, left(location_name, 200)) where location_name is not null;
 
 -- Names that a search of p_user may say, up to p_limit of them after the last one of a page: {kind, name, id}. Contacts
--- by name (kind `person`), then places by name (kind `place`, without an id). Names have at most 200 characters.
+-- by name (kind `person`), then cameras and then places by name (kinds `camera` and `place`, without an id). Names have
+-- at most 200 characters.
 create function kizu.known_words(p_user uuid, p_limit int, p_kind text default 'person', p_name text default '',
                                  p_id uuid default null)
 returns table (kind text, name text, id uuid)
@@ -68,6 +69,15 @@ begin
      order by contact.display_name, contact.id
      limit p_limit;
     get diagnostics v_found = row_count;
+  end if;
+
+  if p_kind <> 'place' then
+    for name in select kizu.cameras_of(p_user, p_limit - v_found, case when p_kind = 'camera' then p_name else '' end) loop
+      v_found := v_found + 1;
+      kind := 'camera';
+      id := null;
+      return next;
+    end loop;
   end if;
 
   -- One descent of the index for each name, however many photos have it.

@@ -316,10 +316,19 @@ def words(queue: Any, job: Any, limit: int = 1000) -> list[Any]:
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 1000])
 def test_a_job_reads_the_names_of_its_own_user(queue: Any, ann: str, limit: int) -> None:
-    for user, names, places in (
-        (ann, ["Bob", "Ann", "Ann", "", "x" * 201], ["Rome", "Oslo", "Rome", "y" * 300]),
-        (queue.user(), ["Eve"], ["Paris"]),
+    for user, names, places, cameras in (
+        (
+            ann,
+            ["Bob", "Ann", "Ann", "", "x" * 201],
+            ["Rome", "Oslo", "Rome", "y" * 300],
+            ["Pixel 7", "EOS R5", "Pixel 7"],
+        ),
+        (queue.user(), ["Eve"], ["Paris"], ["iPhone 12"]),
     ):
+        for camera in cameras:
+            queue.db.execute(
+                "insert into assets (user_id, media_type, camera) values (%s, 'document', %s)", (user, camera)
+            )
         for name in names:
             queue.db.execute("insert into contacts (user_id, display_name) values (%s, %s)", (user, name))
         for place in places:
@@ -332,6 +341,8 @@ def test_a_job_reads_the_names_of_its_own_user(queue: Any, ann: str, limit: int)
         ("person", "Ann"),
         ("person", "Ann"),
         ("person", "Bob"),
+        ("camera", "EOS R5"),
+        ("camera", "Pixel 7"),
         ("place", "Oslo"),
         ("place", "Rome"),
         ("place", "y" * 200),

@@ -287,3 +287,21 @@ def test_a_claim_tells_what_is_known_of_the_file_beside_its_bytes(queue: Any, ph
     assert known["file_name"] == "IMG-20240601-WA0001.jpg"
     assert known["file_modified_at"] == "2024-06-01T10:00:00+00:00"
     assert known["sidecars"] == [f"{photo.user}/{number}" for number in (1, 2, 3, 4)]
+
+
+def test_the_camera_is_what_the_last_look_says(photo: Photo, queue: Any) -> None:
+    assert photo.look(time(NEW), {"camera": "Google Pixel 7"}) == "settled"
+    assert photo.columns("camera", "taken_at") == ("Google Pixel 7", NEW)
+    assert photo.look(time(NEW), {"camera": "Canon EOS R5"}) == "settled"
+    assert photo.columns("camera") == ("Canon EOS R5",)
+    assert photo.look(time(NEW)) == "settled"
+    assert photo.columns("camera", "taken_at") == (None, NEW)
+    photo.look({"camera": "Canon EOS R5"})
+    queue.db.execute("delete from asset_captures where asset_id = %s", [photo.id])
+    assert photo.columns("camera") == (None,)
+
+
+@pytest.mark.parametrize("camera", ["x" * 101, "x" * 100_000])
+def test_a_camera_with_too_long_a_name_is_refused(photo: Photo, camera: str) -> None:
+    assert photo.look({"camera": camera}) != "settled"
+    assert photo.columns("camera") == (None,)

@@ -298,6 +298,24 @@ def test_a_place_is_its_name_or_what_is_near(library: Library) -> None:
     assert library.evidence(answer, "centre") == [{"source": "place", "name": "Berlin, Germany"}]
 
 
+def test_a_camera_is_any_of_its_names_and_nothing_else(library: Library, queue: Any) -> None:
+    for name, camera in {"r5": "Canon EOS R5", "r6": "Canon EOS R6", "phone": "Google Pixel 7"}.items():
+        library.photo(name, camera=camera)
+    library.photo("before")
+    theirs = Library(queue)
+    theirs.photo("theirs", camera="Canon EOS R5")
+    canon = part("camera", name="Canon", names=["Canon EOS R5", "Canon EOS R6"])
+    assert set(library.search("", canon)) == {"r5", "r6"}
+    assert library.search("", part("camera", name="Google Pixel 7")) == ["phone"]
+    assert set(library.search("", {**canon, "not": True})) == {"phone", "before"}
+    for name in ("Canon", "canon eos r5", "%", "", None):
+        assert library.search("", part("camera", name=name)) == []
+    assert library.search("", part("camera")) == []
+    assert library.search("", part("camera", names=[]), part("media", media="photo")) == []
+    answer = library.answer(asks("", part("camera", name="Google Pixel 7")))
+    assert library.evidence(answer, "phone") == [{"source": "camera", "name": "Google Pixel 7"}]
+
+
 def test_things_are_counted(library: Library) -> None:
     one, two, likely = library.photo("one"), library.photo("two"), library.photo("likely")
     library.shows(one, "dog")

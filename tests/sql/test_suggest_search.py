@@ -75,6 +75,16 @@ def test_names_places_things_and_files_are_suggested_by_their_beginning(library:
     assert suggested(library, "x") == []
 
 
+def test_a_camera_is_suggested_by_any_of_its_words(library: Library, queue: Any) -> None:
+    for camera in ("Google Pixel 7", "Google Pixel 7", "Apple iPhone 12"):
+        library.photo(camera, camera=camera)
+    theirs = Library(queue)
+    theirs.photo("x", camera="Google Pixel 9")
+    assert suggested(library, "goo") == suggested(library, "pixel 7") == [("camera", "Google Pixel 7")]
+    assert suggested(library, "pi%") == [("camera", "Google Pixel 7")]
+    assert suggested(library, "phone") == []
+
+
 def test_a_contact_is_suggested_with_its_id(library: Library) -> None:
     anna = library.contact("Änna")
     with library.queue.acting("authenticated", library.user):

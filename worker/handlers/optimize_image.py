@@ -1,7 +1,7 @@
 """Makes a photo fit for screens: a square thumbnail, a web version, and what the file says of itself.
 
-Upright size, time and place of the photo go into its asset row in the transaction that ends the job; what a
-person said of time and place stays. The film within a motion photo becomes a part of the asset.
+Upright size, time, place and camera of the photo go into its asset row in the transaction that ends the
+job; what a person said of time and place stays. The film within a motion photo becomes a part of the asset.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Params(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """Everything made of one photo: JPEG bytes by kind, upright size in pixels, time and place, its film."""
+    """Everything made of one photo: JPEG bytes by kind, upright size in pixels, its capture, its film."""
 
     files: Mapping[str, bytes]
     width: int
@@ -131,7 +131,7 @@ def answer(stored: Mapping[str, StoredFile], rendered: Rendered, public_url: str
 
 
 def to_rows(capture: Capture) -> list[dict[str, Any]]:
-    """The times that were told, the most trustworthy first, and the place."""
+    """The times that were told, the most trustworthy first, the place and the camera."""
     rows: list[dict[str, Any]] = [
         {
             "taken_at": _instant(told.moment.at),
@@ -144,6 +144,8 @@ def to_rows(capture: Capture) -> list[dict[str, Any]]:
     if capture.place:
         latitude, longitude = capture.place
         rows.append({"latitude": latitude, "longitude": longitude, "place_source": capture.place_source})
+    if capture.camera:
+        rows.append({"camera": capture.camera})
     return rows
 
 

@@ -52,7 +52,7 @@ class Params(BaseModel):
 
 async def search(params: Params, context: Context) -> Done:
     with context.record.stage("read"):
-        people, places = await names_of(context)
+        people, places, cameras = await names_of(context)
     with context.record.stage("understand"):
         understood = await asyncio.to_thread(
             understand,
@@ -61,6 +61,7 @@ async def search(params: Params, context: Context) -> Done:
             hemisphere=params.hemisphere,
             people=people,
             places=places,
+            cameras=cameras,
             language=params.language,
         )
     understood = understood.without(params.without)
@@ -78,15 +79,16 @@ async def search(params: Params, context: Context) -> Done:
     )
 
 
-async def names_of(context: Context) -> tuple[list[Known], list[Known]]:
-    """The people and the places of the user's library, by their names."""
+async def names_of(context: Context) -> tuple[list[Known], list[Known], list[str]]:
+    """The people and the places of the user's library by their names, and its cameras."""
     words: list[Row] = []
     async for page in context.rows.pages("search_words", {}):
         words.extend(page)
         if len(words) >= MOST_WORDS:
             break
     people = [Known(ids=(word["id"],), names=(word["name"],)) for word in words if word["kind"] == "person"]
-    return people, places_of([word["name"] for word in words if word["kind"] == "place"])
+    cameras = [word["name"] for word in words if word["kind"] == "camera"]
+    return people, places_of([word["name"] for word in words if word["kind"] == "place"]), cameras
 
 
 def places_of(names: list[str]) -> list[Known]:

@@ -318,6 +318,7 @@ ENGLISH = Language(
         "taken with, taken by, taken on, shot with, shot on, shot by, made with, captured with, "
         "captured on, photographed with, recorded with, filmed with, filmed on, camera, from camera"
     ),
+    by_camera=any_of("with my, with our, with the, from my, from our, on my, using my, using the, using a"),
     taken=frozenset(),
     things=Phrases(each(_THINGS)),
     doubtful_things=folded_set("orange cycle ram mobile remote pup jet ski tie luggage table toilet"),

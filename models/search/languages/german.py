@@ -377,6 +377,10 @@ GERMAN = Language(
         "aufgenommen mit, fotografiert mit, gemacht mit, gefilmt mit, aufgenommen von, kamera, mit "
         "kamera, mit der kamera"
     ),
+    by_camera=any_of(
+        "mit der, mit dem, mit meiner, mit meinem, mit unserer, mit einer, mit einem, von meiner, "
+        "von meinem, aus meiner, per"
+    ),
     taken=folded_set("aufgenommen fotografiert gemacht gefilmt geschossen"),
     things=Phrases(each(_THINGS)),
     doubtful_things=folded_set(

@@ -122,6 +122,8 @@ class Language:
     media_goes_on: frozenset[str]
     """Words after a kind of file: photos of, videos from."""
     taken_with: Phrases[None]
+    by_camera: Phrases[None]
+    """Before a kind of camera, or somebody or something else: from my, with the."""
     taken: frozenset[str]
     """After a camera: mit dem iPhone aufgenommen."""
     things: Phrases[str]

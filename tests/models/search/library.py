@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from models.search.cameras import Cameras
 from models.search.names import Known
 from models.search.query import (
     CameraPart,
@@ -16,7 +17,7 @@ from models.search.query import (
     ThingsPart,
     Understood,
 )
-from models.search.understanding import camera_names, people_names, place_names, understand
+from models.search.understanding import people_names, place_names, understand
 
 TODAY = date(2025, 10, 15)
 _PEOPLE = people_names(
@@ -53,7 +54,7 @@ _PLACES = place_names(
         Known(ids=("nice",), names=("Nice",)),
     ]
 )
-_CAMERAS = camera_names(["Apple iPhone 12", "Apple iPhone 12 Pro", "Canon EOS R5", "Pixel"])
+_CAMERAS = Cameras.of(["Apple iPhone 12", "Apple iPhone 12 Pro", "Canon EOS R5", "Pixel", "Google Pixel 7"])
 
 
 def ask(text: str, language: str | None = None) -> Understood:

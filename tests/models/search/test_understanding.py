@@ -182,6 +182,16 @@ iphone 12 pro                      | camera Apple iPhone 12 Pro              |
 sea, shot on the Canon EOS R5      | camera Canon EOS R5                     | sea
 mit dem iPhone 12 aufgenommen      | camera Apple iPhone 12                  |
 taken with Nikon                   |                                         | taken with Nikon
+photos from my Pixel 7             | photo; camera Google Pixel 7            |
+shot on iPhone                     | camera iPhone                           |
+sunset with my iPhone              | camera iPhone                           | sunset
+taken with a Canon                 | camera Canon EOS R5                     |
+mit der Canon                      | camera Canon EOS R5                     |
+Strand mit der Canon aufgenommen   | camera Canon EOS R5                     | Strand
+ohne iPhone 12                     | not camera Apple iPhone 12              |
+with the Canon manual              |                                         | with the Canon manual
+the Canon                          |                                         | the Canon
+a girl with the apple              | 1 person?; 1 apple?                     | a girl with the apple
 without people                     | not faces                               |
 beach, no people                   | not faces                               | beach
 no one at the beach                | not faces                               | at the beach
@@ -277,7 +287,7 @@ def test_every_kind_of_part_is_written_with_its_facts() -> None:
         {"kind": "text", "not": False, "text": "exit"},
         {"kind": "writing", "not": False},
         {"kind": "faces", "not": True},
-        {"kind": "camera", "not": False, "name": "Apple iPhone 12"},
+        {"kind": "camera", "not": False, "name": "Apple iPhone 12", "names": ["Apple iPhone 12"]},
     ]
 
 

@@ -23,6 +23,8 @@ ANNA, OTHER_ANNA = "a" * 8, "b" * 8
 WORDS = [
     {"kind": "person", "name": "Anna", "id": ANNA},
     {"kind": "person", "name": "Anna", "id": OTHER_ANNA},
+    {"kind": "camera", "name": "Canon EOS R5", "id": None},
+    {"kind": "camera", "name": "Canon EOS R6", "id": None},
     {"kind": "place", "name": "Lisbon, Portugal", "id": None},
     {"kind": "place", "name": "Paris", "id": None},
 ]
@@ -125,6 +127,13 @@ async def test_words_become_parts_with_the_librarys_names_and_a_vector_of_the_re
 )
 async def test_an_answer_is_of_a_day_if_it_depends_on_it(text: str, today: str | None) -> None:
     assert (await run(text)).row["today"] == today
+
+
+async def test_a_kind_of_camera_is_each_of_it_that_the_library_has() -> None:
+    told = await run("dogs with my Canon")
+    [camera] = told.parts("camera")
+    assert (camera["name"], camera["names"]) == ("Canon", ["Canon EOS R5", "Canon EOS R6"])
+    assert told.asked == ["dogs"]
 
 
 async def test_without_words_left_no_model_is_asked() -> None:
