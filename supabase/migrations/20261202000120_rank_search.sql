@@ -390,12 +390,13 @@ $$;
 -- narrow the assets, however few remain. With words left, an asset is a result if its picture is as near the vector as
 -- the generation asks for, or if its texts, captions, file name, tags, place and things together show all the words;
 -- the best come first, by reciprocal rank fusion. Without words, the newest come first, and without parts nothing is
--- asked for, and found.
+-- asked for, and found. Where nothing is found, words that none of the user's texts has are corrected by these, as
+-- kizu.corrections does, unless p_understood says {"as_written": true}.
 --
 -- Answers {"results": [{"asset_id", "score", "file_name", "path", "taken_at", "thumbnail_url", "evidence": [{"source":
 -- picture, text, caption, name, tag, person, place, camera, date or thing, …}…]}…], "next": what p_after is for the next
--- page, null at the end, "left_out": ["picture"] where words were left and no vector, "relaxed": false, as no part is
--- ever passed over}. score is null without words. Pages of one search are of one order as long as p_understood,
+-- page, null at the end, "left_out": ["picture"] where words were left and no vector, "corrected": [{"from", "to"}…], words
+-- that were taken for others, "relaxed": false, as no part is ever passed over}. score is null without words. Pages of one search are of one order as long as p_understood,
 -- p_vector and the assets stay the same. Raises PT400 `bad_params`; PT409 `unknown_generation`.
 create function public.rank_search(
   p_understood jsonb,
@@ -431,13 +432,17 @@ declare
   v_ids    uuid[] := '{}';
   v_nears  float8[] := '{}';
   v_page   jsonb[];
+  v_as_written boolean;
+  v_corrects   boolean;
+  v_corrected  jsonb := '[]';
 begin
   perform kizu.check_understanding(p_understood);
   if coalesce(p_offset not between 0 and 10000, true) then
     raise sqlstate 'PT400' using message = 'bad_params', detail = 'offset: expected 0 to 10000';
   end if;
   begin
-    select (p_after ->> 'score')::numeric as score, (p_after ->> 'at')::timestamptz as at, (p_after ->> 'id')::uuid as id
+    select (p_after ->> 'score')::numeric as score, (p_after ->> 'at')::timestamptz as at, (p_after ->> 'id')::uuid as id,
+           coalesce((p_after ->> 'corrected')::boolean, false) as corrected
       into v_after;
   exception
     when data_exception then
@@ -448,6 +453,8 @@ begin
       into v_only, v_except, v_where
       from kizu.narrow(v_user, p_understood) as narrowed;
     select * into v_words, v_needed, v_last from kizu.words_to_find(p_understood);
+    v_as_written := coalesce((p_understood ->> 'as_written')::boolean, false) or v_needed = 0;
+    v_corrects := v_after.corrected and not v_as_written;
     select coalesce(bool_or(part ->> 'kind' = 'things' and not coalesce((part ->> 'hint')::boolean, false)), false),
            coalesce(bool_or(part ->> 'kind' = 'date' and part ?| array['since', 'before']), false)
       into v_things, v_timed
@@ -479,9 +486,27 @@ begin
         into v_ids, v_nears
         from kizu.near_pictures(v_user, p_vector, p_version, v_only, v_except, v_where) as near;
     end if;
-    v_page := kizu.best_first(v_user, p_understood, v_only, v_except, v_where, v_words, v_needed, v_things,
-                              v_last, v_ids, v_nears,
-                              v_limit, v_after.score, v_after.at, v_after.id, p_offset);
+    loop
+      if v_corrects then
+        v_corrected := kizu.corrections(v_user, v_words[:v_needed], v_last);
+        exit when v_corrected = '[]';
+        v_words := array(
+          select coalesce((select each ->> 'to' from jsonb_array_elements(v_corrected) as each where each ->> 'from' = word),
+                          word)
+            from unnest(v_words) with ordinality as said (word, place)
+           order by place
+        );
+        v_last := case when v_last = any (v_words) then v_last end;
+      end if;
+      v_page := kizu.best_first(v_user, p_understood, v_only, v_except, v_where, v_words, v_needed, v_things, v_last,
+                                v_ids, v_nears, v_limit, v_after.score, v_after.at, v_after.id, p_offset);
+      -- Words are corrected where nothing is found at all, and then on every page.
+      exit when v_corrects or v_as_written or v_page <> '{}' or p_after is not null
+                or p_offset > 0
+                   and kizu.best_first(v_user, p_understood, v_only, v_except, v_where, v_words, v_needed, v_things, v_last,
+                                       v_ids, v_nears, 0, null, null, null, 0) <> '{}';
+      v_corrects := true;
+    end loop;
   end if;
 
   v_forms := array(
@@ -501,8 +526,12 @@ begin
              ) order by row.place)
         from unnest(v_page[:v_limit]) with ordinality as row (found, place)
     ), '[]'),
-    'next',     case when cardinality(v_page) > v_limit then v_page[v_limit] end,
+    'next',     case
+                  when cardinality(v_page) > v_limit
+                  then v_page[v_limit] || case when v_corrected = '[]' then '{}' else '{"corrected": true}'::jsonb end
+                end,
     'left_out', case when p_vector is null and cardinality(v_words) > 0 then jsonb_build_array('picture') else '[]' end,
+    'corrected', v_corrected,
     'relaxed',  false
   );
 end;

@@ -1,7 +1,7 @@
 -- One call for apps that search: it asks what the words mean, and answers with what is found.
 
 -- What p_text finds among the photos of the caller, or for the service of p_user: ask_search and rank_search in one,
--- with the arguments of both.
+-- with the arguments of both. With p_as_written no word is taken for another, as `corrected` would say.
 --
 -- Answers what rank_search does, and {"status", "understood", "version", "lacks"}. With the status `ready` that is all there is to
 -- know. Otherwise it is what the database finds by itself, by the words as they are, and a worker may find more:
@@ -19,7 +19,8 @@ create function public.search(
   p_limit      int default 50,
   p_after      jsonb default null,
   p_offset     int default 0,
-  p_user       uuid default null
+  p_user       uuid default null,
+  p_as_written boolean default false
 )
 returns jsonb
 language plpgsql
@@ -46,8 +47,8 @@ begin
                     else jsonb_build_object('text', v_asked.text, 'semantic', v_asked.text, 'parts', '[]'::jsonb,
                                             'zone', v_asked.zone, 'today', v_asked.today)
                   end;
-  v_found := public.rank_search(v_understood, v_kept.vector, v_kept.model_version, p_limit, p_after, p_offset,
-                                v_asked.user_id);
+  v_found := public.rank_search(v_understood || jsonb_build_object('as_written', coalesce(p_as_written, false)),
+                                v_kept.vector, v_kept.model_version, p_limit, p_after, p_offset, v_asked.user_id);
   return v_found || jsonb_build_object(
     'status',     v_status,
     'understood', v_understood,
@@ -62,5 +63,5 @@ begin
 end;
 $$;
 
-select kizu.let_call('public.search(text, date, text, text, text, int[], int, jsonb, int, uuid)',
+select kizu.let_call('public.search(text, date, text, text, text, int[], int, jsonb, int, uuid, boolean)',
                      'authenticated', 'service_role');

@@ -93,6 +93,17 @@ def test_what_a_worker_understood_is_found_and_paged(db: psycopg.Connection[Any]
     assert {row["asset_id"] for page in (first, second) for row in page["results"]} == photos
 
 
+def test_a_mistyped_word_is_corrected_and_the_person_takes_it_back(
+    db: psycopg.Connection[Any], app: App
+) -> None:
+    read = photo(db, app, "beware of the crocodile")
+    answer = told(app.search(text="crocodille", today=DAY, wait_ms=0))
+    assert [row["asset_id"] for row in answer["results"]] == [read]
+    assert answer["corrected"] == [{"from": "crocodille", "to": "crocodile"}]
+    taken_back = told(app.search(text="crocodille", today=DAY, wait_ms=0, as_written=True))
+    assert (taken_back["results"], taken_back["corrected"]) == ([], [])
+
+
 def test_what_is_like_an_example_is_found(db: psycopg.Connection[Any], app: App) -> None:
     one, other = photo(db, app, "a"), photo(db, app, "b")
     assert [row["asset_id"] for row in told(app.search(by={"asset_id": one}))["results"]] == [other]

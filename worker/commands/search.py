@@ -48,6 +48,7 @@ SHOWN: Final[Mapping[str, Callable[[Any], str]]] = {
 @click.option("--language", help="The language of words that do not tell, e.g. de.")
 @click.option("--hemisphere", type=click.Choice(["north", "south"]), help="Where summer is as meant.")
 @click.option("--without", type=int, multiple=True, help="Take out the part of this number, as understood.")
+@click.option("--as-written", is_flag=True, help="Take no word for another one of the library.")
 @click.option(
     *("--wait", "seconds"),
     type=click.FloatRange(0, 600),
@@ -65,6 +66,7 @@ def search_command(
     language: str | None,
     hemisphere: str | None,
     without: tuple[int, ...],
+    as_written: bool,
     seconds: float,
     user: UUID | None,
     limit: int,
@@ -90,7 +92,8 @@ def search_command(
 
     async def act(connection: Connection) -> dict[str, Any]:
         of = of_whom(connection, user)
-        return await search(connection, {**question, **of}, given(limit=limit, after=after), wait=seconds)
+        page = given(limit=limit, after=after, as_written=as_written or None)
+        return await search(connection, {**question, **of}, page, wait=seconds)
 
     answer = with_connection(act)
     if as_json:
@@ -108,6 +111,9 @@ def search_command(
         for rank, row in enumerate(answer["results"], 1)
     ]
     print_table(rows, ["rank", "photo", "taken", "evidence", "asset"])
+    for one in answer["corrected"]:
+        words = f"{one['from']} was taken for {one['to']}: --as-written looks for it as it is"
+        say(printable(words), err=True)
     tell_left_out(answer)
     tell_of_more(answer)
 

@@ -1,4 +1,5 @@
 import {
+  boolean,
   type Check,
   fieldsOf,
   integer,
@@ -66,10 +67,11 @@ const REAL: Clock = {
 };
 
 /**
- * POST {text, today?, zone?, language?, hemisphere?, without?, limit?, after?, offset?, wait_ms?} → {results, next,
- * understood, status, left_out, lacks, timed_out}: what the words find. A worker understands them, for which this
+ * POST {text, today?, zone?, language?, hemisphere?, without?, as_written?, limit?, after?, offset?, wait_ms?} →
+ * {results, next, understood, corrected, status, left_out, lacks, timed_out}: what the words find. A worker understands them, for which this
  * waits for `wait_ms`; if that is too short, or no worker is there, the answer is what the database finds by
- * itself, and `left_out` says what is not in it. `without` are parts of `understood` that the person took out.
+ * itself, and `left_out` says what is not in it. `without` are parts of `understood` that the person took out, and
+ * `as_written` takes back that words were `corrected`.
  *
  * POST {by: {asset_id | face_id | cluster_id | contact_id}, least?, limit?, after?} → {results, next, left_out}:
  * what is like the example.
@@ -93,15 +95,23 @@ async function found(
   call: Verb,
   clock: Clock,
 ): Promise<unknown> {
-  const { wait_ms = USUAL_WAIT_MS, limit, after, offset, ...question } = fieldsOf(request, {
-    ...QUESTION,
-    ...PAGE,
-    offset: integer(0, 10_000),
-    wait_ms: integer(0, LONGEST_WAIT_MS),
-  }, ["text"]);
+  const { wait_ms = USUAL_WAIT_MS, limit, after, offset, as_written, ...question } = fieldsOf(
+    request,
+    {
+      ...QUESTION,
+      ...PAGE,
+      offset: integer(0, 10_000),
+      as_written: boolean,
+      wait_ms: integer(0, LONGEST_WAIT_MS),
+    },
+    ["text"],
+  );
   const asked = asArguments(question);
   const waited = await answered(asked, call, clock, wait_ms as number);
-  const answer = await call("search", { ...asked, ...asArguments({ limit, after, offset }) });
+  const answer = await call("search", {
+    ...asked,
+    ...asArguments({ limit, after, offset, as_written }),
+  });
   return { ...record(answer, "answer"), timed_out: !waited };
 }
 

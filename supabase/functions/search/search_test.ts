@@ -41,6 +41,7 @@ Deno.test("words that are known are searched for at once", async () => {
     without: [1],
     limit: 20,
     after: { id: A },
+    as_written: true,
   };
   const answer = await search(time)(body, call, "search");
   const asked = {
@@ -51,7 +52,7 @@ Deno.test("words that are known are searched for at once", async () => {
   };
   same(calls, [
     ["ask_search", asked],
-    ["search", { ...asked, p_limit: 20, p_after: { id: A } }],
+    ["search", { ...asked, p_limit: 20, p_after: { id: A }, p_as_written: true }],
   ]);
   same(answer, { results: [], status: "told", timed_out: false });
   same(time.slept, []);
@@ -124,6 +125,7 @@ const REFUSED: [body: unknown, field: string][] = [
   [{ text: "x".repeat(501) }, "text"],
   [{ text: ["x"] }, "text"],
   [{ text: "x", user: A }, "user"],
+  [{ text: "x", as_written: 1 }, "as_written"],
   [{ text: "x", limit: 201 }, "limit"],
   [{ text: "x", limit: 0 }, "limit"],
   [{ text: "x", offset: -1 }, "offset"],

@@ -42,6 +42,7 @@ ANSWER: dict[str, Any] = {
     "next": None,
     "understood": UNDERSTOOD,
     "left_out": [],
+    "corrected": [],
     "lacks": None,
 }
 
@@ -136,6 +137,15 @@ def test_what_is_left_out_is_said_with_errors(
     result = run("dogs")
     assert result.exit_code == 0
     assert [words in result.stderr for words in said] == [True] * len(said)
+
+
+def test_a_word_that_was_taken_for_another_is_said_and_taken_back(database: Database) -> None:
+    database.answer = {**ANSWER, "corrected": [{"from": "dgo", "to": "dog"}]}
+    assert "dgo was taken for dog: --as-written looks for it as it is" in run("dgo").stderr
+    assert "p_as_written" not in database.asked[-1][1]
+    run("dgo", "--as-written")
+    assert database.asked[-1][1]["p_as_written"] is True
+    assert "p_as_written" not in database.asked[-2][1]
 
 
 def test_who_does_not_wait_is_told_that_no_worker_answered(database: Database) -> None:
