@@ -92,7 +92,7 @@ def test_a_folder_is_taken_through_once(home: Path, folder: Path) -> None:
                 name: {"done": 0, "missing": 8, "why": "weights_missing"}
                 for name in ("describe", "embedding", "faces", "objects")
             },
-            **{name: {"done": 8, "missing": 0, "why": None} for name in ("hashes", "ocr")},
+            **{name: {"done": 8, "missing": 0, "why": None} for name in ("hashes", "ocr", "quality")},
         },
         "suggestion": None,
     }
