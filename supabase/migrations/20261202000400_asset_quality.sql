@@ -18,7 +18,7 @@ create table public.asset_quality (
     references public.assets (id, user_id) on delete cascade
 );
 
-create index asset_quality_of_a_user on public.asset_quality (user_id);
+create index asset_quality_of_a_user on public.asset_quality (user_id, asset_id);
 create index asset_quality_of_a_run on public.asset_quality (run_id);
 
 select kizu.let_owners_read('asset_quality');

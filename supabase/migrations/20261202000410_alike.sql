@@ -125,7 +125,6 @@ create table kizu.alike (
   constraint kind_is_known check (kind in ('exact', 'near', 'burst'))
 );
 
-create index alike_in_order on kizu.alike (user_id, at, asset_id);
 create index alike_of_a_kind on kizu.alike (user_id, kind, at, asset_id);
 create index alike_of_an_asset on kizu.alike (asset_id);
 create index alike_of_another on kizu.alike (other_id);
@@ -257,6 +256,7 @@ returns void
 language plpgsql
 set search_path = ''
 set enable_seqscan = off
+set enable_bitmapscan = off
 set enable_sort = off -- the order is the line's
 as $$
 declare
@@ -339,16 +339,21 @@ language plpgsql
 security definer
 set search_path = ''
 set enable_seqscan = off -- whatever the statistics say, pairs are found by their photos
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
 as $$
+declare
+  v_gone constant uuid[] := array(select asset_id from forgotten);
 begin
-  delete from kizu.unmatched where asset_id in (select asset_id from forgotten);
+  delete from kizu.unmatched where asset_id = any (v_gone);
   with
   parted as (
     delete from kizu.alike
      where ctid = any (array(
-             select ctid from kizu.alike where asset_id in (select asset_id from forgotten)
+             select ctid from kizu.alike where asset_id = any (v_gone)
              union
-             select ctid from kizu.alike where other_id in (select asset_id from forgotten)
+             select ctid from kizu.alike where other_id = any (v_gone)
            ))
     returning user_id, asset_id, other_id
   )
@@ -356,7 +361,7 @@ begin
   select distinct parted.user_id, left_alone.id
     from parted
    cross join lateral unnest(array[parted.asset_id, parted.other_id]) as left_alone (id)
-   where left_alone.id not in (select asset_id from forgotten)
+   where left_alone.id <> all (v_gone)
      and exists (select from public.assets as asset where asset.id = left_alone.id);
   return null;
 end;

@@ -48,6 +48,9 @@ language plpgsql
 stable
 set search_path = ''
 set enable_seqscan = off -- whatever the statistics say, pairs are found by their photos
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 set jit = off
 as $$
 declare
@@ -67,17 +70,17 @@ begin
                 select pair.asset_id, pair.kind from kizu.alike as pair where pair.other_id = p_asset) as near
          cross join lateral (
                  select from public.assets as asset
-                  where asset.id = near.id and (asset.user_id = p_user) is true
+                  where asset.id = near.id and asset.id = any (array[near.id]) and (asset.user_id = p_user) is true
                  offset 0 -- planned by itself: by its id
                ) as there
           left join lateral (
                  select embedding from public.image_embeddings
-                  where asset_id = p_asset and model_version = p_version
+                  where asset_id = p_asset and (model_version = p_version) is true -- or all of the model's would be looked at
                  offset 0
                ) as own on true
           left join lateral (
                  select embedding from public.image_embeddings
-                  where asset_id = near.id and model_version = p_version
+                  where asset_id = near.id and (model_version = p_version) is true
                  offset 0
                ) as their on true
          where near.kind = any (p_kinds)
@@ -99,6 +102,9 @@ language plpgsql
 stable
 set search_path = ''
 set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 set jit = off
 as $$
 declare
@@ -156,6 +162,7 @@ language plpgsql
 stable
 set search_path = ''
 set enable_seqscan = off -- whatever the statistics say, members are found by their ids
+set enable_bitmapscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
@@ -175,14 +182,16 @@ begin
              face.quality as faces, object.bytes, sqrt(asset.width::float8 * asset.height) as size
         from jsonb_to_recordset(p_members) as listed (asset_id uuid, like_id uuid, kind text, similarity real)
        cross join lateral (
-               select * from public.assets where id = listed.asset_id and (user_id = p_user) is true offset 0
+               select * from public.assets
+                where id = listed.asset_id and id = any (array[listed.asset_id]) and (user_id = p_user) is true
+               offset 0 -- planned by itself: by its id
              ) as asset
         left join lateral (
                select * from public.asset_quality where asset_id = listed.asset_id offset 0
              ) as quality on true
        cross join lateral (
                select min(quality) as quality from public.face_embeddings
-                where asset_id = listed.asset_id and model_version = v_version
+                where asset_id = listed.asset_id and (model_version = v_version) is true
                offset 0
              ) as face
         left join lateral (
@@ -269,6 +278,7 @@ declare
   v_user    constant uuid := kizu.one_user(p_user);
   v_limit   constant int  := kizu.checked_limit(p_limit, 100);
   v_kinds   constant text[] := kizu.kinds_within(p_kind);
+  v_scanned constant text[] := case when p_kind is null then v_kinds else array[p_kind] end;
   v_version constant text := kizu.answering('pictures');
   v_at      timestamptz;
   v_id      uuid;
@@ -288,19 +298,20 @@ begin
   perform kizu.match_photos(v_user, c_matched);
 
   loop
-    if p_kind is null then
-      select pair.at, pair.asset_id into v_at, v_id
-        from kizu.alike as pair
-       where pair.user_id = v_user and (pair.at, pair.asset_id) < (v_at, v_id)
-       order by pair.at desc, pair.asset_id desc
-       limit 1;
-    else
-      select pair.at, pair.asset_id into v_at, v_id
-        from kizu.alike as pair
-       where pair.user_id = v_user and pair.kind = p_kind and (pair.at, pair.asset_id) < (v_at, v_id)
-       order by pair.at desc, pair.asset_id desc
-       limit 1;
-    end if;
+    select newest.at, newest.asset_id
+      into v_at, v_id
+      from unnest(v_scanned) as scanned (kind)
+     cross join lateral (
+             select pair.at, pair.asset_id
+               from kizu.alike as pair
+              where pair.user_id = v_user
+                and pair.kind = scanned.kind
+                and (pair.at, pair.asset_id) < (v_at, v_id)
+              order by pair.at desc, pair.asset_id desc
+              limit 1
+           ) as newest
+     order by newest.at desc, newest.asset_id desc
+     limit 1;
     if v_id is null then
       v_next := null;
       exit;

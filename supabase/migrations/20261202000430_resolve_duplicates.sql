@@ -110,6 +110,9 @@ returns jsonb
 language plpgsql
 set search_path = ''
 set enable_seqscan = off -- whatever the statistics say, what belongs to a photo is found by its id
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 declare
   c_person constant text := 'person';
@@ -139,7 +142,7 @@ begin
          ));
   get diagnostics v_tags = row_count;
 
-  select * into v_kept from public.assets where id = p_keep;
+  select * into v_kept from public.assets where id = any (array[p_keep]);
   update public.album_assets as item
      set asset_id = p_keep,
          asset_uri = case when asset_uri is not null then coalesce(v_kept.web_uri, v_kept.path, asset_uri) end,
@@ -221,7 +224,7 @@ begin
              taken_at_offset_minutes = v_other.taken_at_offset_minutes,
              taken_at_precision = v_other.taken_at_precision,
              taken_at_source = c_person
-       where id = p_keep;
+       where id = any (array[p_keep]);
     end if;
   end if;
   if v_kept.latitude is null or v_kept.longitude is null or v_kept.place_source is distinct from c_person then
@@ -239,7 +242,7 @@ begin
              longitude = v_other.longitude,
              place_source = c_person,
              location_name = coalesce(v_other.location_name, location_name)
-       where id = p_keep;
+       where id = any (array[p_keep]);
     end if;
   end if;
   update public.assets as kept
@@ -251,7 +254,7 @@ begin
                  (array_agg(location_name order by id) filter (where location_name is not null))[1] as location_name
             from public.assets
            where id = any (p_remove)) as other
-   where kept.id = p_keep
+   where kept.id = any (array[p_keep])
      and (   (kept.file_name     is null and other.file_name     is not null)
           or (kept.folder        is null and other.folder        is not null)
           or (kept.location_name is null and other.location_name is not null));
@@ -275,6 +278,9 @@ security definer
 set search_path = ''
 set lock_timeout = '3s'
 set enable_seqscan = off -- whatever the statistics say, photos are found by their ids
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 declare
   v_user   constant uuid   := kizu.one_user(p_user);
@@ -307,7 +313,7 @@ begin
   if cardinality(v_there) > 0 then
     v_names := kizu.keep_names(v_user, p_keep, v_there);
     perform kizu.lock_photos(p_keep || v_there);
-    if exists (select from public.assets where id = p_keep and path is not null and not kizu.is_kept(path))
+    if exists (select from public.assets where id = any (array[p_keep]) and path is not null and not kizu.is_kept(path))
        and exists (select from public.assets where id = any (v_there) and kizu.is_kept(path)) then
       raise sqlstate 'PT409' using message = 'conflict', detail = 'the file of the photo to keep is not in Storage';
     end if;

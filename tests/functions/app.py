@@ -30,6 +30,9 @@ class App:
     def cancel(self, **body: Any) -> httpx.Response:
         return self.http.post(self.url("cancel"), json=body, headers=self.headers)
 
+    def duplicates(self, verb: str, **fields: Any) -> httpx.Response:
+        return self.http.post(self.url("duplicates"), json={"verb": verb, **fields}, headers=self.headers)
+
     def people(self, verb: str, **fields: Any) -> httpx.Response:
         return self.http.post(self.url("people"), json={"verb": verb, **fields}, headers=self.headers)
 
