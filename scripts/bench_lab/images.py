@@ -48,6 +48,7 @@ LOOK_SECONDS = 0.1
 MIB = 1024 * 1024
 FACTS = (
     "asset_hashes",
+    "asset_quality",
     "detected_objects",
     "face_embeddings",
     "image_descriptions",

@@ -7,7 +7,7 @@
 -- matches a user's photos, and others leave them in the line.
 --
 -- A photo is compared with those that have the same bytes, that share most of a quarter of their perceptual hash, or
--- that were taken within seconds: some dozens of rows, however many the user has. Two hashes that differ in up to 7 of
+-- that were taken within seconds: of 100,000 photos whose hashes are random a hundred share so much. Two hashes that differ in up to 7 of
 -- 64 bits differ in at most one bit in one of four quarters; so each photo is found under 4 numbers, and looked for under
 -- 68, which are those of its quarters with up to one bit turned over.
 

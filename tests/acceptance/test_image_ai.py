@@ -21,7 +21,7 @@ from worker.settings import Settings
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
-ALL = {"describe", "embedding", "faces", "hashes", "objects", "ocr"}
+ALL = {"describe", "embedding", "faces", "hashes", "objects", "ocr", "quality"}
 
 
 def people(*colours: str, side: int = 640) -> bytes:
@@ -106,13 +106,14 @@ async def test_an_upload_leads_to_every_fact(
     assert len(embedding["weights_digest"]) == 64
     assert [face["face_index"] for face in rows(db, "face_embeddings", asset, "face_index, id")] == [0, 1]
     assert len(rows(db, "image_text", asset)) == len(rows(db, "image_descriptions", asset)) == 1
-    assert len(rows(db, "asset_hashes", asset)) == 1
+    assert len(rows(db, "asset_hashes", asset)) == len(rows(db, "asset_quality", asset)) == 1
     crops = rows(db, "derived_assets", asset, "kind, key, sha256")
     assert [crop["kind"] for crop in crops] == ["face_crop", "face_crop"]
     [run] = db.execute(
         "select models, counts, timings from runs where id = %s", [embedding["run_id"]]
     ).fetchall()
-    assert {model["task"] for model in run[0]} == {"embed", "faces", "objects", "ocr", "caption", "hashes"}
+    told_by = {"embed", "faces", "objects", "ocr", "caption", "hashes", "quality"}
+    assert {model["task"] for model in run[0]} == told_by
     assert run[1]["faces"] == 2
     assert {"fetch", "decode"} <= set(run[2])
 
@@ -125,6 +126,7 @@ TELLS = {
     "image_text": "ocr",
     "image_descriptions": "describe",
     "asset_hashes": "hashes",
+    "asset_quality": "quality",
 }
 """Tables of rows, and the fact of each."""
 
@@ -154,7 +156,7 @@ async def test_every_row_says_its_run_and_that_says_what_told_it_and_how(
                 assert version in (None, model["version"])
                 assert row.get("weights_digest") in (None, model["digest"])
                 assert {"name", "backend", "precision", "device"} <= set(model)
-                assert (model["digest"] is None) == (fact == "hashes")
+                assert (model["digest"] is None) == (fact in ("hashes", "quality"))
                 found[fact] = model["parameters"]
         return found
 
@@ -201,6 +203,7 @@ async def test_two_runs_give_identical_rows(
         "image_text": "extracted_text, text_regions",
         "image_descriptions": "description, detail_level",
         "asset_hashes": "sha256, perceptual_hash::text",
+        "asset_quality": "sharpness, exposure, contrast, fine_hash::text",
         "asset_tags": "tag_type, tag_value",
     }
     await look(tiny, kept)

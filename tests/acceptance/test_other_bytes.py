@@ -30,6 +30,7 @@ OF_A_LOOK = {
     "image_text": "extracted_text, text_regions",
     "image_descriptions": "description, detail_level",
     "asset_hashes": "sha256, perceptual_hash::text",
+    "asset_quality": "sharpness, exposure, contrast, fine_hash::text",
     "asset_facts": "fact, version, state",
 }
 

@@ -38,7 +38,7 @@ class Album:
         self.names: dict[str, str] = {}
         self.ids: dict[str, str] = {}
 
-    def photo(self, name: str, *, stored: bool = True, **looks: Any) -> str:
+    def photo(self, name: str, *, stored: bool = True, size: int = 1000, **looks: Any) -> str:
         """A photo that looks as said; unless told, like every other in all but its bytes and its time."""
         known = {
             "sha256": uuid.uuid4().hex * 2,
@@ -58,12 +58,12 @@ class Album:
             self.queue.value(f"insert into assets ({names}) values ({places}) returning id", *row.values())
         )
         if stored:
-            self.store(row["path"])
+            self.store(row["path"], size)
         self.names[asset], self.ids[name] = name, asset
         self.look(asset, **known)
         return asset
 
-    def store(self, path: str, size: int = 1000) -> None:
+    def store(self, path: str, size: int) -> None:
         self.queue.db.execute(
             "insert into storage.objects (bucket_id, name, metadata) values ('assets', %s, %s)",
             (path, Jsonb({"size": size})),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.sql.duplicates import FINE, LOOKS, Album, bits, turned
+from tests.sql.library import like
+from tests.sql.people import HERE, THERE, face, look, somebody
 
 pytestmark = pytest.mark.stack
 
@@ -112,3 +115,188 @@ def test_users_have_no_duplicates_in_common(queue: Any, album: Album) -> None:
     another = Album(queue)
     another.photo("b", sha256="a" * 64)
     assert album.together() == another.together() == []
+
+
+@pytest.mark.parametrize(
+    ("worse", "why"),
+    [
+        ({"sharpness": 8}, "blurred"),
+        ({"exposure": 0.7}, "too dark"),
+        ({"width": 2000, "height": 1500}, "smaller"),
+        ({"sharpness": 15, "contrast": 100}, "no sharper, but lighter"),
+    ],
+)
+def test_the_best_is_sharp_well_exposed_and_large(album: Album, worse: dict[str, Any], why: str) -> None:
+    for number in (1, 2):
+        album.photo(f"worse {number}", **worse)
+    album.photo("best")
+    (group,) = album.call("list_duplicates")["groups"]
+    assert album.named(group)[0] == "best", why
+    assert group["best"] == album.ids["best"]
+    scores = [member["score"] for member in group["members"]]
+    assert scores[0] > scores[1] == scores[2]
+    assert 0 < scores[0] <= 1
+
+
+def test_of_photos_as_good_the_one_with_most_pixels_and_bytes_is_first(album: Album) -> None:
+    album.photo("compressed", size=500)
+    album.photo("cut", width=3980, height=2980, size=2000)
+    album.photo("original", size=1000, sharpness=9.9)
+    assert album.groups() == [["original", "compressed", "cut"]]
+
+
+def test_what_is_not_measured_of_one_does_not_count_against_it(album: Album) -> None:
+    album.photo("measured", sha256="a" * 64, size=500)
+    unmeasured = album.photo("unmeasured", sha256="a" * 64, size=1000)
+    album.queue.db.execute("delete from asset_quality where asset_id = %s", (unmeasured,))
+    assert album.groups("exact") == [["unmeasured", "measured"]]
+
+
+def test_the_worst_face_decides_where_all_else_is_the_same(album: Album) -> None:
+    queue = album.queue
+    queue.generation("m", "faces")
+    for name, qualities in (("blink", (0.9, 0.2)), ("smile", (0.7, 0.6))):
+        asset = album.photo(name, taken_at=NOON)
+        look(queue, album.user, asset, face(0, HERE, somebody(1)), face(1, THERE, somebody(2)))
+        for index, quality in enumerate(qualities):
+            queue.db.execute(
+                "update face_embeddings set quality = %s where asset_id = %s and face_index = %s",
+                (quality, asset, index),
+            )
+    (group,) = album.call("list_duplicates")["groups"]
+    assert album.named(group) == ["smile", "blink"]
+    assert [round(member["face_quality"], 1) for member in group["members"]] == [0.6, 0.2]
+
+
+def test_pages_go_on_where_the_one_before_ended(album: Album) -> None:
+    for day in range(1, 8):
+        for copy in ("a", "b"):
+            album.photo(f"{day}{copy}", sha256=f"{day}" * 64, taken_at=f"2026-05-0{day}", **other(day))
+    pages, after = [], None
+    while True:
+        answer = album.call("list_duplicates", limit=3, after=after)
+        pages.append([set(album.named(group)) for group in answer["groups"]])
+        if (after := answer["next"]) is None:
+            break
+    assert [len(page) for page in pages] == [3, 3, 1]
+    assert [group for page in pages for group in page] == [{f"{day}a", f"{day}b"} for day in range(7, 0, -1)]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "all"},
+        {"limit": 0},
+        {"limit": 101},
+        {"after": {"at": "yesterday's"}},
+        {"after": {"id": "7"}},
+    ],
+)
+def test_what_makes_no_sense_is_refused(album: Album, wrong: dict[str, Any]) -> None:
+    with pytest.raises(psycopg.Error, match="bad_params") as refusal:
+        album.call("list_duplicates", **wrong)
+    assert refusal.value.sqlstate == "PT400"
+
+
+def test_a_group_stays_together_when_who_stood_between_is_gone(album: Album) -> None:
+    first = album.photo("first", looks=turned(LOOKS, 6, 1))
+    between = album.photo("between")
+    album.photo("last", looks=turned(LOOKS, 3, 1))
+    album.photo("far", looks=turned(LOOKS, 5, 2))
+    assert album.together() == [{"first", "between", "last", "far"}]
+    album.queue.db.execute("delete from assets where id = %s", (between,))
+    assert {"first", "last"} <= album.together()[0]
+    album.queue.db.execute("delete from assets where id = %s", (first,))
+    assert all("first" not in group for group in album.together())
+
+
+def test_many_copies_of_one_file_are_one_group_also_without_the_first(album: Album) -> None:
+    copies = [album.photo(f"{number}", sha256="a" * 64) for number in range(30)]
+    assert [len(group) for group in album.groups("exact")] == [30]
+    for copy in copies[:25]:
+        album.queue.db.execute("delete from assets where id = %s", (copy,))
+    assert album.together("exact") == [{"25", "26", "27", "28", "29"}]
+
+
+def test_another_time_or_file_is_another_neighbourhood(album: Album) -> None:
+    a = album.photo("a", taken_at=NOON, **other(1))
+    album.photo("b", taken_at="2026-05-01T12:00:01Z", **other(2))
+    assert album.together() == [{"a", "b"}]
+    with album.queue.acting("authenticated", album.user):
+        album.queue.db.execute("update assets set taken_at = '2026-06-01T12:00:00Z' where id = %s", (a,))
+    assert album.together() == []
+    album.look(
+        a,
+        sha256="d" * 64,
+        looks=other(2)["looks"],
+        fine=other(2)["fine"],
+        sharpness=1,
+        exposure=1,
+        contrast=50,
+    )
+    assert album.together() == [{"a", "b"}]
+
+
+def test_vectors_of_the_generation_that_answers_decide(album: Album) -> None:
+    queue = album.queue
+    album.photo("a")
+    b = album.photo("b")
+    queue.generation("n", "pictures", 8)
+    for asset, similarity in ((album.ids["a"], 1), (b, 0.1)):
+        queue.db.execute(
+            "insert into image_embeddings (user_id, asset_id, embedding, model_version)"
+            " values (%s, %s, %s, 'n')",
+            (album.user, asset, like(similarity)),
+        )
+    assert album.together() == [{"a", "b"}]
+    queue.db.execute(
+        "update generations set state = 'former' where kind = 'pictures' and model_version = 'm'"
+    )
+    queue.db.execute(
+        "update generations set state = 'active', activated_at = now() where kind = 'pictures' and model_version = 'n'"
+    )
+    assert album.together() == []
+
+
+def test_nothing_is_left_of_photos_that_are_gone(album: Album) -> None:
+    a, b = album.photo("a"), album.photo("b")
+    album.photo("c")
+    album.call("keep_duplicates", asset_ids=[a, b])
+    album.call("resolve_duplicates", keep=a, remove=[b])
+    queue = album.queue
+    held = (
+        "select count(*) from kizu.{} where user_id = %s",
+        "select count(*) from kizu.{} where asset_id = %s or other_id = %s",
+    )
+    assert (
+        queue.value(held[1].format("alike"), b, b)
+        == queue.value(held[1].format("kept_duplicates"), b, b)
+        == 0
+    )
+    queue.db.execute("delete from auth.users where id = %s", (album.user,))
+    for table in ("alike", "unmatched", "kept_duplicates", "resolved_duplicates"):
+        assert queue.value(held[0].format(table), album.user) == 0, table
+
+
+def test_photos_that_come_at_the_same_time_are_found(album: Album, connect: Any) -> None:
+    """Of two settlements that do not see each other's photos, one leaves its own in the line."""
+    queue = album.queue
+    first, second = (queue.asset(album.user) for _ in range(2))
+    album.names |= {first: "first", second: "second"}
+    insert = "insert into asset_hashes (user_id, asset_id, sha256) values (%s, %s, %s)"
+    one, other = connect(), connect()
+    with one.transaction():
+        one.execute(insert, (album.user, first, "a" * 64))
+        with other.transaction():
+            other.execute(insert, (album.user, second, "a" * 64))
+    assert album.together() == [{"first", "second"}]
+
+
+def test_a_job_is_settled_though_its_photo_cannot_be_matched(album: Album) -> None:
+    with album.queue.db.transaction(force_rollback=True):
+        album.queue.db.execute(
+            "create or replace function kizu.match_photo(p_user uuid, p_asset uuid) returns void"
+            " language plpgsql as 'begin raise exception ''broken''; end;'"
+        )
+        album.photo("a")
+        assert album.queue.value("select count(*) from kizu.unmatched where user_id = %s", album.user) == 2

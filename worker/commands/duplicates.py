@@ -1,4 +1,4 @@
-"""`kizu duplicates`: photos that are alike, which of them is the best, and what becomes of the others."""
+"""`kizu duplicates`: See which photos are alike, keep the best, or say that they are no duplicates."""
 
 from __future__ import annotations
 

@@ -56,7 +56,8 @@ values ('embedding', 'image_embeddings',   'one'),
        ('objects',   'asset_tags',         'any'),
        ('ocr',       'image_text',         'one'),
        ('describe',  'image_descriptions', 'one'),
-       ('hashes',    'asset_hashes',       'one');
+       ('hashes',    'asset_hashes',       'one'),
+       ('quality',   'asset_quality',      'one');
 
 -- The rows that are there now.
 create view chaos.facts as
@@ -79,7 +80,9 @@ select facts_of.operation, row.*
         select 'image_descriptions', asset_id, run_id, detail_level, model_version
           from public.image_descriptions
          union all
-        select 'asset_hashes', asset_id, run_id, null, null from public.asset_hashes) as row
+        select 'asset_hashes', asset_id, run_id, null, null from public.asset_hashes
+         union all
+        select 'asset_quality', asset_id, run_id, null, null from public.asset_quality) as row
   join chaos.facts_of using (fact)
  where row.asset_id in (select asset_id from chaos.photos);
 
