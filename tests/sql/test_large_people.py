@@ -65,8 +65,8 @@ def processor_time(queue: Any) -> int:
 
 
 def test_a_word_about_ten_times_the_faces_takes_about_ten_times_as_long(queue: Any) -> None:
-    """Also what reads no table, such as how rows were and are that a statement changed: when each was compared
-    with each, it took thirty times as long."""
+    """Also what reads no table, such as how rows were and are that a statement changed: when each was
+    compared with each, it took thirty times as long."""
     few, many = 400, 4000
     times = {}
     for faces in (few, many):
