@@ -62,6 +62,24 @@ begin
 end;
 $$;
 
+-- Raises PT400 `bad_params` unless what a page goes on after is null or has all keys, of these types: {key: type}.
+create function kizu.check_cursor(p_after jsonb, p_types jsonb)
+returns void
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  if exists (
+       select from jsonb_each_text(p_types) as expected
+        where jsonb_typeof(p_after) <> 'null'
+          and jsonb_typeof(p_after -> expected.key) is distinct from expected.value
+     ) then
+    raise sqlstate 'PT400' using message = 'bad_params', detail = 'after: expected the next of the page before';
+  end if;
+end;
+$$;
+
 -- A user's people, p_limit (1 to 500) at a time: those with a name first, then by how many faces they have; with p_hidden
 -- those that are hidden instead. Answers {"people": [{"cluster_id", "name", "contact_id", "birth_date", "faces",
 -- "photos", "hidden", "locked", "representative": {"face_id", "asset_id", "thumbnail_url", "bounding_box"}, null for
@@ -92,6 +110,7 @@ declare
   v_page    public.face_clusters[];
   v_last    public.face_clusters;
 begin
+  perform kizu.check_cursor(p_after, '{"unnamed": "boolean", "faces": "number", "cluster_id": "string"}');
   v_unnamed := coalesce((p_after ->> 'unnamed')::boolean, false);
   v_fewer   := -coalesce((p_after ->> 'faces')::int, 2147483647);
   v_id      := coalesce((p_after ->> 'cluster_id')::uuid, c_first);
@@ -150,6 +169,7 @@ declare
   v_page    public.face_embeddings[];
   v_last    public.face_embeddings;
 begin
+  perform kizu.check_cursor(p_after, '{"quality": "number", "id": "string"}');
   v_quality := coalesce((p_after ->> 'quality')::real, 2);
   v_id      := coalesce((p_after ->> 'id')::uuid, c_first);
   select * into v_cluster from public.face_clusters where id = p_cluster_id;
@@ -261,6 +281,7 @@ $$;
 
 select kizu.keep_internal('kizu.shown_person(public.face_clusters)');
 select kizu.keep_internal('kizu.checked_limit(int, int)');
+select kizu.keep_internal('kizu.check_cursor(jsonb, jsonb)');
 
 select kizu.let_call('public.list_people(int, jsonb, boolean, uuid)', 'authenticated', 'service_role');
 select kizu.let_call('public.show_person(uuid, int, jsonb, uuid)', 'authenticated', 'service_role');
