@@ -24,6 +24,18 @@ begin
 end;
 $$;
 
+-- The day on which a photo was taken, where it was taken; where that is not known, in UTC.
+create function kizu.day_of(p_taken_at timestamptz, p_offset_minutes int)
+returns date
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return (p_taken_at at time zone 'UTC' + make_interval(mins => coalesce(p_offset_minutes, 0)))::date;
+end;
+$$;
+
 -- A face near another.
 create type kizu.near_face as (
   face_id    uuid,
@@ -239,7 +251,7 @@ begin
       from public.assets as asset
       join public.contacts as contact
         on contact.user_id = asset.user_id
-       and contact.birth_date > asset.taken_at
+       and contact.birth_date > kizu.day_of(asset.taken_at, asset.taken_at_offset_minutes)
      where asset.id = p_asset
      union
     select known.contact_id
@@ -584,6 +596,7 @@ $$;
 select kizu.pin_plans('kizu.near_faces(uuid, text, extensions.halfvec, uuid, float8, int, text, boolean, uuid[])');
 select kizu.pin_plans('kizu.recognise_faces(uuid, uuid[], text)');
 
+select kizu.keep_internal('kizu.day_of(timestamptz, int)');
 select kizu.keep_internal('kizu.is_good_face(real)');
 select kizu.keep_internal('kizu.cheapest_way(uuid, text, boolean)');
 select kizu.keep_internal('kizu.near_faces(uuid, text, extensions.halfvec, uuid, float8, int, text, boolean, uuid[])');

@@ -37,7 +37,9 @@ begin
             or exists (
                  select from public.contacts as contact
                   where contact.id = cluster.contact_id
-                    and contact.birth_date > (select taken_at from public.assets where id = p_asset)
+                    and contact.birth_date > (select kizu.day_of(taken_at, taken_at_offset_minutes)
+                                                from public.assets
+                                               where id = p_asset)
                ))
   );
 end;
@@ -107,9 +109,12 @@ begin
                      where cluster_id = case cluster.id when p_cluster then p_other else p_cluster end
                     offset 0
                   ) as face
-            cross join lateral (select taken_at from public.assets where id = face.asset_id offset 0) as asset
+            cross join lateral (
+                    select kizu.day_of(taken_at, taken_at_offset_minutes) as day from public.assets where id = face.asset_id
+                    offset 0
+                  ) as taken
             where cluster.id in (p_cluster, p_other)
-              and contact.birth_date > asset.taken_at
+              and contact.birth_date > taken.day
          );
 end;
 $$;

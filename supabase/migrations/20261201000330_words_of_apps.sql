@@ -325,7 +325,7 @@ begin
       join public.assets as asset on asset.id = face.asset_id
      where face.contact_id = new.id
        and face.recognised
-       and asset.taken_at < new.birth_date
+       and kizu.day_of(asset.taken_at, asset.taken_at_offset_minutes) < new.birth_date
   );
   perform kizu.lock_photos(v_photos);
   update public.face_embeddings

@@ -144,7 +144,7 @@ begin
                    face.quality,
                    case
                      when v_births
-                     then (select (asset.taken_at at time zone 'UTC')::date
+                     then (select kizu.day_of(asset.taken_at, asset.taken_at_offset_minutes)
                              from public.assets as asset
                             where asset.id = face.asset_id)
                    end as taken_on,

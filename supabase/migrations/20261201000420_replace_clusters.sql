@@ -124,7 +124,7 @@ begin
            select from public.contacts as contact
              join public.assets as asset on asset.id = face.asset_id
             where contact.id = cluster.contact_id
-              and (asset.taken_at at time zone 'UTC')::date < contact.birth_date
+              and kizu.day_of(asset.taken_at, asset.taken_at_offset_minutes) < contact.birth_date
          )
      and (said.contact is null
           or said.contact = cluster.contact_id

@@ -159,7 +159,7 @@ begin
                           from public.contacts as contact
                           join public.assets as asset on asset.id in (pair.asset_id, pair.other_asset)
                          where contact.id in (pair.one_person, pair.other_person)
-                           and contact.birth_date > asset.taken_at)
+                           and contact.birth_date > kizu.day_of(asset.taken_at, asset.taken_at_offset_minutes))
            then 0
            else kizu.question_gain(
                   pair.alike, scale.maybe, scale.same, one_size, other_size,

@@ -61,7 +61,7 @@ begin
       join public.face_embeddings as face on face.cluster_id = cluster.id
       join public.assets as asset on asset.id = face.asset_id
      where cluster.contact_id = new.id
-       and asset.taken_at < new.birth_date
+       and kizu.day_of(asset.taken_at, asset.taken_at_offset_minutes) < new.birth_date
   );
   perform kizu.lock_photos(v_photos);
   perform kizu.part_from_unborn(new.user_id, new.id, v_photos);
@@ -89,7 +89,7 @@ begin
   perform kizu.part_from_unborn(new.user_id, contact.id, array[new.id])
      from public.contacts as contact
     where contact.user_id = new.user_id
-      and contact.birth_date > new.taken_at
+      and contact.birth_date > kizu.day_of(new.taken_at, new.taken_at_offset_minutes)
       and exists (select
                     from public.face_embeddings as face
                     left join public.face_clusters as cluster on cluster.id = face.cluster_id
@@ -100,8 +100,9 @@ end;
 $$;
 
 create trigger unborn_are_not_in_it
-  after update of taken_at on public.assets
-  for each row when (new.taken_at is distinct from old.taken_at)
+  after update of taken_at, taken_at_offset_minutes on public.assets
+  for each row when ((new.taken_at, new.taken_at_offset_minutes)
+                     is distinct from (old.taken_at, old.taken_at_offset_minutes))
   execute function kizu.part_from_unborn_in_photo();
 
 select kizu.keep_internal('kizu.part_from_unborn(uuid, uuid, uuid[])');

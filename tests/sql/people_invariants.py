@@ -150,7 +150,8 @@ RULES: Mapping[str, tuple[str, ...]] = {
           join public.contacts as contact on contact.id = face.contact_id
           join public.assets as asset on asset.id = face.asset_id
          where face.recognised
-           and asset.taken_at < contact.birth_date
+           and (asset.taken_at at time zone 'UTC'
+                + coalesce(asset.taken_at_offset_minutes, 0) * interval '1 minute')::date < contact.birth_date
         """,
     ),
 }

@@ -151,6 +151,20 @@ def test_a_time_that_a_worker_finds_counts_too(queue: Any, user: str) -> None:
     assert of(queue, other) == NOBODY
 
 
+def test_a_photo_is_of_the_day_where_it_was_taken(queue: Any, user: str) -> None:
+    ada = name(queue, user, photo(queue, user, somebody(1)))
+    night = photo(queue, user, somebody(1, blur=0.3), "2000-05-04T16:00Z")
+    queue.db.execute("update assets set taken_at_offset_minutes = 540 where id = %s", (night,))  # in Tokyo
+    born(queue, user, ada, "2000-05-05")
+    spread(queue, user)
+    assert of(queue, night) == (ada, True, ada)
+
+    with queue.acting("authenticated", user):
+        queue.db.execute("update assets set taken_at_offset_minutes = 0 where id = %s", (night,))
+
+    assert of(queue, night) == NOBODY
+
+
 @pytest.mark.parametrize("first", ["birth", "photo"])
 def test_who_is_in_a_locked_cluster_stays_without_the_name(queue: Any, user: str, first: str) -> None:
     ada = name(queue, user, photo(queue, user, somebody(1)))
