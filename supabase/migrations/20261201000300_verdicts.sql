@@ -683,39 +683,51 @@ begin
 end;
 $$;
 
--- Photos where a face is taken, by whatever generation, for whom another is said to be that p_verdict tells it apart from.
--- They are taken late: whoever is waited for may wait for this transaction.
-create function kizu.photos_told_apart(p_verdict bigint)
+-- Nobody is taken any more, by whatever generation, for whom p_verdict says that they are not: they were told apart from
+-- who is said to be them, or from one of their cluster. Answers the photos. These are taken late: whoever is waited for
+-- may wait for this transaction.
+create function kizu.take_back_names(p_verdict bigint)
 returns uuid[]
 language plpgsql
 set search_path = ''
-set enable_seqscan = off -- whatever the statistics say, a verdict's pairs and a face's rows are found by an index
+set kizu.recognising = 'yes'
+set enable_seqscan = off -- whatever the statistics say, what a verdict changed and a face's rows are found by an index
 as $$
 declare
-  v_photos constant uuid[] := array(
-    select distinct face.asset_id
-      from kizu.face_pairs as pair
-     cross join lateral (values (pair.face_id, pair.other_id), (pair.other_id, pair.face_id)) as each (face_id, other_id)
-     cross join lateral (
-             select asset_id, contact_id
-               from public.face_embeddings
-              where face_id = each.face_id
-                and (recognised and contact_id is not null) is true
-             offset 0
-           ) as face
-     where pair.verdict_id = p_verdict
-       and not pair.same
-       and exists (
-             select from public.face_embeddings
-              where face_id = each.other_id
-                and (contact_id = face.contact_id and not recognised) is true
-             offset 0
-           )
-  );
+  v_rows   uuid[];
+  v_photos uuid[];
 begin
-  if cardinality(v_photos) > 0 then
+  select array_agg(face.id), array_agg(distinct face.asset_id)
+    into v_rows, v_photos
+    from (select each.face_id, said.contact_id
+            from kizu.face_pairs as pair
+           cross join lateral (values (pair.face_id, pair.other_id), (pair.other_id, pair.face_id)) as each (face_id, other_id)
+           cross join lateral (
+                   select contact_id
+                     from public.face_embeddings
+                    where face_id = each.other_id
+                      and (contact_id is not null and not recognised) is true
+                   limit 1
+                 ) as said
+           where pair.verdict_id = p_verdict
+             and not pair.same
+           union
+          select face_id, contact_after
+            from kizu.verdict_changes
+           where verdict_id = p_verdict
+             and what = 'exclusion'
+             and contact_after is not null) as word
+   cross join lateral (
+           select id, asset_id
+             from public.face_embeddings
+            where face_id = word.face_id
+              and (contact_id = word.contact_id and recognised) is true
+           offset 0
+         ) as face;
+  if v_rows is not null then
     perform kizu.give_way_soon();
     perform kizu.lock_photos(v_photos);
+    update public.face_embeddings set contact_id = null, recognised = false where id = any (v_rows);
   end if;
   return v_photos;
 end;
@@ -867,10 +879,11 @@ begin
 end;
 $$;
 
--- Recognises faces anew in photos: those that a name has to be told to, which kizu.photos_of_names bounds, come first,
--- then those whose faces people spoke of. Where these are too many for one call, the rest keep what is recognised in
--- them, and their tags say so. p_placing as kizu.recognise_again has it, of a few: where the others belong is found out
--- when all faces are clustered. Answers {"recognised", "taken_back"}.
+-- Recognises faces anew in photos, for the verdict that is under way: where that takes names back and where a name has
+-- to be told to, which kizu.photos_of_names bounds, come first, then those whose faces people spoke of. Where these are
+-- too many for one call, the rest keep what is recognised in them, and their tags say so. p_placing as
+-- kizu.recognise_again has it, of a few: where the others belong is found out when all faces are clustered. Answers
+-- {"recognised", "taken_back"}.
 create function kizu.look_again(p_user uuid, p_photos uuid[], p_placing boolean default true)
 returns jsonb
 language plpgsql
@@ -880,7 +893,11 @@ declare
   c_most   constant int := 200; -- of photos_of_names come fewer
   c_placed constant int := 60;  -- in a large library each takes some 20 ms
   v_photos constant uuid[] := array(
-    select id from unnest(p_photos) with ordinality as photo (id, place) group by id order by min(place)
+    select id
+      from unnest(kizu.take_back_names(current_setting('kizu.verdict')::bigint) || p_photos)
+             with ordinality as photo (id, place)
+     group by id
+     order by min(place)
   );
   v_first jsonb;
   v_rest  jsonb;
@@ -941,7 +958,7 @@ select kizu.keep_internal('kizu.bring_faces(uuid, uuid[], uuid, uuid[])');
 select kizu.keep_internal('kizu.exclude_strangers(uuid, uuid)');
 select kizu.keep_internal('kizu.core_faces(uuid, uuid, int)');
 select kizu.keep_internal('kizu.tell_apart(uuid, uuid[], uuid, bigint)');
-select kizu.keep_internal('kizu.photos_told_apart(bigint)');
+select kizu.keep_internal('kizu.take_back_names(bigint)');
 select kizu.keep_internal('kizu.tell_same(uuid, uuid, uuid[], bigint)');
 select kizu.keep_internal('kizu.find_faces(uuid[], uuid)');
 select kizu.keep_internal('kizu.find_clusters(uuid[], uuid)');

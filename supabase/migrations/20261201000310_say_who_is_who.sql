@@ -279,7 +279,7 @@ begin
       group by cluster_id;
   end if;
   perform kizu.let_go(p_user, v_leaving);
-  v_done := kizu.look_again(p_user, kizu.photos_told_apart(v_verdict) || v_photos);
+  v_done := kizu.look_again(p_user, v_photos);
   perform kizu.end_verdict(v_verdict, v_faces);
   return jsonb_build_object(
     'verdict_id', v_verdict,
@@ -574,7 +574,7 @@ begin
   perform kizu.tell_same(v_user, v_best, v_faces, v_verdict);
   perform kizu.tell_apart(v_user, v_faces, p_cluster_id, v_verdict);
   perform kizu.exclude_strangers(v_user, v_cluster);
-  v_done := kizu.look_again(v_user, kizu.photos_told_apart(v_verdict) || v_photos);
+  v_done := kizu.look_again(v_user, v_photos);
   perform kizu.end_verdict(v_verdict, v_faces);
   return jsonb_build_object(
     'verdict_id', v_verdict,

@@ -245,6 +245,24 @@ def test_who_is_not_a_person_is_not_whom_their_faces_are_taken_for(owner: Owner)
     owner.undo(before)
 
 
+def test_who_is_not_a_person_is_not_whom_that_person_turns_out_to_be(owner: Owner) -> None:
+    """Though they are in no cluster, and in a photo of which nobody speaks."""
+    ada = [alone(owner, 1)]
+    contact_id = owner.say("assign_faces", p_face_ids=ada, p_name="Ada")["contact_id"]
+    like = alone(owner, 1, blur=0.3)
+    person = owner.cluster(alone(owner, 2), alone(owner, 3))
+    owner.queue.value("select kizu.move_faces(%s, array[%s]::uuid[], null)", owner.user, like)
+    owner.say("exclude_faces", p_face_ids=[like], p_cluster_id=person)
+    assert owner.who(like)[0][1:] == (contact_id, True)
+    owner.queue.value("select kizu.move_faces(%s, array[%s]::uuid[], null)", owner.user, like)
+    before = owner.state()
+
+    owner.say("name_person", p_cluster_id=person, p_contact_id=contact_id)
+
+    assert owner.who(like)[0][1:] == (None, False)
+    owner.undo(before)
+
+
 def test_removed_faces_are_in_no_cluster(owner: Owner) -> None:
     faces = [alone(owner, 1, blur=blur) for blur in (0.1, 0.2, 0.3)]
     cluster = owner.cluster(*faces)
