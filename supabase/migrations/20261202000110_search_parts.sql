@@ -1,5 +1,5 @@
--- What a search asks for beside its words: dates, people, places, things, quoted text, cameras, media. Each part narrows the
--- assets before anything is ranked or counted; one that nobody can answer matches nothing. Parts that an index finds
+-- What a search asks for beside its words: dates, people, places, things, quoted text, cameras, media. Each part narrows
+-- the assets before anything is ranked or counted; one that nobody can answer matches nothing. Parts that an index finds
 -- become sets of assets; the others conditions on an asset's row.
 
 -- Refuses an understanding that is none: {"parts": [{"kind", …}…] (at most 50), "semantic": text (at most 2,000
@@ -325,7 +325,8 @@ as $$
 $$;
 
 -- A part that is a condition on the row `asset`, as SQL; null for one that is a set. What it is made of are numbers,
--- dates and quoted texts.
+-- dates and quoted texts. What it looks up is planned by itself (`offset 0`), for one asset: joined to a table that was
+-- analyzed when it was empty, all of that table might be read for each asset.
 create function kizu.sql_of_part(p_part jsonb, p_zone text)
 returns text
 language plpgsql
@@ -384,7 +385,7 @@ begin
         'exists (select from public.face_embeddings as face'
         ' where face.asset_id = asset.id and face.user_id = asset.user_id and face.model_version = %L'
         ' and not exists (select from kizu.face_marks as mark'
-        '                  where mark.face_id = face.face_id and mark.mark = ''not_a_face''))',
+        '                  where mark.face_id = face.face_id and mark.mark = ''not_a_face'' offset 0) offset 0)',
         kizu.answering('faces')
       );
       if v_negated then
@@ -393,22 +394,22 @@ begin
           'not %s'
           ' and not exists (select from public.detected_objects as thing where thing.asset_id = asset.id'
           '                  and (thing.user_id = asset.user_id) is true and thing.object_class = ''person'''
-          '                  and thing.sure)'
+          '                  and thing.sure offset 0)'
           ' and not exists (select from public.asset_tags as tag where tag.asset_id = asset.id'
-          '                  and (tag.user_id = asset.user_id) is true and tag.tag_type = ''person'')'
+          '                  and (tag.user_id = asset.user_id) is true and tag.tag_type = ''person'' offset 0)'
           ' and exists (select from public.asset_facts as fact where fact.asset_id = asset.id'
           '              and fact.user_id = asset.user_id and fact.fact in (''faces'', ''objects'')'
-          '              and fact.state <> ''unavailable'')',
+          '              and fact.state <> ''unavailable'' offset 0)',
           v_sql
         );
       end if;
     when 'writing' then
       v_sql := 'exists (select from public.image_text as word where word.asset_id = asset.id'
-               ' and (word.user_id = asset.user_id) is true and word.extracted_text <> '''')';
+               ' and (word.user_id = asset.user_id) is true and word.extracted_text <> '''' offset 0)';
       if v_negated then
         return format(
           'not %s and exists (select from public.asset_facts as fact where fact.asset_id = asset.id'
-          ' and fact.user_id = asset.user_id and fact.fact = ''ocr'' and fact.state <> ''unavailable'')',
+          ' and fact.user_id = asset.user_id and fact.fact = ''ocr'' and fact.state <> ''unavailable'' offset 0)',
           v_sql
         );
       end if;

@@ -395,9 +395,10 @@ $$;
 --
 -- Answers {"results": [{"asset_id", "score", "file_name", "path", "taken_at", "thumbnail_url", "evidence": [{"source":
 -- picture, text, caption, name, tag, person, place, camera, date or thing, …}…]}…], "next": what p_after is for the next
--- page, null at the end, "left_out": ["picture"] where words were left and no vector, "corrected": [{"from", "to"}…], words
--- that were taken for others, "relaxed": false, as no part is ever passed over}. score is null without words. Pages of one search are of one order as long as p_understood,
--- p_vector and the assets stay the same. Raises PT400 `bad_params`; PT409 `unknown_generation`.
+-- page, null at the end, "left_out": ["picture"] where words were left and no vector, "corrected": [{"from", "to"}…],
+-- words that were taken for others, "relaxed": false, as no part is ever passed over}. score is null without words.
+-- Pages of one search are of one order as long as p_understood, p_vector and the assets stay the same.
+-- Raises PT400 `bad_params`; PT409 `unknown_generation`.
 create function public.rank_search(
   p_understood jsonb,
   p_vector     extensions.vector default null,
@@ -441,8 +442,8 @@ begin
     raise sqlstate 'PT400' using message = 'bad_params', detail = 'offset: expected 0 to 10000';
   end if;
   begin
-    select (p_after ->> 'score')::numeric as score, (p_after ->> 'at')::timestamptz as at, (p_after ->> 'id')::uuid as id,
-           coalesce((p_after ->> 'corrected')::boolean, false) as corrected
+    select (p_after ->> 'score')::numeric as score, (p_after ->> 'at')::timestamptz as at,
+           (p_after ->> 'id')::uuid as id, coalesce((p_after ->> 'corrected')::boolean, false) as corrected
       into v_after;
   exception
     when data_exception then
@@ -491,8 +492,9 @@ begin
         v_corrected := kizu.corrections(v_user, v_words[:v_needed], v_last);
         exit when v_corrected = '[]';
         v_words := array(
-          select coalesce((select each ->> 'to' from jsonb_array_elements(v_corrected) as each where each ->> 'from' = word),
-                          word)
+          select coalesce((select each ->> 'to'
+                             from jsonb_array_elements(v_corrected) as each
+                            where each ->> 'from' = word), word)
             from unnest(v_words) with ordinality as said (word, place)
            order by place
         );
@@ -503,8 +505,8 @@ begin
       -- Words are corrected where nothing is found at all, and then on every page.
       exit when v_corrects or v_as_written or v_page <> '{}' or p_after is not null
                 or p_offset > 0
-                   and kizu.best_first(v_user, p_understood, v_only, v_except, v_where, v_words, v_needed, v_things, v_last,
-                                       v_ids, v_nears, 0, null, null, null, 0) <> '{}';
+                   and kizu.best_first(v_user, p_understood, v_only, v_except, v_where, v_words, v_needed, v_things,
+                                       v_last, v_ids, v_nears, 0, null, null, null, 0) <> '{}';
       v_corrects := true;
     end loop;
   end if;

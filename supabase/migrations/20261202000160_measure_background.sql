@@ -84,9 +84,9 @@ begin
 end;
 $$;
 
--- How near sentences come to photos of a generation of pictures: of the first 10,000 in the order of their random ids,
--- dealt to eight blocks in turn. p_vectors are 1 to 50 sentences, as the generation's model sees them. Answers {"photos":
--- how many these are, "nearest": for each sentence the highest cosine in each block that has photos}.
+-- How near sentences come to photos of a generation of pictures: to the first 10,000 in the order of their ids, which
+-- are random, dealt to eight blocks in turn. p_vectors are 1 to 50 sentences, as the generation's model sees them.
+-- Answers {"photos": how many these are, "nearest": for each sentence the highest cosine in each block that has some}.
 -- Raises PT400 `bad_params`, PT404 `not_found`.
 create function public.measure_background(p_id int, p_vectors text[])
 returns jsonb

@@ -93,8 +93,8 @@ begin
 end;
 $$;
 
--- What some of these words were probably meant to be: [{"from", "to"}…], those that the user's texts have not in any form
--- (of p_last not as the beginning of a word either), with four letters or more, of the first three of them.
+-- What some of these words were probably meant to be: [{"from", "to"}…]. Of words with four letters or more that the
+-- user's texts have in no form (p_last not as the beginning of a word either) the first three are looked at.
 create function kizu.corrections(p_user uuid, p_words text[], p_last text)
 returns jsonb
 language plpgsql

@@ -72,7 +72,9 @@ begin
   end if;
 
   if p_kind <> 'place' then
-    for name in select kizu.cameras_of(p_user, p_limit - v_found, case when p_kind = 'camera' then p_name else '' end) loop
+    for name in
+      select kizu.cameras_of(p_user, p_limit - v_found, case when p_kind = 'camera' then p_name else '' end)
+    loop
       v_found := v_found + 1;
       kind := 'camera';
       id := null;

@@ -317,6 +317,6 @@ async def test_the_ledger_tells_what_each_attempt_took(library: Library) -> None
         [asset_id],
     )
     ((handler, version, outcome, worker, timings, counts, attempt),) = cursor.fetchall()
-    assert (handler, version, outcome, worker, attempt) == ("optimize_image", "2", "done", "ledger", 1)
+    assert (handler, version, outcome, worker, attempt) == ("optimize_image", "3", "done", "ledger", 1)
     assert set(timings) == {"fetch", "render", "upload"}
     assert counts == {"files": 2}

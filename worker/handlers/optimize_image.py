@@ -156,7 +156,7 @@ def _instant(at: datetime) -> str:
 
 HANDLER = Handler(
     kind="optimize_image",
-    version="2",
+    version="3",
     lane="image",
     table="image_processing_jobs",
     params=Params,
