@@ -203,7 +203,17 @@ declare
   v_photo kizu.compared_photos;
   v_found jsonb;
 begin
-  select * into v_photo from kizu.compared_photos where asset_id = p_asset and user_id = p_user;
+  select photo.*
+    into v_photo
+    from unnest(array[p_asset]) as wanted (id)
+   cross join lateral (
+           select *
+             from kizu.compared_photos as known
+            where known.asset_id = wanted.id
+              and known.asset_id = any (array[wanted.id]) -- or all would be looked at, where there seem to be none
+              and (known.user_id = p_user) is true
+           offset 0
+         ) as photo;
   if v_photo.asset_id is not null then
     v_found := (
       select jsonb_object_agg(asset_id, kind)
@@ -212,6 +222,7 @@ begin
                select other.asset_id, kizu.likeness(v_photo, other) as kind
                  from kizu.compared_photos as other
                 where other.asset_id = near.candidate
+                  and other.asset_id = any (array[near.candidate])
                offset 0 -- planned by itself: by its id
              ) as compared
        where kind is not null
@@ -361,8 +372,10 @@ begin
   select distinct parted.user_id, left_alone.id
     from parted
    cross join lateral unnest(array[parted.asset_id, parted.other_id]) as left_alone (id)
-   where left_alone.id <> all (v_gone)
-     and exists (select from public.assets as asset where asset.id = left_alone.id);
+   cross join lateral (
+           select from public.assets where id = left_alone.id offset 0 -- planned by itself: by its id
+         ) as asset
+   where left_alone.id <> all (v_gone);
   return null;
 end;
 $$;

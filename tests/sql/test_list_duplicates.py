@@ -253,7 +253,8 @@ def test_vectors_of_the_generation_that_answers_decide(album: Album) -> None:
         "update generations set state = 'former' where kind = 'pictures' and model_version = 'm'"
     )
     queue.db.execute(
-        "update generations set state = 'active', activated_at = now() where kind = 'pictures' and model_version = 'n'"
+        "update generations set state = 'active', activated_at = now()"
+        " where kind = 'pictures' and model_version = 'n'"
     )
     assert album.together() == []
 

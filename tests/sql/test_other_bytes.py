@@ -75,13 +75,14 @@ def facts(asset_seen: str = "red") -> list[dict[str, Any]]:
             "rows": [{"description": asset_seen}],
         },
         {"table": "asset_hashes", "rows": [{"sha256": "0" * 64}]},
+        {"table": "asset_quality", "rows": [{"sharpness": 1, "exposure": 1, "contrast": 1}]},
         {"table": "asset_tags", "rows": [{"tag_value": asset_seen}]},
         {"table": "asset_parts", "scope": {"kind": "motion"}, "rows": [{"first_byte": 1, "bytes": 2}]},
         {
             "table": "asset_facts",
             "rows": [
                 {"fact": fact, "version": "m", "state": "done"}
-                for fact in ("embedding", "faces", "objects", "ocr", "describe", "hashes")
+                for fact in ("embedding", "faces", "objects", "ocr", "describe", "hashes", "quality")
             ],
         },
     ]
@@ -111,6 +112,7 @@ TABLES = (
     "image_text",
     "image_descriptions",
     "asset_hashes",
+    "asset_quality",
     "asset_tags",
     "asset_parts",
     "asset_facts",

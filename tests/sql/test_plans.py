@@ -302,12 +302,14 @@ ALL_READS = """
 @pytest.fixture
 def results(queue: Any, library: str) -> list[dict[str, Any]]:
     """What workers find in a photo; there is as much of each photo of the library."""
-    hashes = {"sha256": "5" * 64}
+    hashes = {"sha256": "5" * 64, "perceptual_hash": "01" * 32}
+    quality = {"sharpness": 9, "exposure": 1, "contrast": 50, "fine_hash": "01" * 128}
     tag = {"tag_value": "cat", "tagged_by": {}}
     file = {"kind": "web", "bucket": "assets", "bytes": 1, "mime_type": "image/jpeg"}
     queue.db.execute("set session_replication_role = replica")
     for table, columns in (
-        ("asset_hashes", "sha256"),
+        ("asset_hashes", "sha256, perceptual_hash"),
+        ("asset_quality", "sharpness, exposure, contrast, fine_hash"),
         ("asset_tags", "tag_type, tag_value"),
         ("derived_assets", "kind, bucket, bytes, mime_type, key"),
     ):
@@ -319,6 +321,7 @@ def results(queue: Any, library: str) -> list[dict[str, Any]]:
     queue.db.execute("reset session_replication_role")
     return [
         {"table": "asset_hashes", "rows": [hashes]},
+        {"table": "asset_quality", "rows": [quality]},
         {"table": "asset_tags", "rows": [tag]},
         {
             "table": "derived_assets",
@@ -330,7 +333,8 @@ def results(queue: Any, library: str) -> list[dict[str, Any]]:
 
 
 RESULTS = {
-    "asset_hashes": "repeat('4', 64)",
+    "asset_hashes": "repeat('4', 64), hashtextextended(id::text, 0)::bit(64)",
+    "asset_quality": "9, 1, 50, repeat('01', 128)::bit(256)",
     "asset_tags": "'object', 'dog'",
     "derived_assets": "'web', 'assets', 1, 'image/jpeg', path",
 }

@@ -22,6 +22,7 @@ TABLES = (
     "image_text",
     "image_descriptions",
     "asset_hashes",
+    "asset_quality",
     "asset_tags",
     "derived_assets",
     "asset_facts",
