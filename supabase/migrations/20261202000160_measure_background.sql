@@ -143,17 +143,22 @@ begin
           on own.asset_id = fact.asset_id and own.model_version = v_generation.model_version
     ),
     nearest as (
-      select said.place, photos.block, max(-(photos.looks operator(extensions.<#>) said.sentence)) as cosine
-        from photos
-       cross join unnest(v_vectors) with ordinality as said (sentence, place)
-       group by said.place, photos.block
-    ),
-    of_each as (
-      select place, jsonb_agg(round(cosine::numeric, 6) order by block) as cosines from nearest group by place
+      select said.place, of_blocks.cosines
+        from unnest(v_vectors) with ordinality as said (sentence, place)
+       cross join lateral (
+               -- Not grouped by block, or all photos might be sorted for each sentence.
+               select array_remove(array[
+                        max(cosine) filter (where block = 0), max(cosine) filter (where block = 1),
+                        max(cosine) filter (where block = 2), max(cosine) filter (where block = 3),
+                        max(cosine) filter (where block = 4), max(cosine) filter (where block = 5),
+                        max(cosine) filter (where block = 6), max(cosine) filter (where block = 7)
+                      ], null) as cosines
+                 from (select block, -(looks operator(extensions.<#>) said.sentence) as cosine from photos) as compared
+             ) as of_blocks
     )
     select jsonb_build_object(
              'photos',  (select count(*) from photos),
-             'nearest', (select coalesce(jsonb_agg(cosines order by place), '[]') from of_each)
+             'nearest', (select jsonb_agg(cosines order by place) from nearest)
            )
   );
 end;
