@@ -36,5 +36,7 @@ def cutoff_of(nearest: Sequence[Sequence[float]], *, measured: int, photos: int)
     # The photos of a small block differ more than those of a large library: no more than sentences do.
     growth = min((fmean(highest) - by_block) / math.log(max(len(nearest[0]), 2)), scale)
     quantile = location - scale * math.log(-math.log(1 - ANSWERED))
-    cutoff = quantile + growth * math.log(GROWS * photos / measured)
+    # Where one photo is near to everything the estimate is wide; no sentence came nearer than the nearest.
+    bound = max(highest) + growth * math.log(photos / measured)
+    cutoff = min(quantile + growth * math.log(GROWS * photos / measured), bound)
     return max(-1.0, min(math.ceil(cutoff * 1e6) / 1e6, 1.0))

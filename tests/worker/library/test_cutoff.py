@@ -43,7 +43,12 @@ def test_a_photo_near_to_everything_raises_it_by_no_more_than_sentences_differ()
     for blocks in nearest:
         blocks[3] = 0.6 + blocks[3] / 10
     cutoff = cutoff_of(nearest, measured=800, photos=800)
-    assert fmean(max(blocks) for blocks in nearest) < cutoff < 0.63
+    assert fmean(max(blocks) for blocks in nearest) < cutoff <= max(map(max, nearest)) + 1e-6
+
+
+def test_no_search_is_cut_off_above_what_every_unlike_sentence_stays_below() -> None:
+    nearest = [[0.1 + 0.4 * (number % 2)] * BLOCKS for number in range(300)]
+    assert cutoff_of(nearest, measured=200, photos=200) == 0.5
 
 
 def test_it_is_a_cosine_rounded_up_whatever_was_measured() -> None:
