@@ -46,6 +46,7 @@ def difference(one: Image.Image, other: Image.Image) -> float:
 
 async def test_an_uploaded_photo_gets_its_files_and_facts(library: Library) -> None:
     exif = Image.Exif()
+    exif.update({0x010F: "Google", 0x0110: "Pixel 7"})
     exif.get_ifd(0x8769).update({0x9003: "2024:07:14 18:30:00", 0x9011: "+02:00"})
     exif.get_ifd(0x8825).update({1: "S", 2: (33.0, 51.0, 30.0), 3: "E", 4: (151.0, 12.0, 36.0)})
     asset_id = library.add(jpeg(6000, 3000, exif=exif))
@@ -64,6 +65,7 @@ async def test_an_uploaded_photo_gets_its_files_and_facts(library: Library) -> N
         "file",
     )
     assert (round(asset["latitude"], 4), round(asset["longitude"], 4)) == (-33.8583, 151.21)
+    assert asset["camera"] == "Google Pixel 7"
     thumbnail, web = library.made(asset_id, "thumbnail"), library.made(asset_id, "web")
     assert (thumbnail.size, web.size) == ((300, 300), (4096, 2048))
     for image in (thumbnail, web):
