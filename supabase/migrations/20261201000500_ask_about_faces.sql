@@ -267,14 +267,15 @@ set search_path = ''
 set enable_seqscan = off -- whatever the statistics say, a cluster's faces are found by an index
 as $$
 begin
-  perform kizu.weigh_questions(face.user_id, array_agg(distinct face.face_id))
+  perform kizu.weigh_questions(latter.user_id, array_agg(distinct face.face_id))
      from latter
      join former on former.id = latter.id
-     join public.face_embeddings as face on face.cluster_id = latter.id
+    -- `offset 0`: by the cluster; to have them in groups, an index of all of the user's might be read.
+    cross join lateral (select face_id from public.face_embeddings where cluster_id = latter.id offset 0) as face
     where (floor(log(2, former.face_count + 1)), former.contact_id, former.name, former.hidden or former.locked)
           is distinct from
           (floor(log(2, latter.face_count + 1)), latter.contact_id, latter.name, latter.hidden or latter.locked)
-    group by face.user_id;
+    group by latter.user_id;
   return null;
 end;
 $$;
