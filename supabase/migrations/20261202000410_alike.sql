@@ -7,9 +7,9 @@
 -- matches a user's photos, and others leave them in the line.
 --
 -- A photo is compared with those that have the same bytes, that share most of a quarter of their perceptual hash, or
--- that were taken within seconds: of 100,000 photos whose hashes are random a hundred share so much. Two hashes that differ in up to 7 of
--- 64 bits differ in at most one bit in one of four quarters; so each photo is found under 4 numbers, and looked for under
--- 68, which are those of its quarters with up to one bit turned over.
+-- that were taken within seconds: of 100,000 photos whose hashes are random a hundred share so much. Two hashes that
+-- differ in up to 7 of 64 bits differ in at most one bit in one of four quarters; so each photo is found under 4
+-- numbers, and looked for under 68, which are those of its quarters with up to one bit turned over.
 
 -- The numbers under which a user's photo is found: of each quarter of its hash.
 create function kizu.hash_keys(p_user uuid, p_hash bit(64))
@@ -82,13 +82,13 @@ revoke all on kizu.compared_photos from public, anon, authenticated, service_rol
 
 -- How two photos of a user are alike, as far as their vectors do not matter: exact, near or burst, or null.
 --
--- Measured on 30 photos and 40 drawn pages and screens of four layouts. Of variants of a photo (JPEG of quality 20 to 90,
--- WebP, half the size, 200 pixels, 20 % lighter or darker, more contrast, grey, a watermark, 2 % cut off) all differ in at most 6
--- of 64 bits and, but for 1 of 30 watermarks (48), in at most 38 of 256; with 4 % cut off, 80 % in at most 7 of 64, and half
--- in at most 34 of 256. Photos from a camera moved by 5 % of its view differ in at least 42 of 256, pages and screens of one
--- layout with other words in at least 8 of 64 and 52 of 256. A page with one to four lines of text differs from another such
--- in as little as no and 4 bits, but has a contrast of less than 10, where photos have at least 25; black frames and skies
--- share no more bits than any two pictures.
+-- Measured on 30 photos and 40 drawn pages and screens of four layouts. Of variants of a photo (JPEG of quality 20 to
+-- 90, WebP, half the size, 200 pixels, 20 % lighter or darker, more contrast, grey, a watermark, 2 % cut off) all
+-- differ in at most 6 of 64 bits and, but for 1 of 30 watermarks (48), in at most 38 of 256; with 4 % cut off, 80 % in
+-- at most 7 of 64, and half in at most 34 of 256. Photos from a camera moved by 5 % of its view differ in at least 42
+-- of 256, pages and screens of one layout with other words in at least 8 of 64 and 52 of 256. A page with one to four
+-- lines of text differs from another such in as little as no and 4 bits, but has a contrast of less than 10, where
+-- photos have at least 25; black frames and skies share no more bits than any two pictures.
 create function kizu.likeness(p_one kizu.compared_photos, p_other kizu.compared_photos)
 returns text
 language plpgsql

@@ -152,16 +152,16 @@ begin
 end;
 $$;
 
--- A group as it is shown, the best to keep first. A member's `score`, 0 to 1, is made of shares of the most that one of them
--- has: of sharpness (by contrast: a lighter picture has steeper edges), of size (the root of its pixels), of exposure, and,
--- where there are faces, of the quality of the worst; what is not known of one counts as the mean of the others. All
--- within 0.02 of the best are as good, and the one with most pixels is first, then the largest file, then what was there
--- first.
+-- A group as it is shown, the best to keep first. A member's `score`, 0 to 1, is made of shares of the most that one
+-- of them has: of sharpness (by contrast: a lighter picture has steeper edges), of size (the root of its pixels), of
+-- exposure, and, where there are faces, of the quality of the worst; what is not known of one counts as the mean of
+-- the others. All within 0.02 of the best are as good, and the one with most pixels is first, then the largest file,
+-- then what was there first.
 --
--- Weights and 0.02 are measured: of 30 photos, each among six worse versions (JPEG of quality 50 and 20, half and a third of
--- the size, 2 % cut off, enlarged from a quarter), the original is first 28 times, and of each among five other shots (blurred
--- by 1 and 2 pixels of 1600, shaken, too dark, too light) 26 times: the four that are not are dark themselves, and the lighter
--- shot is preferred.
+-- Weights and 0.02 are measured: of 30 photos, each among six worse versions (JPEG of quality 50 and 20, half and a
+-- third of the size, 2 % cut off, enlarged from a quarter), the original is first 28 times, and of each among five
+-- other shots (blurred by 1 and 2 pixels of 1600, shaken, too dark, too light) 26 times: the four that are not are
+-- dark themselves, and the lighter shot is preferred.
 create function kizu.shown_group(p_user uuid, p_members jsonb)
 returns jsonb
 language plpgsql
@@ -257,16 +257,16 @@ begin
 end;
 $$;
 
--- A user's groups of duplicates, p_limit (1 to 100) at a time, those with the newest photos first. p_kind is exact (the
--- same bytes), near (the same picture: scaled, compressed, toned, hardly cut) or burst (taken within three seconds of each
--- other, and alike); for null they are shown together, a group with everything in it.
+-- A user's groups of duplicates, p_limit (1 to 100) at a time, those with the newest photos first. p_kind is exact
+-- (the same bytes), near (the same picture: scaled, compressed, toned, hardly cut) or burst (taken within three
+-- seconds of each other, and alike); for null they are shown together, a group with everything in it.
 --
 -- Answers {"groups": [{"kind": that of the least alike, "best": which to keep, "members": [{"asset_id", "file_name",
 -- "path", "thumbnail_url", "taken_at", "width", "height", "bytes", "sharpness", "exposure", "face_quality", "score",
 -- "why": {"kind", "like": the member it was found by, "similarity": of vectors}}…], the best first}…], "next": what
--- p_after is for the next page, null at the end, "left": how many photos have not been compared yet, at most 10,000}. A
--- page looks at no more than 500 photos that are alike others, so that it may have fewer groups than asked for, or none,
--- though there are more. Raises PT400 `bad_params`.
+-- p_after is for the next page, null at the end, "left": how many photos have not been compared yet, at most 10,000}.
+-- A page looks at no more than 500 photos that are alike others, so that it may have fewer groups than asked for, or
+-- none, though there are more. Raises PT400 `bad_params`.
 --
 -- What waits to be compared is, some of it, before the answer: up to 300 photos.
 create function public.list_duplicates(

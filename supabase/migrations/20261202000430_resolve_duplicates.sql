@@ -16,8 +16,8 @@ create index resolved_duplicates_of_a_kept on kizu.resolved_duplicates (kept_id)
 alter table kizu.resolved_duplicates enable row level security;
 revoke all on kizu.resolved_duplicates from public, anon, authenticated, service_role;
 
--- Ids of photos as they were given, each once, in order. Raises PT400 `bad_params` for fewer than p_least or more than a
--- hundred.
+-- Ids of photos as they were given, each once, in order. Raises PT400 `bad_params` for fewer than p_least or more than
+-- a hundred.
 create function kizu.checked_photos(p_ids uuid[], p_field text, p_least int)
 returns uuid[]
 language plpgsql
@@ -102,9 +102,9 @@ begin
 end;
 $$;
 
--- Gives a photo what others alone have: people's tags, places in albums and moments, files that belong to it, a name, and
--- when and where it was taken where nobody said so of it: that stays whatever its own file says later. A sidecar comes
--- only to a photo without one. Answers how much of each.
+-- Gives a photo what others alone have: people's tags, places in albums and moments, files that belong to it, a name,
+-- and when and where it was taken where nobody said so of it: that stays whatever its own file says later. A sidecar
+-- comes only to a photo without one. Answers how much of each.
 create function kizu.keep_belongings(p_user uuid, p_keep uuid, p_remove uuid[])
 returns jsonb
 language plpgsql
@@ -264,13 +264,14 @@ end;
 $$;
 
 -- Keeps one photo and removes others, up to a hundred, of the same user; what these alone have goes to the one that is
--- kept: see kizu.keep_names and kizu.keep_belongings. Their files go as those of any photo that is deleted. Said again, it
--- changes nothing.
+-- kept: see kizu.keep_names and kizu.keep_belongings. Their files go as those of any photo that is deleted. Said
+-- again, it changes nothing.
 --
--- Answers {"status": "resolved", "kept": its id, "removed": how many were, "gone": how many had been before, "moved": {"names",
--- "tags", "albums", "moments", "parts"}}. Raises PT400 `bad_params`, also where the one to keep is among the others; PT404
--- `not_found` for one that is not there, unless it was removed for this one, or is somebody else's; PT409 `conflict` where Storage
--- lacks the file that is kept, but not all of the others'; PT503 `database_busy`, to be asked again.
+-- Answers {"status": "resolved", "kept": its id, "removed": how many were, "gone": how many had been before, "moved":
+-- {"names", "tags", "albums", "moments", "parts"}}. Raises PT400 `bad_params`, also where the one to keep is among the
+-- others; PT404 `not_found` for one that is not there, unless it was removed for this one, or is somebody else's;
+-- PT409 `conflict` where Storage lacks the file that is kept, but not all of the others'; PT503 `database_busy`, to be
+-- asked again.
 create function public.resolve_duplicates(p_keep uuid, p_remove uuid[], p_user uuid default null)
 returns jsonb
 language plpgsql
@@ -338,9 +339,9 @@ exception
 end;
 $$;
 
--- Says of 2 to 100 photos that none is another's duplicate: they are not shown together again, whatever is found out anew
--- of the same files; or, with p_kept false, takes that back. Answers {"status": "kept" or "forgotten", "pairs": how many
--- changed}. Raises PT400 `bad_params`; PT404 `not_found` for one that is not there, or is somebody else's.
+-- Says of 2 to 100 photos that none is another's duplicate: they are not shown together again, whatever is found out
+-- anew of the same files; or, with p_kept false, takes that back. Answers {"status": "kept" or "forgotten", "pairs":
+-- how many changed}. Raises PT400 `bad_params`; PT404 `not_found` for one that is not there, or is somebody else's.
 create function public.keep_duplicates(p_asset_ids uuid[], p_kept boolean default true, p_user uuid default null)
 returns jsonb
 language plpgsql
