@@ -7,19 +7,18 @@ alter table public.generations
   add column measured_photos int, -- there were so many when the cut-off was measured; null: it never was
   add constraint measured_photos_are_counted check (measured_photos > 0);
 
--- The generation of pictures whose background the caller may measure: a user, whom nobody vouches for, where no vector
--- of it is another's. Raises PT404 `not_found`.
-create function kizu.measurable(p_id int)
+-- The generation of pictures whose background a caller who is confined to p_scope may measure: a user, whom nobody
+-- vouches for, where no vector of it is another's. Raises PT404 `not_found`.
+create function kizu.measurable(p_scope uuid, p_id int)
 returns public.generations
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
-  v_scope constant uuid := kizu.caller_scope();
   v_generation constant public.generations := kizu.pictures_of(p_id);
 begin
-  if v_scope is not null and kizu.is_anothers(v_generation, v_scope) then
+  if p_scope is not null and kizu.is_anothers(v_generation, p_scope) then
     raise sqlstate 'PT404'
       using message = 'not_found', detail = format('generation %s has vectors of others', p_id);
   end if;
@@ -102,7 +101,7 @@ declare
   c_blocks    constant int := 8;
   c_sentences constant int := 50;
   c_longest   constant int := 100000;
-  v_generation constant public.generations := kizu.measurable(p_id);
+  v_generation constant public.generations := kizu.measurable(kizu.caller_scope(), p_id);
   v_vectors extensions.vector[];
   v_wrong   boolean;
 begin
@@ -173,7 +172,7 @@ security definer
 set search_path = ''
 as $$
 begin
-  perform kizu.measurable(p_id);
+  perform kizu.measurable(kizu.caller_scope(), p_id);
   if not coalesce(p_cutoff between -1 and 1, false) or not coalesce(p_photos > 0, false) then
     raise sqlstate 'PT400'
       using message = 'bad_params', detail = 'cutoff: expected a cosine, and a number of photos';
@@ -187,7 +186,7 @@ begin
 end;
 $$;
 
-select kizu.keep_internal('kizu.measurable(int)');
+select kizu.keep_internal('kizu.measurable(uuid, int)');
 select kizu.keep_internal('kizu.count_known(public.generations, int)');
 
 select kizu.let_call('public.unmeasured_generations()', 'authenticated', 'kizu_worker', 'service_role');
