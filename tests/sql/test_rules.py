@@ -100,7 +100,7 @@ def test_every_verb_asks_who_is_calling(queue: Any) -> None:
     verbs = queue.rows(
         "select proname, prosrc from pg_proc where pronamespace = 'public'::regnamespace and prosecdef"
     )
-    ways = ("kizu.caller_scope()", "kizu.one_user(", "kizu.photos_with_tags(", "kizu.measurable(")
+    ways = ("kizu.caller_scope()", "kizu.one_user(", "kizu.photos_with_tags(")
     asking = {verb["proname"] for verb in verbs if any(way in verb["prosrc"] for way in ways)}
     alone = {"prune_jobs", "set_worker_account"}  # the service's
     assert {verb["proname"] for verb in verbs} - asking == alone
