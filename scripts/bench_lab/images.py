@@ -133,12 +133,12 @@ def measure(lab: Lab) -> list[Measure]:
     return measures
 
 
-def make_models(lab: Lab) -> None:
-    """Raises RuntimeError when they could not be made."""
+def make_models(lab: Lab, *only: str) -> None:
+    """All, or those of these makers. Raises RuntimeError when they could not be made."""
     lab.tell("writing seeded models, unless they are there")
-    size = [] if lab.quick else ["--full"]
+    options = [*([] if lab.quick else ["--full"]), *(f"--only={name}" for name in only)]
     made = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "scripts.test_models", str(MODELS), *size],
+        [sys.executable, "-W", "ignore", "-m", "scripts.test_models", str(MODELS), *options],
         cwd=ROOT,
         check=False,
         capture_output=True,

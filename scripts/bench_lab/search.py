@@ -42,7 +42,7 @@ DAYS = ("", "last summer", "in May", "yesterday", "at night", "in 2024")
 
 
 def measure(lab: Lab) -> list[Measure]:
-    make_models(lab)
+    make_models(lab, "openclip")
     photos = write_photos(
         lab.home / "search-photos", 4, SMALL if lab.quick else TWELVE_MEGAPIXELS, distinct=4, add=draw_marks
     )
