@@ -4,8 +4,36 @@
 -- keep what came out.
 
 alter table public.generations
-  add column measured_photos int, -- there were so many when the cut-off was measured; null: it never was
+  add column measured_photos int,  -- there were so many when the cut-off was measured; null: it never was
+  add column measured_by     uuid, -- the user whose worker said so, whom nobody vouches for; null: the service's did
   add constraint measured_photos_are_counted check (measured_photos > 0);
+
+-- As before; who measured is nobody else's business.
+create or replace function kizu.told(p_generation public.generations)
+returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return to_jsonb(p_generation) - array['filled_to', 'filled_at', 'passed_by', 'comparison', 'measured_by'];
+end;
+$$;
+
+-- Whether a cut-off says nothing to a caller who is confined to p_scope: a user measured it, and there are vectors of
+-- others now.
+create function kizu.is_anothers_cutoff(p_generation public.generations, p_scope uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return p_generation.measured_by is not null
+         and p_generation.measured_by is distinct from p_scope
+         and kizu.is_anothers(p_generation, p_generation.measured_by);
+end;
+$$;
 
 -- The generation of pictures whose background a caller who is confined to p_scope may measure: a user, whom nobody
 -- vouches for, where no vector of it is another's. Raises PT404 `not_found`.
@@ -26,8 +54,8 @@ begin
 end;
 $$;
 
--- How many photos a generation of pictures knows; of more than p_most, p_most.
-create function kizu.count_known(p_generation public.generations, p_most int)
+-- How many photos a generation of pictures knows, of a user or, for null, of all; of more than p_most, p_most.
+create function kizu.count_known(p_generation public.generations, p_most int, p_user uuid)
 returns int
 language plpgsql
 stable
@@ -41,6 +69,7 @@ begin
               from public.asset_facts as fact
              where fact.fact = 'embedding'
                and fact.version = p_generation.model_version
+               and (p_user is null or fact.user_id = p_user)
              limit p_most) as known
   );
 end;
@@ -48,7 +77,8 @@ $$;
 
 -- The generations of pictures whose cut-off is to be measured by somebody who has their model: [{"id", "photos": how
 -- many they know, a million at most}…]. Those with 20 photos or more that have no measured cut-off, or four times the
--- photos that it was measured among; of a user only what is all their own.
+-- photos that it was measured among, or one that a user measured who is no longer alone; of a user only what is all
+-- their own, and no photo of others is counted: of a blank one there is a fact without a vector.
 create function public.unmeasured_generations()
 returns jsonb
 language plpgsql
@@ -70,13 +100,16 @@ begin
      where kind = 'pictures' and state not in ('dropping', 'dropped') order by id
   loop
     v_enough := case
-                  when v_generation.cutoff is null or v_generation.measured_photos is null then c_fewest
+                  when v_generation.cutoff is null or v_generation.measured_photos is null
+                    or kizu.is_anothers_cutoff(v_generation, v_scope) then c_fewest
                   else least(v_generation.measured_photos::bigint * c_times, c_most + 1)
                 end;
     if v_enough <= c_most
-       and kizu.count_known(v_generation, v_enough) = v_enough
+       and kizu.count_known(v_generation, v_enough, v_scope) = v_enough
        and (v_scope is null or not kizu.is_anothers(v_generation, v_scope)) then
-      v_due := v_due || jsonb_build_object('id', v_generation.id, 'photos', kizu.count_known(v_generation, c_most));
+      v_due := v_due || jsonb_build_object(
+        'id', v_generation.id, 'photos', kizu.count_known(v_generation, c_most, v_scope)
+      );
     end if;
   end loop;
   return v_due;
@@ -164,30 +197,35 @@ end;
 $$;
 
 -- Keeps a measured cut-off and how many photos there were. What was measured among more stands: of two who measured at a
--- time one is heard. Answers the generation. Raises PT400 `bad_params`, PT404 `not_found`.
+-- time one is heard. What a user said, who may say anything, stands only while all vectors are theirs. Answers the generation. Raises PT400 `bad_params`, PT404 `not_found`.
 create function public.keep_cutoff(p_id int, p_cutoff double precision, p_photos int)
 returns jsonb
 language plpgsql
 security definer
 set search_path = ''
 as $$
+declare
+  v_scope constant uuid := kizu.caller_scope();
+  v_generation public.generations;
 begin
-  perform kizu.measurable(kizu.caller_scope(), p_id);
+  perform kizu.measurable(v_scope, p_id);
   if not coalesce(p_cutoff between -1 and 1, false) or not coalesce(p_photos > 0, false) then
     raise sqlstate 'PT400'
       using message = 'bad_params', detail = 'cutoff: expected a cosine, and a number of photos';
   end if;
-  perform kizu.hold_generation(p_id);
+  v_generation := kizu.hold_generation(p_id);
   update public.generations
-     set cutoff = p_cutoff, measured_photos = p_photos
+     set cutoff = p_cutoff, measured_photos = p_photos, measured_by = v_scope
    where id = p_id
-     and (cutoff is null or measured_photos is null or measured_photos < p_photos);
+     and (cutoff is null or measured_photos is null or measured_photos < p_photos
+          or kizu.is_anothers_cutoff(v_generation, v_scope));
   return kizu.told(kizu.pictures_of(p_id));
 end;
 $$;
 
 select kizu.keep_internal('kizu.measurable(uuid, int)');
-select kizu.keep_internal('kizu.count_known(public.generations, int)');
+select kizu.keep_internal('kizu.is_anothers_cutoff(public.generations, uuid)');
+select kizu.keep_internal('kizu.count_known(public.generations, int, uuid)');
 
 select kizu.let_call('public.unmeasured_generations()', 'authenticated', 'kizu_worker', 'service_role');
 select kizu.let_call('public.measure_background(int, text[])', 'authenticated', 'kizu_worker', 'service_role');

@@ -143,9 +143,44 @@ def test_a_user_measures_what_is_all_their_own_and_nothing_else(queue: Any, gene
     assert due(queue, "kizu_worker") == {generation: 21}
 
 
+def test_what_a_user_says_hides_nobody_elses_photos(queue: Any, generation: int) -> None:
+    liar, owner = queue.user(), queue.user()
+    with queue.acting("authenticated", liar):
+        told = queue.value("select keep_cutoff(%s, 1, 2147483647)", generation)
+    assert told["cutoff"] == 1
+    assert "measured_by" not in told
+    see(queue, owner, 20)
+    assert due(queue) == due(queue, "authenticated", owner) == {generation: 20}
+    with queue.acting("authenticated", owner):
+        assert queue.value("select keep_cutoff(%s, 0.5, 20)", generation)["cutoff"] == pytest.approx(0.5)
+    assert due(queue) == due(queue, "authenticated", owner) == {}
+    see(queue, liar, 1)
+    assert due(queue) == {generation: 21}
+    assert keep(queue, generation, 0.3, 20) == pytest.approx(0.3)
+    assert due(queue) == {}
+
+
+def test_a_user_is_told_of_no_photos_of_others(queue: Any, generation: int) -> None:
+    user, other = queue.user(), queue.user()
+    see(queue, user, 20)
+    see(queue, other, 3)
+    queue.db.execute("delete from image_embeddings where user_id = %s", (other,))  # as of blank photos
+    assert due(queue, "authenticated", user) == {generation: 20}
+    assert due(queue) == {generation: 23}
+
+
 @pytest.mark.parametrize(
     "vectors",
-    [None, [], [NORTH] * 51, ["[1,0]"], ["[0,0,0,0]"], ["north"], [None], ["[1,0,0,0" + " " * 100_000 + "]"]],
+    [
+        None,
+        [],
+        [NORTH] * 51,
+        ["[1,0]"],
+        ["[0,0,0,0]"],
+        ["north"],
+        [None],
+        ["[1,0,0,0" + " " * 100_000 + "]"],
+    ],
 )
 def test_what_is_no_page_of_sentences_is_refused(queue: Any, generation: int, vectors: Any) -> None:
     with pytest.raises(psycopg.Error, match="bad_params") as refusal:
