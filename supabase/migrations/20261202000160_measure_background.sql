@@ -149,7 +149,7 @@ begin
                           where extensions.vector_dims(sentence) <> v_generation.dimension
                              or extensions.vector_norm(sentence) = 0);
     exception
-      when data_exception then
+      when data_exception or program_limit_exceeded then -- more numbers than a vector has
         v_wrong := true;
     end;
   end if;

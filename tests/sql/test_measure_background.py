@@ -180,6 +180,7 @@ def test_a_user_is_told_of_no_photos_of_others(queue: Any, generation: int) -> N
         ["north"],
         [None],
         ["[1,0,0,0" + " " * 100_000 + "]"],
+        ["[" + "1," * 20_000 + "1]"],
     ],
 )
 def test_what_is_no_page_of_sentences_is_refused(queue: Any, generation: int, vectors: Any) -> None:
