@@ -59,6 +59,7 @@ declare
   -- least 0.90; two photos of one place minutes apart 0.80 and 0.92; any two photos 0.69 in the middle.
   c_near  constant real := 0.8;
   c_burst constant real := 0.9;
+  c_most  constant int  := 100; -- who find it: of 10,000 copies all find the same twenty
 begin
   return query
     select found.id, found.kind, found.similarity
@@ -67,7 +68,10 @@ begin
                (-(own.embedding operator(extensions.<#>) their.embedding))::real as similarity
           from (select pair.other_id as id, pair.kind from kizu.alike as pair where pair.asset_id = p_asset
                 union
-                select pair.asset_id, pair.kind from kizu.alike as pair where pair.other_id = p_asset) as near
+                (select pair.asset_id, pair.kind from kizu.alike as pair
+                  where pair.other_id = p_asset
+                    and pair.kind = any (p_kinds)
+                  limit c_most)) as near
          cross join lateral (
                  select from public.assets as asset
                   where asset.id = near.id and asset.id = any (array[near.id]) and (asset.user_id = p_user) is true

@@ -137,6 +137,27 @@ def test_a_photo_is_matched_with_its_neighbours_only(album: Album) -> None:
     assert rows < 500
 
 
+def test_a_photo_that_thousands_are_alike_is_no_dearer(album: Album) -> None:
+    with album.queue.db.transaction(force_rollback=True):
+        album.queue.db.execute(
+            """
+            with own as (
+              select id, taken_at, row_number() over (order by taken_at desc) as n
+                from assets
+               where user_id = %(user)s
+            )
+            insert into kizu.alike (user_id, asset_id, other_id, kind, at)
+            select %(user)s, own.id, hub.id, 'exact', own.taken_at
+              from own, own as hub
+             where own.n <= 3000 and hub.n in (3001, 3002, 3003)
+            """,
+            {"user": album.user},
+        )
+        answer, rows, _ = cost(album, lambda: album.call("list_duplicates", kind="exact", limit=1))
+        assert [len(group["members"]) for group in answer["groups"]] == [100]
+        assert rows < 10_000
+
+
 # Taken for empty, all indexes of a table cost the same, and Postgres' own checks of references take any.
 @pytest.mark.parametrize("album", ["analyzed", "none"], indirect=True)
 def test_to_resolve_a_group_reads_the_group(album: Album) -> None:
