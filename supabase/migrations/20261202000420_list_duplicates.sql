@@ -305,6 +305,7 @@ declare
   v_groups  jsonb := '[]';
   v_members jsonb;
 begin
+  perform kizu.check_cursor(p_after, '{"at": "string", "id": "string"}');
   begin
     v_at := coalesce((p_after ->> 'at')::timestamptz, 'infinity');
     v_id := coalesce((p_after ->> 'id')::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff');

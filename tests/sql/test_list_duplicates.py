@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from tests.sql.duplicates import FINE, LOOKS, Album, bits, turned
 from tests.sql.library import like
@@ -188,8 +190,12 @@ def test_pages_go_on_where_the_one_before_ended(album: Album) -> None:
         {"kind": "all"},
         {"limit": 0},
         {"limit": 101},
-        {"after": {"at": "yesterday's"}},
-        {"after": {"id": "7"}},
+        {"after": {"at": "yesterday's", "id": str(uuid.uuid4())}},
+        {"after": {"at": "2026-05-01T00:00:00Z", "id": "7"}},
+        {"after": {}},
+        {"after": Jsonb([])},
+        {"after": Jsonb("2026-05-01")},
+        {"after": Jsonb(3)},
     ],
 )
 def test_what_makes_no_sense_is_refused(album: Album, wrong: dict[str, Any]) -> None:
