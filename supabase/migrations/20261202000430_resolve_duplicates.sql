@@ -341,12 +341,14 @@ $$;
 
 -- Says of 2 to 100 photos that none is another's duplicate: they are not shown together again, whatever is found out
 -- anew of the same files; or, with p_kept false, takes that back. Answers {"status": "kept" or "forgotten", "pairs":
--- how many changed}. Raises PT400 `bad_params`; PT404 `not_found` for one that is not there, or is somebody else's.
+-- how many changed}. Raises PT400 `bad_params`; PT404 `not_found` for one that is not there, or is somebody else's;
+-- PT503 `database_busy`, to be asked again.
 create function public.keep_duplicates(p_asset_ids uuid[], p_kept boolean default true, p_user uuid default null)
 returns jsonb
 language plpgsql
 security definer
 set search_path = ''
+set lock_timeout = '3s'
 set enable_seqscan = off -- whatever the statistics say, photos are found by their ids
 as $$
 declare
@@ -380,6 +382,9 @@ begin
 exception
   when foreign_key_violation then
     raise sqlstate 'PT404' using message = 'not_found', detail = 'there is no such photo';
+  when lock_not_available or deadlock_detected then
+    raise sqlstate 'PT503'
+      using message = 'database_busy', detail = 'these photos are being worked on; try again';
 end;
 $$;
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -262,6 +263,19 @@ def test_kept_duplicates_are_never_shown_together_again(album: Album) -> None:
     assert album.together() == []
     assert album.call("keep_duplicates", asset_ids=[a, b, c], kept=False)["pairs"] == 3
     assert album.together() == [{"a", "b", "c"}]
+
+
+def test_who_keeps_photos_that_are_being_deleted_asks_again(
+    album: Album, connect: Callable[[], psycopg.Connection]
+) -> None:
+    a, b, _ = trio(album)
+    other = connect()
+    album.queue.db.execute("set statement_timeout = '20s'")  # where nothing else ends the wait
+    with other.transaction(force_rollback=True):
+        other.execute("delete from assets where id = %s", (b,))
+        with pytest.raises(psycopg.Error, match="database_busy") as refusal:
+            album.call("keep_duplicates", asset_ids=[a, b])
+    assert refusal.value.sqlstate == "PT503"
 
 
 def test_what_was_said_of_another_file_is_said_no_more(album: Album) -> None:
