@@ -71,7 +71,8 @@ select asset.id as asset_id, asset.user_id, hash.sha256, hash.perceptual_hash, q
        greatest(asset.width, asset.height) as long_side, least(asset.width, asset.height) as short_side,
        coalesce(asset.taken_at, asset.created_at) as at,
        -- Files that are copied have times a moment apart, too, and a day is no moment.
-       asset.taken_at is not null
+       -- A time at the end of all times has no seconds around it.
+       coalesce(asset.taken_at between '0001-01-01' and '9999-12-31', false)
          and coalesce(asset.taken_at_precision, 'second') = 'second'
          and coalesce(asset.taken_at_source, '') not in ('modified', 'file_time') as is_timed
   from public.assets as asset

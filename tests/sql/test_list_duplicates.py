@@ -204,6 +204,14 @@ def test_what_makes_no_sense_is_refused(album: Album, wrong: dict[str, Any]) -> 
     assert refusal.value.sqlstate == "PT400"
 
 
+@pytest.mark.parametrize("end", ["294276-12-31 23:59:59+00", "4713-01-01 00:00:00+00 BC", "infinity"])
+def test_a_time_that_is_none_stops_nobody(album: Album, end: str) -> None:
+    album.photo("never", taken_at=end, sha256="7" * 64)
+    album.photo("copy", sha256="7" * 64, **other(1))
+    assert album.call("list_duplicates", kind="exact")["left"] == 0
+    assert album.together("exact") == [{"never", "copy"}]
+
+
 def test_a_group_stays_together_when_who_stood_between_is_gone(album: Album) -> None:
     first = album.photo("first", looks=turned(LOOKS, 6, 1))
     between = album.photo("between")
