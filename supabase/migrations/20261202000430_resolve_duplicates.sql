@@ -64,6 +64,7 @@ begin
            and their.contact_id is not null
            and not their.recognised
            and (own.contact_id is null or own.recognised)
+           and not exists (select from kizu.face_marks as mark where mark.face_id = own.face_id)
            and not exists (
                  select from kizu.exclusions as excluded
                   where excluded.face_id = own.face_id and excluded.contact_id = their.contact_id

@@ -180,6 +180,24 @@ def test_a_name_that_people_gave_the_kept_stays(album: Album) -> None:
     assert str(faces_of(queue, a)[0]["contact_id"]) == ada
 
 
+def test_what_people_said_is_no_face_of_the_kept_stays_none(album: Album) -> None:
+    a, b, _ = trio(album)
+    queue = album.queue
+    queue.generation("m", "faces")
+    ada = contact(queue, album.user)
+    for asset, who in ((a, 1), (b, 2)):
+        look(queue, album.user, asset, face(0, HERE, somebody(who)))
+    (marked,), (named,) = faces_of(queue, a), faces_of(queue, b)
+    album.call("mark_faces", face_ids=[marked["face_id"]], mark="not_a_face")
+    album.call("assign_face", face_id=named["face_id"], contact_id=ada)
+    resolve(album, a, b)
+    assert faces_of(queue, a)[0]["contact_id"] is None
+    assert (
+        queue.value("select mark from kizu.face_marks where face_id = %s", marked["face_id"]) == "not_a_face"
+    )
+    assert queue.value("select contact_id::text from asset_tags where asset_id = %s", a) == ada
+
+
 @pytest.mark.parametrize(
     ("kept", "other", "after"),
     [
