@@ -60,7 +60,12 @@ begin
   end if;
 
   v_version  := v_generation.model_version;
-  v_farthest := 1 - coalesce(match_threshold, v_generation.cutoff, -1);
+  -- What a user's own worker measured, whom nobody vouches for, is no cut-off to others.
+  v_farthest := 1 - coalesce(
+    match_threshold,
+    case when v_generation.measured_by is null or v_generation.measured_by = v_user then v_generation.cutoff end,
+    -1
+  );
   v_few := v_user is not null and c_exact >= (
     select count(*)
       from (select

@@ -164,7 +164,12 @@ begin
       using message = 'bad_params',
             detail  = format('vector: expected %s numbers, not all of them zero', v_generation.dimension);
   end if;
-  v_farthest := 1 - coalesce(p_least, v_generation.cutoff, -1);
+  -- What a user's own worker measured, whom nobody vouches for, is no cut-off to others.
+  v_farthest := 1 - coalesce(
+    p_least,
+    case when v_generation.measured_by is null or v_generation.measured_by = p_user then v_generation.cutoff end,
+    -1
+  );
 
   if p_only is null and c_exact < (
        select count(*)

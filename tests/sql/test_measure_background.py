@@ -150,6 +150,12 @@ def test_what_a_user_says_hides_nobody_elses_photos(queue: Any, generation: int)
     assert told["cutoff"] == 1
     assert "measured_by" not in told
     see(queue, owner, 20)
+    asked = {"text": "north", "semantic": "north", "parts": []}
+    with queue.acting("authenticated", owner):
+        answer = queue.value("select rank_search(%s, '[1,0,0,0]')", Jsonb(asked))
+        assert len(answer["results"]) == 20
+        found = "select count(*) from search_image_embeddings('[1,0,0,0]', 50, null)"
+        assert queue.value(found) == 20
     assert due(queue) == due(queue, "authenticated", owner) == {generation: 20}
     with queue.acting("authenticated", owner):
         assert queue.value("select keep_cutoff(%s, 0.5, 20)", generation)["cutoff"] == pytest.approx(0.5)
