@@ -336,6 +336,7 @@ declare
   v_after constant text := coalesce(p_after ->> 'asset_id', c_first);
 begin
   of_user := coalesce(kizu.caller_scope(), p_user);
+  perform kizu.check_cursor(p_after, '{"asset_id": "string"}');
   if of_user is null then
     raise sqlstate 'PT400' using message = 'bad_params', detail = 'user: expected whose photos';
   elsif cardinality(p_asset_ids) > c_most then

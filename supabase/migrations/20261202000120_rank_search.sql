@@ -446,6 +446,7 @@ begin
   if coalesce(p_offset not between 0 and 10000, true) then
     raise sqlstate 'PT400' using message = 'bad_params', detail = 'offset: expected 0 to 10000';
   end if;
+  perform kizu.check_cursor(p_after, '{"at": "string", "id": "string"}');
   begin
     select (p_after ->> 'score')::numeric as score, (p_after ->> 'at')::timestamptz as at,
            (p_after ->> 'id')::uuid as id, coalesce((p_after ->> 'corrected')::boolean, false) as corrected
@@ -477,6 +478,7 @@ begin
                                    v_after.id, p_offset);
     end if;
   else
+    perform kizu.check_cursor(p_after, '{"score": "number", "at": "string", "id": "string"}');
     if p_vector is not null then
       if v_only is null and v_timed then
         execute format(

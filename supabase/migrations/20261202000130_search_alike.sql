@@ -132,6 +132,7 @@ begin
   elsif not coalesce(p_least between -1 and 1, true) then
     raise sqlstate 'PT400' using message = 'bad_params', detail = 'least: expected -1 to 1';
   end if;
+  perform kizu.check_cursor(p_after, '{"known": "boolean", "id": "string"}');
   begin
     select (p_after ->> 'known')::boolean as known, (p_after ->> 'similarity')::numeric as similarity,
            (p_after ->> 'id')::uuid as id

@@ -473,6 +473,11 @@ def test_pages_are_one_list(library: Library, semantic: str) -> None:
     "arguments",
     [
         {"p_understood": []},
+        *({"p_understood": asks("x"), "p_after": after} for after in ([], {}, {"at": "2026-01-01"})),
+        {
+            "p_understood": asks("x"),
+            "p_after": {"at": "2026-01-01", "id": "00000000-0000-0000-0000-000000000000"},
+        },
         {"p_understood": asks("x" * 2001)},
         {"p_understood": asks("x", zone="Mars/Olympus")},
         {"p_understood": {"parts": [1]}},

@@ -187,6 +187,7 @@ def test_anothers_example_is_not_found(queue: Any, library: Library) -> None:
         {"asset_id": NOBODY, "limit": 201},
         {"asset_id": NOBODY, "limit": 0},
         {"asset_id": NOBODY, "after": {"similarity": "much"}},
+        {"asset_id": NOBODY, "after": []},
         {"asset_id": NOBODY, "understood": {"parts": 1}},
         {"asset_id": NOBODY, "understood": {"parts": [{"kind": "person", "ids": ["x"]}]}},
     ],

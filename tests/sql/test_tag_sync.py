@@ -404,6 +404,7 @@ def test_what_is_anothers_is_not_there(queue: Any, user: str, ada: str, verb: st
     "arguments",
     [
         {"p_after": Jsonb({"asset_id": "x"})},
+        *({"p_after": Jsonb(after)} for after in ([], "x", 3, {})),
         {"p_asset_ids": ["00000000-0000-0000-0000-000000000000"] * 1001},
     ],
 )
