@@ -122,4 +122,5 @@ def test_settling_faces_reads_no_library(library: Any, empty: list[str], tuples:
     settle(queue, user, 0)  # to plan a statement for the first time is to peek at the ends of indexes
     touched = settle(queue, user, 1)
     most = dict(sorted(touched.items(), key=lambda one: -one[1])[:3])
-    assert sum(touched.values()) < MANY, most
+    # Who has many faces has two entries and rows for each; some hundred questions of the library may be read.
+    assert sum(touched.values()) < 2 * MANY, most

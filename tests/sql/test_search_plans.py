@@ -72,7 +72,7 @@ def large(queue: Any) -> Library:
     return library
 
 
-BELIEFS = ("as it is", "analyzed", "taken for empty")
+BELIEFS = ("analyzed", "taken for empty")
 
 
 def believe(queue: Any, what: str) -> None:
