@@ -356,6 +356,7 @@ def test_the_history_knows_what_was_replaced(looked_at: psycopg.Connection[Any])
         "image_text": 2,
         "image_descriptions": 3,
         "asset_hashes": 2,
+        "asset_quality": 2,
     }
 
 

@@ -160,6 +160,7 @@ def _plain_worker(lab: Lab, load: Load) -> Iterator[Partner]:
     )
     for table in FACTS:  # it writes its rows itself
         lab.db.execute(sql.SQL("grant insert on {} to service_role").format(sql.Identifier(table)))
+    lab.db.execute("grant execute on function kizu.hash_keys(uuid, bit) to service_role")  # by an index
     with beside(
         lab,
         "scripts.bench_lab.plain_images",

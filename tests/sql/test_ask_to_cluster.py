@@ -16,6 +16,9 @@ pytestmark = pytest.mark.stack
 @pytest.fixture
 def ann(queue: Any) -> Any:
     queue.db.execute("update kizu.reclustering set after = null")  # flips of earlier tests
+    queue.db.execute(
+        "delete from jobs where job_type = 'cluster_faces'"
+    )  # and what they left, which would be taken
     queue.generation("m", "faces")
     return queue.user()
 

@@ -182,6 +182,7 @@ async def test_all_operations_leave_their_rows(look: Any) -> None:
         "embedding": "fake-embed",
         "faces": "fake-faces",
         "hashes": "1",
+        "quality": "1",
         "objects": "fake-objects",
         "ocr": "fake-ocr",
     }
@@ -192,6 +193,7 @@ async def test_all_operations_leave_their_rows(look: Any) -> None:
         ("ocr", "ocr"),
         ("describe", "caption"),
         ("hashes", "hashes"),
+        ("quality", "quality"),
     }
 
 
@@ -233,7 +235,7 @@ async def test_no_text_is_a_fact_only_where_text_could_have_been_seen(look: Any)
 @pytest.mark.parametrize("params", [{}, {"operations": []}, {"operations": None}])
 async def test_without_a_wish_the_usual_operations_run(look: Any, params: dict[str, Any]) -> None:
     done, _ = await look(params)
-    assert set(known(done)) == {"embedding", "faces", "hashes", "objects"}
+    assert set(known(done)) == {"embedding", "faces", "hashes", "objects", "quality"}
 
 
 async def test_only_what_is_asked_for_is_run(look: Any) -> None:
