@@ -26,6 +26,8 @@ CORE_QUALITY = 0.25
 """Below, a face says little of who it is, and more of how it is blurred, small or turned away."""
 CANDIDATES = 8
 """How many people are compared with a face that is left; the others are less alike."""
+CLEARLY = 2
+"""How many margins the next person is behind where a blurred face goes to one it is only maybe like."""
 ROWS_AT_ONCE = 2_048
 Engine = Callable[["Partition", "npt.NDArray[np.float32]", "Places", "Scale"], None]
 ENGINES: Mapping[str, Engine] = {"graph": join_by_linkage, "hdbscan": join_by_density}
@@ -47,8 +49,9 @@ def cluster(faces: Faces, verdicts: Verdicts, scale: Scale, *, engine: str = "gr
     2. Sharp faces are joined by average linkage along the graph of alike ones, down to `scale.same`, and on
        down to `scale.maybe` where many faces of both sides are alike, as when a child grows up.
     3. What is left, blurred or alone, goes to the person whose centroid it is likest to, if that cosine is at
-       least `scale.same` and the next person's is `scale.margin` behind. Blurred faces are alike for
-       being blurred, so they never join anybody to anybody else.
+       least `scale.same` and the next person's is `scale.margin` behind. For a blurred one `scale.maybe` is
+       enough if the next is `CLEARLY` times as far behind: blur makes it less like everybody.
+       Blurred faces are alike for being blurred, so they never join anybody to anybody else.
 
     A cluster has two faces or somebody's name. The answer depends neither on their order nor on chance.
 
@@ -114,17 +117,21 @@ def _attach(partition: Partition, vectors: npt.NDArray[np.float32], scale: Scale
     left = numbers[(partition.cores[numbers] < 2) & (partition.contacts[numbers] < 0)]
     if not len(people) or not len(left):
         return
+    blurred = partition.cores[left] == 0
     of, likeness = _likest(partition.centroids(vectors, left), partition.centroids(vectors, people))
     of = people[of]
     while True:
-        pairs = np.flatnonzero(likeness >= scale.same - scale.margin)
+        pairs = np.flatnonzero(likeness >= scale.maybe - CLEARLY * scale.margin)
         row, column = np.unravel_index(pairs, likeness.shape)
         apart = partition.apart(left[row], of[row, column])
         likeness[row[apart], column[apart]] = -2
         order = np.argsort(-likeness, axis=1, kind="stable")
         first = np.take_along_axis(likeness, order[:, :1], 1)[:, 0]
         second = np.take_along_axis(likeness, order[:, 1:2], 1)[:, 0] if likeness.shape[1] > 1 else -2
-        sure = np.flatnonzero((first >= scale.same) & (first - second >= scale.margin))
+        ahead = first - second
+        alike = (first >= scale.same) & (ahead >= scale.margin)
+        clearly = blurred & (first >= scale.maybe) & (ahead >= CLEARLY * scale.margin)
+        sure = np.flatnonzero(alike | clearly)
         joined = partition.join(left[sure], of[sure, order[sure, 0]], first[sure])
         if joined.all():
             return

@@ -16,18 +16,23 @@ if TYPE_CHECKING:
     Places = npt.NDArray[np.int64]
 
 MIN_CLUSTER_SIZE = 2
-MIN_SAMPLES = 3
+MIN_SAMPLES = 2
+NOBODY = MIN_SAMPLES + 1
+"""How many vectors of zeros: a cluster of their own, of which each has its samples."""
 
 
 def join_by_density(
-    partition: Partition, vectors: npt.NDArray[np.float32], sharp: Places, scale: Scale
+    partition: Partition, vectors: npt.NDArray[np.float32], sharp: Places, _scale: Scale
 ) -> None:
     """Join the faces `sharp` that HDBSCAN puts in one cluster, as far as they may be.
 
-    It measures the distance of unit vectors, d² = 2 (1 - cosine), as cosine is none of its fast metrics. The
-    distance at `scale.same` is a floor, not a ceiling: no cluster is cut into parts that are nearer to each
-    other, and what is further apart may still be one. It knows no verdicts, so whoever must not be in the
-    cluster of the one likest to all of them founds another. Its time grows with the square of the faces.
+    It measures the distance of unit vectors, d² = 2 (1 - cosine), as cosine is none of its fast metrics.
+    Its epsilon is a floor below which no cluster is cut, not a ceiling, and whether all faces may be one
+    person has to be told beforehand: yes chains siblings, no takes a library of one person to pieces. So
+    it is given `NOBODY`, too, who is at the distance 1 from everybody: two people are then never nearer to
+    each other than to nobody, and from a cosine of 0.5 on one person stays one. It knows no verdicts, so
+    whoever must not be in the cluster of the one likest to all of them founds another. Its time grows with
+    the square of the faces.
 
     Raises:
         PackageMissing: the package hdbscan is not installed.
@@ -45,12 +50,10 @@ def join_by_density(
         min_cluster_size=MIN_CLUSTER_SIZE,
         min_samples=MIN_SAMPLES,
         metric="euclidean",
-        allow_single_cluster=True,  # otherwise all faces of a library of one person are noise
-        cluster_selection_epsilon=float((2 * (1 - scale.same)) ** 0.5),
         core_dist_n_jobs=1,
-    ).fit(vectors[sharp].astype(np.float64))
+    ).fit(np.pad(vectors[sharp].astype(np.float64), ((NOBODY, 0), (0, 0))))
     dense = np.full(len(partition.labels), -1, np.int64)
-    np.maximum.at(dense, partition.labels[sharp], found.labels_.astype(np.int64))
+    np.maximum.at(dense, partition.labels[sharp], found.labels_[NOBODY:].astype(np.int64))
     numbers = np.flatnonzero(dense >= 0)
     centres = np.zeros((int(dense.max(initial=-1)) + 1, vectors.shape[1]), np.float32)
     np.add.at(centres, dense[numbers], partition.sums[numbers])

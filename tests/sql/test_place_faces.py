@@ -89,6 +89,21 @@ def test_a_face_of_low_quality_joins_and_founds_nothing(queue: Any, user: str) -
     assert now(queue, third) == now(queue, good)
 
 
+def test_a_blurred_face_joins_whom_it_is_maybe_if_the_next_is_clearly_behind(queue: Any, user: str) -> None:
+    [early] = seen(queue, user, towards(0.48), quality=0.1)
+    [one] = seen(queue, user, towards(1), quality=0.9)
+    assert now(queue, early) is None
+    seen(queue, user, towards(0.95), quality=0.9)
+    assert now(queue, early) == now(queue, one) is not None, "tried again once there is a person"
+    [late] = seen(queue, user, towards(0.48), quality=0.1)
+    [sharp] = seen(queue, user, towards(0.48, -0.8), quality=0.9)
+    assert [now(queue, late), now(queue, sharp)] == [now(queue, one), None]
+    seen(queue, user, towards(0, 1), quality=0.9)
+    seen(queue, user, towards(0.05, 0.99), quality=0.9)
+    [between] = seen(queue, user, towards(0.5, 0.45), quality=0.1)
+    assert now(queue, between) is None
+
+
 def test_clusters_that_a_face_shows_to_be_one_are_joined(queue: Any, user: str) -> None:
     """Each is of its own until a face is seen that is like both, and they are alike on average."""
     ends = [seen(queue, user, vector)[0] for vector in (towards(1), towards(0.98, 0.1))]
