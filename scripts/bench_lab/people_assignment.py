@@ -40,7 +40,7 @@ FORMER = "select former.recognise_faces(%(user)s, %(photos)s, %(version)s)"
 
 def measure(lab: Lab) -> list[Measure]:
     most = lab.vectors or lab.pick(full=100_000, quick=2_000)
-    photos = lab.pick(full=40, quick=8)
+    photos, former_photos = lab.pick(full=40, quick=8), lab.pick(full=3, quick=8)
     _begin(lab)
     counts = [max(round(most * size), FACES_OF_EACH) for size in SIZES]
     users = [_add_faces(lab, count, photos, seed) for seed, count in enumerate(counts)]
@@ -55,7 +55,8 @@ def measure(lab: Lab) -> list[Measure]:
     for turn in range(photos):
         lab.tell(f"photo {turn + 1} of {photos}")
         for count, (user, assets) in zip(counts, users, strict=True):
-            for statement in (NOW, FORMER) if turn % 2 else (FORMER, NOW):
+            statements = (NOW, FORMER) if turn % 2 else (FORMER, NOW)
+            for statement in statements if turn < former_photos else (NOW,):
                 seconds.setdefault((statement, count), []).append(_time(lab, statement, user, assets[turn]))
     median = {key: statistics.median(values) for key, values in seconds.items()}
     agree = [
