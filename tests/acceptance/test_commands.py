@@ -90,7 +90,6 @@ def test_runs_are_listed_shown_and_rolled_back(library: Library, as_user: Kizu, 
 
 
 def test_jobs_are_listed_shown_and_counted(library: Library, as_service: Kizu) -> None:
-
     done, failed = asyncio.run(_a_done_and_a_failed(library))
     (listed,) = told(as_service("jobs", "list", "--status", "failed", "--json"))
     assert (listed["id"], listed["error_code"]) == (str(library.job(failed)["id"]), "not_an_image")
@@ -117,7 +116,6 @@ def test_jobs_are_listed_shown_and_counted(library: Library, as_service: Kizu) -
 
 
 def test_retrying_tells_first_and_acts_when_told(library: Library, as_service: Kizu) -> None:
-
     _, failed = asyncio.run(_a_done_and_a_failed(library))
     job_id = str(library.job(failed)["id"])
     dry = told(as_service("jobs", "retry", "--code", "not_an_image", "--json"))

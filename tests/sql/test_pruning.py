@@ -33,10 +33,12 @@ def keep(queue: Any, name: str, days: int) -> None:
 
 
 def prune(queue: Any, limit: int = 1000, calls: int = 100) -> int:
-    """Until there is no more; answers how many calls that took."""
-    for call in range(1, calls + 1):
-        if not queue.value("select prune_by_policy(%s)", limit)["more"]:
-            return call
+    """Until there is no more, once no worker prunes; answers how many calls that took."""
+    with queue.db.transaction():
+        queue.db.execute("select pg_advisory_xact_lock(hashtextextended('prune_by_policy', 0))")
+        for call in range(1, calls + 1):
+            if not queue.value("select prune_by_policy(%s)", limit)["more"]:
+                return call
     raise AssertionError("there is no end to it")
 
 
