@@ -1,0 +1,223 @@
+"""DBSCAN along the ground, by a grid: near linear in the points, where published ones compare or store pairs.
+
+Points are cut into the cells of a cubic grid in space, so that neither 180° nor a pole is a seam. A cell's
+diagonal is the radius: its points are all neighbours of each other, and those of a cell with enough of them
+all are core points, without one distance computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from typing import TYPE_CHECKING, Final
+
+from models.moments.sphere import chord
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+    Ints = npt.NDArray[np.int64]
+
+NOISE: Final = -1
+_PAIRS_AT_ONCE: Final = 1 << 20
+_REACH: Final = 2
+"""Cells: a radius is the diagonal of one, which is 1.74 sides."""
+_BITS: Final = 21
+"""Of a cell's number along one axis: enough for a radius of 20 metres."""
+_FEW_PAIRS: Final = 64
+"""Of core points of two cells; more are not all compared."""
+_HOPS: Final = 3
+
+
+def dbscan(points: Floats, *, radius_km: float, least: int) -> Ints:
+    """Clusters of points on the unit sphere, numbered from 0 in order of their first points; -1 for noise.
+
+    A core point has `least` points within the radius, itself counted. Core points within the radius of each
+    other are of one cluster; another point within the radius of a core point is of the nearest one's. The
+    answer depends on the order of the points only by its numbers.
+
+    Raises:
+        ValueError: the radius is less than 20 m.
+    """
+    import numpy as np
+
+    if radius_km < 0.02:
+        raise ValueError(f"a radius is 0.02 km at least, not {radius_km}")
+    if not len(points):
+        return np.empty(0, np.int64)
+    radius = chord(radius_km)
+    grid = _Grid(points, radius)
+    core = grid.core(least)
+    found = np.full(len(grid.points), NOISE, np.int64)
+    found[core] = grid.joined(core)[grid.cell_of[core]]
+    grid.give_borders(found, core)
+    labels = np.empty(len(points), np.int64)
+    labels[grid.order] = found
+    return _by_first_point(labels)
+
+
+class _Grid:
+    """Points in the order of their cells, and which cells are near each other."""
+
+    def __init__(self, points: Floats, radius: float) -> None:
+        import numpy as np
+
+        self.radius = radius
+        # A hair less than the diagonal, as rounding must put no two points apart that share a cell.
+        cells = np.floor((points + 1) / (radius / 3**0.5 * (1 - 1e-9))).astype(np.int64) + _REACH
+        keys = (cells[:, 0] << 2 * _BITS) | (cells[:, 1] << _BITS) | cells[:, 2]
+        self.order = np.argsort(keys, kind="stable")
+        self.points = points[self.order]
+        self.keys, self.starts, self.sizes = np.unique(
+            keys[self.order], return_index=True, return_counts=True
+        )
+        self.cell_of = np.repeat(np.arange(len(self.keys)), self.sizes)
+        self.pairs = self._pairs()
+
+    def _pairs(self) -> Ints:
+        """Shape (p, 2): cells that may have points within the radius of each other, the lower first."""
+        import numpy as np
+
+        steps = range(-_REACH, _REACH + 1)
+        found = []
+        for x, y, z in product(steps, steps, steps):
+            step = (x << 2 * _BITS) + (y << _BITS) + z
+            if step <= 0:
+                continue
+            sought = self.keys + step
+            at = np.searchsorted(self.keys, sought)
+            at[at == len(self.keys)] = 0
+            there = np.flatnonzero(self.keys[at] == sought)
+            found.append(np.stack([there, at[there]], axis=1))
+        return np.concatenate(found)
+
+    def members(self, cell: int) -> slice:
+        return slice(int(self.starts[cell]), int(self.starts[cell] + self.sizes[cell]))
+
+    def core(self, least: int) -> npt.NDArray[np.bool_]:
+        """Which points have enough neighbours."""
+        import numpy as np
+
+        counts = self.sizes[self.cell_of].copy()
+        sparse = self.sizes < least
+        both = np.concatenate([self.pairs, self.pairs[:, ::-1]])
+        for one, other in self._products(both[sparse[both[:, 0]]]):
+            near = self._within(one, other)
+            np.add.at(counts, one[near], 1)
+        is_core: npt.NDArray[np.bool_] = counts >= least
+        return is_core
+
+    def joined(self, core: npt.NDArray[np.bool_]) -> Ints:
+        """Of each cell, the lowest cell that its core points are connected with."""
+        import numpy as np
+
+        first = np.concatenate([[0], np.cumsum(core)])
+        cores = first[self.starts + self.sizes] - first[self.starts]
+        parents = list(range(len(self.keys)))
+
+        def root(cell: int) -> int:
+            while parents[cell] != cell:
+                parents[cell] = cell = parents[parents[cell]]
+            return cell
+
+        pairs = self.pairs[(cores[self.pairs] > 0).all(axis=1)]
+        small = cores[pairs].prod(axis=1) <= _FEW_PAIRS
+        links: set[tuple[int, int]] = set()
+        for one, other in self._products(pairs[small]):
+            near = core[one] & core[other]
+            near[near] = self._within(one[near], other[near])
+            links.update(
+                zip(self.cell_of[one[near]].tolist(), self.cell_of[other[near]].tolist(), strict=True)
+            )
+        for one_cell, other_cell in sorted(links):
+            low, high = sorted((root(one_cell), root(other_cell)))
+            parents[high] = low
+        for one_cell, other_cell in pairs[~small].tolist():
+            low, high = sorted((root(one_cell), root(other_cell)))
+            if low != high and self._touch(one_cell, other_cell, core):
+                parents[high] = low
+        return np.array([root(cell) for cell in range(len(parents))], np.int64)
+
+    def give_borders(self, found: Ints, core: npt.NDArray[np.bool_]) -> None:
+        """Let other points near core points be of the nearest one's cluster; the first of equals."""
+        import numpy as np
+
+        bare = np.zeros(len(self.keys), bool)
+        bare[self.cell_of[~core]] = True
+        itself = np.arange(len(self.keys)).repeat(2).reshape(-1, 2)
+        pairs = np.concatenate([self.pairs, self.pairs[:, ::-1], itself])
+        nearest = np.full(len(found), np.inf)
+        for one, other in self._products(pairs[bare[pairs[:, 0]]]):
+            asked = ~core[one] & core[other]
+            one, other = one[asked], other[asked]
+            far = np.sum((self.points[one] - self.points[other]) ** 2, axis=1)
+            best = np.lexsort((self.order[other], far, one))
+            one, other, far = one[best], other[best], far[best]
+            heads = np.flatnonzero(np.diff(one, prepend=-1))
+            one, other, far = one[heads], other[heads], far[heads]
+            nearer = (far <= self.radius**2) & (far < nearest[one])
+            nearest[one[nearer]] = far[nearer]
+            found[one[nearer]] = found[other[nearer]]
+
+    def _within(self, one: Ints, other: Ints) -> npt.NDArray[np.bool_]:
+        import numpy as np
+
+        near: npt.NDArray[np.bool_] = (
+            np.sum((self.points[one] - self.points[other]) ** 2, axis=1) <= self.radius**2
+        )
+        return near
+
+    def _products(self, pairs: Ints) -> Iterator[tuple[Ints, Ints]]:
+        """Every point of the one cell with every point of the other, of many pairs of cells at once."""
+        import numpy as np
+
+        counts = self.sizes[pairs[:, 0]] * self.sizes[pairs[:, 1]]
+        parts = np.cumsum(counts) // _PAIRS_AT_ONCE
+        for part in np.split(np.arange(len(pairs)), np.flatnonzero(np.diff(parts)) + 1):
+            cells, count = pairs[part], counts[part]
+            within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+            width = np.repeat(self.sizes[cells[:, 1]], count)
+            first, second = np.repeat(self.starts[cells], count, axis=0).T
+            yield first + within // width, second + within % width
+
+    def _touch(self, one: int, other: int, core: npt.NDArray[np.bool_]) -> bool:
+        """Whether core points of two cells are within the radius of each other."""
+        import numpy as np
+
+        ours, theirs = (self.points[self.members(cell)][core[self.members(cell)]] for cell in (one, other))
+        limit = self.radius**2
+        # Nearest to nearest finds a close pair at once where there are many; most cells that touch have them.
+        near = theirs.mean(axis=0)
+        for _ in range(_HOPS):
+            mine = ours[np.argmin(np.sum((ours - near) ** 2, axis=1))]
+            far = np.sum((theirs - mine) ** 2, axis=1)
+            near = theirs[np.argmin(far)]
+            if far.min() <= limit:
+                return True
+        ours, theirs = self._facing(ours, theirs), self._facing(theirs, ours)
+        rows = max(1, _PAIRS_AT_ONCE // max(1, len(theirs)))
+        return any(
+            (np.sum((ours[start : start + rows, None] - theirs) ** 2, axis=-1) <= limit).any()
+            for start in range(0, len(ours), rows)
+        )
+
+    def _facing(self, points: Floats, others: Floats) -> Floats:
+        """The points within the radius of the others' box."""
+        import numpy as np
+
+        nearest = np.clip(points, others.min(axis=0), others.max(axis=0))
+        facing: Floats = points[np.sum((points - nearest) ** 2, axis=1) <= self.radius**2]
+        return facing
+
+
+def _by_first_point(labels: Ints) -> Ints:
+    """The same clusters, numbered from 0 on in order of their first points."""
+    import numpy as np
+
+    numbers, first, place = np.unique(labels, return_index=True, return_inverse=True)
+    real = np.flatnonzero(numbers != NOISE)
+    ranks = np.full(len(numbers), NOISE, np.int64)
+    ranks[real[np.argsort(first[real])]] = np.arange(len(real))
+    return ranks[place]
