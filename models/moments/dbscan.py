@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
-from models.moments.sphere import chord
+from models.moments.sphere import CELLS_AROUND, cells, chord, step
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 
 NOISE: Final = -1
 _PAIRS_AT_ONCE: Final = 1 << 20
-_REACH: Final = 2
-"""Cells: a radius is the diagonal of one, which is 1.74 sides."""
-_BITS: Final = 21
-"""Of a cell's number along one axis: enough for a radius of 20 metres."""
 _FEW_PAIRS: Final = 64
 """Of core points of two cells; more are not all compared."""
 _HOPS: Final = 3
@@ -47,8 +43,7 @@ def dbscan(points: Floats, *, radius_km: float, least: int) -> Ints:
         raise ValueError(f"a radius is 0.02 km at least, not {radius_km}")
     if not len(points):
         return np.empty(0, np.int64)
-    radius = chord(radius_km)
-    grid = _Grid(points, radius)
+    grid = _Grid(points, radius_km)
     core = grid.core(least)
     found = np.full(len(grid.points), NOISE, np.int64)
     found[core] = grid.joined(core)[grid.cell_of[core]]
@@ -61,13 +56,11 @@ def dbscan(points: Floats, *, radius_km: float, least: int) -> Ints:
 class _Grid:
     """Points in the order of their cells, and which cells are near each other."""
 
-    def __init__(self, points: Floats, radius: float) -> None:
+    def __init__(self, points: Floats, radius_km: float) -> None:
         import numpy as np
 
-        self.radius = radius
-        # A hair less than the diagonal, as rounding must put no two points apart that share a cell.
-        cells = np.floor((points + 1) / (radius / 3**0.5 * (1 - 1e-9))).astype(np.int64) + _REACH
-        keys = (cells[:, 0] << 2 * _BITS) | (cells[:, 1] << _BITS) | cells[:, 2]
+        self.radius = chord(radius_km)
+        keys = cells(points, radius_km)
         self.order = np.argsort(keys, kind="stable")
         self.points = points[self.order]
         self.keys, self.starts, self.sizes = np.unique(
@@ -80,13 +73,12 @@ class _Grid:
         """Shape (p, 2): cells that may have points within the radius of each other, the lower first."""
         import numpy as np
 
-        steps = range(-_REACH, _REACH + 1)
+        steps = range(-CELLS_AROUND, CELLS_AROUND + 1)
         found = []
         for x, y, z in product(steps, steps, steps):
-            step = (x << 2 * _BITS) + (y << _BITS) + z
-            if step <= 0:
+            if (x, y, z) <= (0, 0, 0):
                 continue
-            sought = self.keys + step
+            sought = self.keys + step(x, y, z)
             at = np.searchsorted(self.keys, sought)
             at[at == len(self.keys)] = 0
             there = np.flatnonzero(self.keys[at] == sought)
@@ -176,10 +168,10 @@ class _Grid:
         counts = self.sizes[pairs[:, 0]] * self.sizes[pairs[:, 1]]
         parts = np.cumsum(counts) // _PAIRS_AT_ONCE
         for part in np.split(np.arange(len(pairs)), np.flatnonzero(np.diff(parts)) + 1):
-            cells, count = pairs[part], counts[part]
+            near, count = pairs[part], counts[part]
             within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-            width = np.repeat(self.sizes[cells[:, 1]], count)
-            first, second = np.repeat(self.starts[cells], count, axis=0).T
+            width = np.repeat(self.sizes[near[:, 1]], count)
+            first, second = np.repeat(self.starts[near], count, axis=0).T
             yield first + within // width, second + within % width
 
     def _touch(self, one: int, other: int, core: npt.NDArray[np.bool_]) -> bool:

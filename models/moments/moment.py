@@ -14,8 +14,8 @@ SAME_STORY: Final = 0.6
 """Jaccard index of two sets of photos; above, they tell the same story."""
 COOLDOWN_DAYS: Final = 90
 """A season, in which no story is told twice."""
-COOLDOWN_BY_KIND: Final[Mapping[str, int]] = {"on_this_day": 7, "then_and_now": 7}
-"""Shorter where the day changes what is told: seven days later, the windows of three days overlap no more."""
+COOLDOWN_BY_KIND: Final[Mapping[str, int]] = {"on_this_day": 7}
+"""Shorter where the day changes what is told: windows of 3 days either side are apart seven days later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,9 @@ class Settings:
     auto_delete_days: int = 7
     """After which a moment that nobody saved expires."""
     most_per_kind: int | None = 5
-    """Of one run; the others are told on other days. None for all."""
+    """New ones of one day; the others are told on other days. None for all."""
+    most: int | None = 10
+    """New ones of one day, of all kinds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +74,10 @@ class Moment:
     """`Person.id` of whom it is about; contacts and clusters."""
     photos: tuple[str, ...]
     """Ids in the order they are shown in: by time, what has none last."""
+    candidates: tuple[str, ...]
+    """Ids of the photos that may be covers: stills, if there is one; none where the kind chose them."""
     covers: tuple[str, ...]
-    """Ids of up to `COVERS` of the photos."""
+    """Ids of up to `COVERS` of them: spread over time, until `covers.with_covers` has seen vectors."""
     score: float
     """0 to 1; what `find_moments` answers is ordered by it."""
     expires_on: date

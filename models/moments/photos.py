@@ -147,13 +147,21 @@ class Faces:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """A cluster of faces, or a contact with all of theirs."""
+    """A cluster of faces, or a contact with all of theirs.
+
+    Raises:
+        ValueError: it is neither.
+    """
 
     cluster_id: str | None = None
     contact_id: str | None = None
     name: str | None = None
     """None, or nothing but spaces, if nobody named them."""
     birth_date: date | None = None
+
+    def __post_init__(self) -> None:
+        if not self.id:
+            raise ValueError("a person has a cluster or a contact")
 
     @property
     def id(self) -> str:

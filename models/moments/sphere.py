@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 EARTH_KM: Final = 6371.0088
 """The mean radius (IUGG), as haversine distances take it."""
 
+CELLS_AROUND: Final = 2
+"""Of the grid: a cell's diagonal is 1.74 of its sides, so that what is as near is two cells away at most."""
+_BITS: Final = 21
+"""Of a cell's number along one axis: enough for a distance of 20 metres."""
+
 
 def points(latitudes: npt.NDArray[np.floating[Any]], longitudes: npt.NDArray[np.floating[Any]]) -> Floats:
     """Shape (n, 3), on the unit sphere, of degrees."""
@@ -49,3 +54,20 @@ def centre(found: Floats) -> tuple[float, float]:
 
     x, y, z = (float(number) for number in np.mean(found, axis=0))
     return math.degrees(math.atan2(z, math.hypot(x, y))), math.degrees(math.atan2(y, x))
+
+
+def cells(found: Floats, km: float) -> npt.NDArray[np.int64]:
+    """The cell of each point in a cubic grid whose cells' diagonal is a distance: one cell, no further apart.
+
+    Numbers of neighbours differ by `step`s of one to two along each axis.
+    """
+    import numpy as np
+
+    # A hair less than the diagonal, as rounding must put no two points into a cell that are further apart.
+    place = np.floor((found + 1) / (chord(km) / 3**0.5 * (1 - 1e-9))).astype(np.int64) + CELLS_AROUND
+    return (place[:, 0] << 2 * _BITS) | (place[:, 1] << _BITS) | place[:, 2]
+
+
+def step(x: int, y: int, z: int) -> int:
+    """The difference of the numbers of two cells that are so many cells apart."""
+    return (x << 2 * _BITS) + (y << _BITS) + z
