@@ -55,6 +55,12 @@ def day_of(number: int) -> date:
     return _EPOCH + timedelta(days=int(number))
 
 
+def years_of(days: Ints) -> Ints:
+    """The calendar years of numbers of days."""
+    years: Ints = days.astype("datetime64[D]").astype("datetime64[Y]").astype("int64") + _EPOCH.year
+    return years
+
+
 def end_of(day: date, zone: ZoneInfo) -> int:
     """The instant in which a day is over in a zone, in seconds since 1970."""
     next_day = day + timedelta(days=1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from models.moments import sphere
-from models.moments.clock import day_of
+from models.moments.clock import years_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +29,8 @@ LEAST_SHARE: Final = 0.25
 _APART_KM: Final = 15.0
 """Between homes of one year; what is nearer is one."""
 _CANDIDATES: Final = 12
+_WEEKS: Final = 1 << 20
+"""More than there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def homes_of(library: Library) -> Homes:
     dated = np.flatnonzero(library.located[: len(library.days)])
     points = library.points[dated]
     weeks = (library.days[dated] + 3) // 7  # from Monday on
-    years = _years(library.days[dated])
+    years = years_of(library.days[dated])
     homes = {int(year): _homes(points[years == year], weeks[years == year]) for year in np.unique(years)}
     if not any(map(len, homes.values())):
         everywhere = _homes(points, weeks)
@@ -75,14 +77,6 @@ def homes_of(library: Library) -> Homes:
     return Homes(distances)
 
 
-def _years(days: Ints) -> Ints:
-    import numpy as np
-
-    numbers, place = np.unique(days, return_inverse=True)
-    years: Ints = np.array([day_of(number).year for number in numbers.tolist()], np.int64)[place]
-    return years
-
-
 def _homes(points: Floats, weeks: Ints) -> Floats:
     """Shape (homes, 3): middles of places that were seen in enough of these weeks."""
     import numpy as np
@@ -90,9 +84,10 @@ def _homes(points: Floats, weeks: Ints) -> Floats:
     found: list[Floats] = []
     least = max(LEAST_WEEKS, LEAST_SHARE * len(np.unique(weeks)))
     cells = sphere.cells(points, AROUND_KM)
-    seen = np.unique(np.stack([cells, weeks], axis=1), axis=0)[:, 0]
-    numbers, counts = np.unique(seen, return_counts=True)
-    for cell in numbers[np.argsort(-counts, kind="stable")][:_CANDIDATES]:
+    numbers, cells = np.unique(cells, return_inverse=True)
+    seen = np.unique(cells * _WEEKS + weeks % _WEEKS) // _WEEKS
+    counts = np.bincount(seen, minlength=len(numbers))
+    for cell in np.argsort(-counts, kind="stable")[:_CANDIDATES]:
         middle = points[cells == cell].mean(axis=0)
         middle /= np.linalg.norm(middle)
         apart = not found or sphere.distances_km(middle, np.stack(found)).min() > _APART_KM

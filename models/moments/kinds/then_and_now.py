@@ -124,7 +124,7 @@ def _timeline(scene: Scene, person: int) -> Ints:
     import numpy as np
 
     rows, sizes = _dated(scene, person)
-    years = np.array([scene.day(row).year for row in rows])
+    years = clock.years_of(scene.library.days[rows])
     order = np.lexsort((rows, -sizes, years))
     return np.sort(rows[order[np.flatnonzero(np.diff(years[order], prepend=0))]])
 

@@ -1,0 +1,1 @@
+"""Albums whose stories are known: what moments are measured with."""
