@@ -39,7 +39,7 @@ from worker.files.storage import Files
 from worker.files.trash import empty_trash
 from worker.generations import Generation, Generations
 from worker.handlers import discover
-from worker.library.abilities import announced, can_embed
+from worker.library.abilities import announced, can_embed, sentences
 from worker.library.flips import follow_flip
 from worker.library.measuring import measure_cutoffs
 from worker.library.names import spread_names
@@ -158,6 +158,8 @@ def compose(
     outages = Outages(probe_of, back=ring)
     runner = Runner(queue, handlers, leases, make_context, outages=outages)
 
+    able = Able(settings, handlers, generations)
+
     def can_run(kind: str) -> bool:
         return outages.spare(handlers[kind].needs)
 
@@ -175,6 +177,7 @@ def compose(
             poll,
             until_empty=drain,
             replay_seconds=replay,
+            can_do=able.can_do,
             can_run=can_run,
             new_claim_id=life.claim_id,
         )
@@ -187,7 +190,7 @@ def compose(
         wake,
         outages,
         grace_seconds=settings.grace_seconds,
-        capabilities=partial(capabilities, settings, handlers, generations),
+        capabilities=able.look,
         requests=lambda: connection.requests,
         chores=chores,
         tidy_first=drain,
@@ -325,14 +328,35 @@ def lanes_of(settings: Settings, handlers: Handlers) -> list[tuple[str, int, lis
     return [lane for lane in lanes if lane[2]]
 
 
-def capabilities(settings: Settings, handlers: Handlers, generations: Generations) -> dict[str, Any]:
-    """What the `workers` table is told of this worker; told anew each time, as models come and go."""
-    kinds = [kind for _, _, kinds in lanes_of(settings, handlers) for kind in kinds]
-    return {
-        "version": version("kizu-worker"),
-        "kinds": {kind: handler.version for kind, handler in handlers.items()},
-        "slots": {name: slots for name, slots, _ in lanes_of(settings, handlers)},
-        "device": "cpu",
-        "cores": os.cpu_count(),
-        **announced(operations_of(handlers[kind] for kind in kinds), settings, generations.known),
-    }
+class Able:
+    """What this machine can do, looked at anew with each sign of life, as models come and go."""
+
+    def __init__(self, settings: Settings, handlers: Handlers, generations: Generations) -> None:
+        self._settings = settings
+        self._handlers = handlers
+        self._generations = generations
+        self._sentences: list[str] = []
+
+    def look(self) -> dict[str, Any]:
+        """What the `workers` table is told of this worker."""
+        kinds = [kind for _, _, kinds in lanes_of(self._settings, self._handlers) for kind in kinds]
+        known = self._generations.known
+        self._sentences = sentences(self._settings, known)
+        return {
+            "version": version("kizu-worker"),
+            "kinds": {kind: handler.version for kind, handler in self._handlers.items()},
+            "slots": {name: slots for name, slots, _ in lanes_of(self._settings, self._handlers)},
+            "device": "cpu",
+            "cores": os.cpu_count(),
+            "sentences": self._sentences,
+            **announced(operations_of(self._handlers[kind] for kind in kinds), self._settings, known),
+        }
+
+    def can_do(self, kind: str) -> bool:
+        """Whether the model that jobs of this kind need for sentences, if any, was here at the last look."""
+        spoken = self._handlers[kind].sentences_of
+        return spoken is None or any(
+            one.version in self._sentences
+            for one in self._generations.known
+            if one.kind == spoken and one.state == "active"
+        )

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from PIL import Image
+from psycopg.types.json import Jsonb
 
 from models.serving.remote import RemoteModels
 from models.tasks import EMBED, Embedder
@@ -101,7 +102,8 @@ def test_words_are_understood_and_embedded_by_a_worker_and_kept(
     asyncio.run(drain(settings, within=120))
     first = ask(library)
     assert (first["status"], first["job"]["status"]) == ("asked", "enqueued")
-    assert ask(library)["job"] == {"id": first["job"]["id"], "status": "already_queued"}
+    again = ask(library)["job"]
+    assert again == {"id": first["job"]["id"], "status": "already_queued", "attended": False}
 
     asyncio.run(drain(settings, within=120))
 
@@ -125,7 +127,33 @@ def test_words_are_understood_and_embedded_by_a_worker_and_kept(
     parts_of_the_other = ask(other)["understood"]["parts"]
     assert [part["ids"] for part in parts_of_the_other if part["kind"] == "person"] == [[theirs]]
     assert [part for part in parts_of_the_other if part["kind"] == "place"] == [], "it does not know Lisbon"
-    assert library.db.execute("select count(*) from jobs where job_type = 'search'").fetchone() == (2,)
+    assert library.db.execute("select count(*) from jobs where job_type = 'understand'").fetchone() == (2,)
+
+
+def test_a_worker_without_the_model_leaves_searches_to_one_that_has_it(
+    library: Library, settings: Settings, tmp_path: Path
+) -> None:
+    see_a_photo(library)
+    asyncio.run(drain(settings, within=120))
+    lacking = settings.model_copy(update={"model_cache_dir": tmp_path, "worker_id": "lacking"})
+    elsewhere = {
+        "slots": {"interactive": 1},
+        "kinds": {"search": "1", "understand": "1"},
+        "sentences": [VERSION],
+    }
+    library.db.execute("select announce_worker('elsewhere', %s)", [Jsonb(elsewhere)])
+
+    assert ask(library)["status"] == "asked"
+    asyncio.run(drain(lacking, within=50))
+    assert ask(library)["job"]["status"] == "already_queued"
+    asyncio.run(drain(settings, within=120))
+    assert (ask(library)["status"], ask(library)["lacks"]) == ("ready", None)
+
+    library.db.execute("delete from workers where worker_id = 'elsewhere'")
+    assert ask(library, "something blue")["status"] == "asked"
+    asyncio.run(drain(lacking, within=50))
+    told = ask(library, "something blue")
+    assert (told["status"], told["lacks"]) == ("ready", "weights_missing")
 
 
 class StuckModels(FakeModels):

@@ -94,6 +94,17 @@ class Queue:
         names = ", ".join(f"{name} => %s" for name in arguments)
         return int(self.value(f"select public.begin_generation({names})", *arguments.values())["id"])
 
+    def arrive(self, worker: str = "t_able", *sentences: str, owner: str | None = None, **info: Any) -> None:
+        """A worker says that it is here for searches, and the versions of those whose vectors it makes."""
+        said = {
+            "slots": {"interactive": 1},
+            "kinds": {"search": "1", "understand": "1"},
+            "sentences": list(sentences),
+            **info,
+        }
+        with self.acting("authenticated" if owner else "service_role", owner):
+            self.db.execute("select public.announce_worker(%s, %s)", (worker, Jsonb(said)))
+
     def enqueue(self, kind: str, user_id: str, asset_id: str | None = None, **more: Any) -> str:
         """A new job, different from every other."""
         arguments = {
@@ -184,6 +195,7 @@ class Queue:
         self.db.execute("delete from auth.users where id = any (%s::uuid[])", (self.users,))
         self.db.execute("delete from public.jobs where job_type = any (%s)", (self.kinds,))
         self.db.execute("delete from public.job_kinds where kind = any (%s)", (self.kinds,))
+        self.db.execute("delete from public.workers where worker_id like 't!_%' escape '!'")
         forget_generations(self.db)
 
 

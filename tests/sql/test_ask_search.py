@@ -23,8 +23,9 @@ def ann(queue: Any) -> Any:
 @pytest.fixture(autouse=True)
 def _the_time_is_ours(queue: Any) -> Any:
     at(queue, "2026-04-01 12:00+00")
+    queue.arrive("t_able", "m", "n")
     yield
-    queue.db.execute("delete from jobs where job_type = 'search'")
+    queue.db.execute("delete from jobs where job_type in ('search', 'understand')")
     queue.db.execute("reset kizu.test_now")
 
 
@@ -39,9 +40,9 @@ def ask(queue: Any, user: str, text: str = "a dog", day: str | None = DAY, **mor
         return queue.value(f"select ask_search({names})", *arguments.values())
 
 
-def answer(queue: Any, **columns: Any) -> Any:
+def answer(queue: Any, kind: str = "search", **columns: Any) -> Any:
     """As a worker does: claims a search and settles it with what it understood."""
-    job = queue.take("search")
+    job = queue.take(kind)
     row = {
         "understood": {"text": job["params"]["text"], "parts": [], "semantic": job["params"]["text"]},
         "model_version": "m",
@@ -56,7 +57,8 @@ def answer(queue: Any, **columns: Any) -> Any:
 def waiting(queue: Any, user: str) -> int:
     return int(
         queue.value(
-            "select count(*) from jobs where job_type = 'search' and status = 'pending' and user_id = %s",
+            "select count(*) from jobs where job_type in ('search', 'understand') and status = 'pending'"
+            " and user_id = %s",
             user,
         )
     )
@@ -65,7 +67,8 @@ def waiting(queue: Any, user: str) -> int:
 def test_words_that_were_understood_need_no_worker_again(queue: Any, ann: str) -> None:
     first = ask(queue, ann)
     assert (first["status"], first["job"]["status"]) == ("asked", "enqueued")
-    assert ask(queue, ann)["job"] == {"id": first["job"]["id"], "status": "already_queued"}
+    again = ask(queue, ann)["job"]
+    assert again == {"id": first["job"]["id"], "status": "already_queued", "attended": True}
     job = answer(queue)
     assert (job["id"], job["user_id"], job["priority"]) == (first["job"]["id"], ann, 0)
 
@@ -126,6 +129,7 @@ def test_dates_are_of_the_day_on_which_they_were_understood(queue: Any, ann: str
 
 def test_today_is_that_of_the_persons_zone(queue: Any, ann: str) -> None:
     at(queue, "2026-04-01 23:30+00")
+    queue.arrive("t_able", "m")
     ask(queue, ann, day=None, p_zone="Asia/Tokyo")
     assert queue.take("search")["params"]["today"] == "2026-04-02"
 
@@ -180,6 +184,83 @@ def test_without_a_vector_an_answer_is_good_for_a_minute(queue: Any, ann: str) -
     assert (ready["status"], ready["lacks"]) == ("ready", "weights_missing")
     at(queue, "2026-04-01 12:01:01+00")
     assert ask(queue, ann)["status"] == "asked"
+
+
+def asked(queue: Any, user: str, text: str = "a dog") -> tuple[str, bool]:
+    """The kind of the job that is asked to say what words mean, and whether somebody is there for it."""
+    job = ask(queue, user, text)["job"]
+    return queue.row(job["id"])["job_type"], job["attended"]
+
+
+def test_a_search_is_for_workers_that_have_the_model(queue: Any, ann: str) -> None:
+    queue.arrive("t_lacking")
+    assert asked(queue, ann) == ("search", True)
+    queue.arrive("t_able", "m", stopped=True)
+    assert asked(queue, ann) == ("understand", True), "what it waits for has gone"
+    queue.arrive("t_lacking", stopped=True)
+    assert asked(queue, ann, "a cat") == ("understand", False), "whoever comes first may answer"
+
+
+@pytest.mark.parametrize(
+    ("info", "kind", "attended"),
+    [
+        ({"sentences": ["another"]}, "understand", True),
+        ({"sentences": "m"}, "understand", True),
+        ({"slots": {"ai": 2}}, "understand", False),
+        ({"slots": None}, "understand", False),
+        ({"kinds": {"image_ai": "1"}}, "understand", False),
+    ],
+    ids=str,
+)
+def test_a_worker_answers_by_what_it_says_of_itself(
+    queue: Any, ann: str, info: dict[str, Any], kind: str, attended: bool
+) -> None:
+    queue.arrive("t_able", **info)
+    assert asked(queue, ann) == (kind, attended)
+
+
+def test_a_worker_of_before_takes_every_search(queue: Any, ann: str) -> None:
+    said = Jsonb({"slots": {"interactive": 1}, "kinds": {"search": "1"}})
+    queue.db.execute("select announce_worker('t_able', %s)", (said,))
+    assert asked(queue, ann) == ("search", True)
+
+
+def test_a_worker_that_was_not_heard_of_for_long_is_waited_for_by_nobody(queue: Any, ann: str) -> None:
+    at(queue, "2026-04-01 12:01:29+00")
+    assert asked(queue, ann) == ("search", True)
+    at(queue, "2026-04-01 12:01:31+00")
+    assert asked(queue, ann) == ("understand", False)
+
+
+def test_anothers_own_worker_answers_nobody_else(queue: Any, ann: str) -> None:
+    eve = queue.user()
+    queue.arrive("t_able", stopped=True)
+    queue.arrive("t_own", "m", owner=eve)
+    queue.arrive("t_lacking")
+    assert asked(queue, eve) == ("search", True)
+    assert asked(queue, ann) == ("understand", True)
+
+
+def test_without_a_vector_an_answer_ends_when_somebody_comes_who_has_the_model(queue: Any, ann: str) -> None:
+    queue.arrive("t_able")
+    ask(queue, ann)
+    answer(queue, "understand", vector=None, lacks="weights_missing")
+    assert ask(queue, ann)["lacks"] == "weights_missing"
+    queue.arrive("t_able", "m")
+    assert asked(queue, ann) == ("search", True)
+    answer(queue)
+    assert ask(queue, ann)["lacks"] is None
+
+
+def test_searches_that_wait_count_whoever_is_asked(queue: Any, ann: str) -> None:
+    for number in range(20):
+        queue.arrive("t_able", *(["m"] if number % 2 else []))
+        ask(queue, ann, f"dog {number}")
+    with pytest.raises(psycopg.Error, match="too_many_jobs"):
+        ask(queue, ann, "one more")
+    at(queue, "2026-04-01 12:01:01+00")
+    ask(queue, ann, "one more")
+    assert waiting(queue, ann) == 1, "nobody waits for the others any more"
 
 
 def test_words_that_need_no_vector_are_kept_without_one(queue: Any, ann: str) -> None:

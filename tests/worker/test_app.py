@@ -12,7 +12,7 @@ from models import catalog
 from models.selection import select
 from models.serving.machine import problem_of
 from worker import operations
-from worker.app import check_generations, check_machine, operations_of
+from worker.app import Able, check_generations, check_machine, operations_of
 from worker.core.errors import DatabaseUnavailable, StartupError
 from worker.generations import Generations
 from worker.handlers import discover
@@ -121,3 +121,25 @@ async def test_a_worker_without_models_asks_for_no_device(
 async def test_looking_for_a_device_ends(tmp_path: Path) -> None:
     settings = Settings(_env_file=None, model_cache_dir=tmp_path, model_device="cuda")
     assert "MODEL_DEVICE=cuda" in await problem_of(settings, seconds=0.001)
+
+
+async def test_searches_are_left_to_workers_that_have_the_librarys_model(tmp_path: Path) -> None:
+    project, handlers = MemoryGenerations(), discover()
+
+    async def able(**values: Any) -> Able:
+        settings = Settings(_env_file=None, model_cache_dir=tmp_path, model_profile="tiny", **values)
+        generations = Generations(project, settings)
+        await generations.answering("pictures")
+        able = Able(settings, handlers, generations)
+        able.look()
+        return able
+
+    def kinds(able: Able) -> set[str]:
+        return {kind for kind in ("search", "understand", "image_ai") if able.can_do(kind)}
+
+    assert kinds(await able(model_downloads=True)) == {"understand", "image_ai"}, "there is no library yet"
+    await begun(project, "conse-tiny", embed_model="conse")
+    assert kinds(await able(model_downloads=False)) == {"understand", "image_ai"}
+    has_it = await able(model_downloads=True)
+    assert kinds(has_it) == {"search", "understand", "image_ai"}
+    assert has_it.look()["sentences"] == ["conse-tiny"]

@@ -40,6 +40,9 @@ class Handler(Generic[P, C]):
     """Whether each job of this kind is about one asset."""
     facts: tuple[str, ...] = ()
     """Facts about an asset that jobs of this kind find out, as the table `facts` lists them."""
+    sentences_of: str | None = None
+    """The kind of vectors that a sentence is compared with: a machine without the model of those that answer
+    leaves jobs of this kind to others."""
     needs: frozenset[str] = frozenset({"storage", "disk"})
     """Dependencies without which no job of this kind can be done; while one is down, none is claimed."""
     timeout_seconds: float = 600.0

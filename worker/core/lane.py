@@ -59,12 +59,14 @@ class Lane:
         *,
         until_empty: bool = False,
         replay_seconds: float = 20.0,
+        can_do: Callable[[str], bool] = lambda kind: True,
         can_run: Callable[[str], bool] = lambda kind: True,
         new_claim_id: Callable[[], UUID] = uuid4,
     ) -> None:
         """A claim without an answer is repeated under its id for `replay_seconds`, well within a lease.
 
-        Kinds that `can_run` denies are not claimed; whoever changes its answer rings.
+        Kinds that `can_do` denies are left to other workers. Those that `can_run` denies are not claimed, and
+        whoever changes its answer rings.
         """
         self.name = name
         self.slots = slots
@@ -75,6 +77,7 @@ class Lane:
         self._poll_seconds = poll_seconds
         self._until_empty = until_empty
         self._replay_seconds = replay_seconds
+        self._can_do = can_do
         self._can_run = can_run
         self._new_claim_id = new_claim_id
         self._bell = Doorbell()
@@ -144,10 +147,9 @@ class Lane:
             if self._stopping:
                 return self._poll_seconds()
         free = self.slots - self.running
-        kinds = [kind for kind in self.kinds if self._can_run(kind)]
-        self._withheld_since = (
-            (self._withheld_since or time.monotonic()) if len(kinds) < len(self.kinds) else None
-        )
+        ours = [kind for kind in self.kinds if self._can_do(kind)]
+        kinds = [kind for kind in ours if self._can_run(kind)]
+        self._withheld_since = (self._withheld_since or time.monotonic()) if len(kinds) < len(ours) else None
         self._look = False
         try:
             claim = await self._claim(kinds, free) if kinds else Claim()

@@ -10,6 +10,7 @@ from models.catalog import discover
 from models.errors import ModelError, WeightsMissing
 from models.selection import check_licence, check_packages, select_all
 from models.weights.store import Weights
+from worker import operations
 from worker.generations import Generation
 from worker.operations.operation import Operation
 from worker.settings import Settings
@@ -52,6 +53,12 @@ def announced(
             except ModelError as error:
                 lacks[operation.name] = error.code
     return {"facts": facts, "lacks": lacks}
+
+
+def sentences(settings: Settings, generations: Iterable[Generation]) -> list[str]:
+    """The versions of pictures' `generations` in whose vectors this machine can say a sentence."""
+    able = operations.discover().values()
+    return [one.version for one in generations if one.kind == "pictures" and can_embed(able, settings, one)]
 
 
 def can_embed(operations: Iterable[Operation], settings: Settings, generation: Generation) -> bool:

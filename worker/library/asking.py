@@ -29,20 +29,21 @@ async def search(
 
 
 async def wait_for_worker(connection: Connection, question: Mapping[str, Any], wait: float) -> bool:
-    """Whether within so many seconds there is no more to wait for."""
+    """Whether within so many seconds there is no more to wait for; with no worker there, nobody waits."""
     deadline = time.monotonic() + wait
     pause = FIRST_LOOK
-    while await _status(connection, question) == "asked":
+    while (told := await _ask(connection, question))["status"] == "asked":
         left = deadline - time.monotonic()
-        if left <= 0:
+        if left <= 0 or told["job"].get("attended") is False:
             return False
         await asyncio.sleep(min(pause, left))
         pause = min(pause * GROWTH, LAST_LOOK)
     return True
 
 
-async def _status(connection: Connection, question: Mapping[str, Any]) -> str:
+async def _ask(connection: Connection, question: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return str((await connection.rpc("ask_search", question))["status"])
+        told: dict[str, Any] = await connection.rpc("ask_search", question)
     except TooManyJobs:  # as many of the user's searches wait as may: there will be room
-        return "asked"
+        return {"status": "asked", "job": {}}
+    return told

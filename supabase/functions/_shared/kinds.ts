@@ -29,6 +29,14 @@ export const PARAMS = new Map<string, Record<string, Check>>([
     without: listOf(integer(0, 500), 20),
     words: text(32),
   }],
+  ["understand", {
+    text: text(500),
+    today: text(10),
+    language: text(3),
+    hemisphere: oneOf("north", "south"),
+    without: listOf(integer(0, 500), 20),
+    words: text(32),
+  }],
 ]);
 
 /** Kinds whose jobs are each about one asset. */

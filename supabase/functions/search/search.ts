@@ -115,7 +115,10 @@ async function found(
   return { ...record(answer, "answer"), timed_out: !waited };
 }
 
-/** Whether there is nothing more to wait for, at the latest after so many milliseconds. */
+/**
+ * Whether there is nothing more to wait for, at the latest after so many milliseconds; at once where no worker is
+ * there.
+ */
 async function answered(
   asked: Record<string, unknown>,
   call: Verb,
@@ -124,19 +127,25 @@ async function answered(
 ): Promise<boolean> {
   const deadline = clock.now() + wait;
   for (let pause = FIRST_LOOK_MS;; pause = Math.min(pause * GROWTH, LAST_LOOK_MS)) {
-    if (await status(asked, call) !== "asked") return true;
+    const { status, job } = await ask(asked, call);
+    if (status !== "asked") return true;
     const left = deadline - clock.now();
-    if (left <= 0) return false;
+    if (left <= 0 || job?.attended === false) return false;
     await clock.sleep(Math.min(pause, left));
   }
 }
 
-async function status(asked: Record<string, unknown>, call: Verb): Promise<unknown> {
+interface Asked {
+  status?: string;
+  job?: { attended?: boolean };
+}
+
+async function ask(asked: Record<string, unknown>, call: Verb): Promise<Asked> {
   try {
-    return record(await call("ask_search", asked), "answer").status;
+    return record(await call("ask_search", asked), "answer");
   } catch (error) {
     // As many of the user's searches wait as may: there will be room.
-    if (error instanceof RequestError && error.code === "too_many_jobs") return "asked";
+    if (error instanceof RequestError && error.code === "too_many_jobs") return { status: "asked" };
     throw error;
   }
 }

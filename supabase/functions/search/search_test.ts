@@ -82,6 +82,17 @@ Deno.test("without patience the database answers alone", async () => {
   same([asked(), (answer as { timed_out: boolean }).timed_out], [1, true]);
 });
 
+Deno.test("nobody waits for a worker that is not there", async () => {
+  const time = clock();
+  const call = (name: string) =>
+    Promise.resolve(
+      name === "search" ? { results: [] } : { status: "asked", job: { attended: false } },
+    );
+  const answer = await search(time)({ text: "a dog" }, call, "search");
+  same(answer, { results: [], timed_out: true });
+  same(time.slept, []);
+});
+
 Deno.test("what a worker could not do is waited for no longer", async () => {
   const { call, asked } = database("asked", "failed");
   const answer = await search(clock())({ text: "a dog" }, call, "search");

@@ -49,6 +49,25 @@ async def test_every_pending_job_runs_once_and_then_the_lane_ends() -> None:
     assert sorted(bench.ran.values()) == [1] * 50
 
 
+async def test_what_a_machine_cannot_do_is_left_to_others_and_not_waited_for() -> None:
+    bench = Bench()
+    bench.table.add(KIND)
+    left = bench.table.add("other")
+    bench.lane = Lane(
+        "image",
+        4,
+        [KIND, "other"],
+        bench.queue,
+        bench.run,
+        lambda: 60.0,
+        until_empty=True,
+        can_do=lambda kind: kind == KIND,
+    )
+    await bench.serve()
+    assert sum(bench.ran.values()) == 1
+    assert str(left) not in bench.ran
+
+
 @pytest.mark.parametrize(
     ("due_in", "ran"),
     [

@@ -16,6 +16,7 @@ from worker.core.job import Done, Job, Replace
 from worker.core.record import Record
 from worker.generations import Generations
 from worker.handlers import search
+from worker.library import understanding
 from worker.settings import Settings
 from worker.testing import FakeModels, MemoryGenerations, MemoryRows
 
@@ -171,7 +172,7 @@ async def test_another_model_than_the_librarys_makes_no_vector() -> None:
 
 
 async def test_no_more_names_are_read_than_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "MOST_WORDS", 1000)
+    monkeypatch.setattr(understanding, "MOST_WORDS", 1000)
     words = [{"kind": "person", "name": f"Name{number}", "id": str(number)} for number in range(1500)]
     assert (await run("with Name999", library=words)).parts("person")
     assert not (await run("with Name1000", library=words)).parts("person")
@@ -195,7 +196,7 @@ async def test_no_more_names_are_read_than_are_looked_at(monkeypatch: pytest.Mon
     ],
 )
 def test_a_place_is_known_by_its_pieces(places: list[str], known: list[str]) -> None:
-    assert [place.names[0] for place in search.places_of(places)] == known
+    assert [place.names[0] for place in understanding.places_of(places)] == known
 
 
 @pytest.mark.parametrize(

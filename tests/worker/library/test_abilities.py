@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from worker import operations
-from worker.library.abilities import announced, lacks_of
+from worker.generations import Generation
+from worker.library.abilities import announced, lacks_of, sentences
 from worker.settings import Settings
 
 KNOWN = operations.discover()
@@ -49,3 +50,18 @@ def test_a_description_that_is_composed_needs_what_finds_objects(tmp_path: Path)
     chosen = settings(tmp_path, model_profile="free", model_downloads=False)
     assert lacks_of([KNOWN["describe"]], chosen)["describe"].code == "weights_missing"
     assert lacks_of([KNOWN["describe"]], settings(tmp_path, model_profile="free", model_downloads=True)) == {}
+
+
+def generation(**columns: Any) -> Generation:
+    row = {"id": 1, "kind": "pictures", "version": "conse-tiny", "model": {"embed_model": "conse"}}
+    return Generation(**{**row, "dimension": 4, **columns})
+
+
+def test_a_sentence_is_said_in_vectors_whose_model_is_here(tmp_path: Path) -> None:
+    known = [
+        generation(),
+        generation(version="away", model={"embed_model": "no_such_model"}),
+        generation(kind="faces", version="edgeface-tiny", model={}),
+    ]
+    assert sentences(settings(tmp_path, model_downloads=True), known) == ["conse-tiny"]
+    assert sentences(settings(tmp_path, model_downloads=False), known) == []

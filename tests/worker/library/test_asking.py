@@ -15,7 +15,8 @@ QUESTION = {"p_text": "a dog"}
 class Project:
     """Says one thing after the other when it is asked what words mean, the last of them for ever."""
 
-    def __init__(self, *says: str | Exception) -> None:
+    def __init__(self, *says: str | Exception, attended: bool = True) -> None:
+        self.attended = attended
         self.says = list(says)
         self.asked: list[tuple[str, Any]] = []
 
@@ -26,7 +27,7 @@ class Project:
         said = self.says.pop(0) if len(self.says) > 1 else self.says[0]
         if isinstance(said, Exception):
             raise said
-        return {"status": said}
+        return {"status": said, "job": {"attended": self.attended}}
 
 
 @pytest.fixture
@@ -66,6 +67,11 @@ async def test_nobody_waits_for_longer_than_was_asked(slept: list[float]) -> Non
     assert sum(slept) == pytest.approx(1.0)
     assert max(slept) <= asking.LAST_LOOK
     assert project.asked[-1][0] == "search"
+
+
+async def test_nobody_waits_for_a_worker_that_is_not_there(slept: list[float]) -> None:
+    assert await search(Project("asked", attended=False)) == {"results": [], "timed_out": True}
+    assert slept == []
 
 
 async def test_another_error_ends_it(slept: list[float]) -> None:
