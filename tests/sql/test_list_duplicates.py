@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import uuid
 from typing import Any
 
@@ -184,6 +185,112 @@ def test_pages_go_on_where_the_one_before_ended(album: Album) -> None:
     assert [group for page in pages for group in page] == [{f"{day}a", f"{day}b"} for day in range(7, 0, -1)]
 
 
+def every_page(album: Album, **asked: Any) -> list[Any]:
+    """The groups of all pages, each with the members of all of its own pages."""
+    groups, after = [], None
+    while True:
+        page = album.call("list_duplicates", after=after, **asked)
+        for group in page["groups"]:
+            rest = group
+            while rest["next"]:
+                more = album.call("list_duplicates", after=rest["next"], **asked)
+                assert more["next"] is None
+                (rest,) = more["groups"]
+                assert (rest["best"], rest["count"]) == (group["best"], group["count"])
+                group["members"] += rest["members"]
+            groups.append(group)
+        if (after := page["next"]) is None:
+            return groups
+
+
+def many(album: Album, count: int, pairs: list[tuple[int, int]], kind: str = "exact") -> list[str]:
+    """So many photos, a second after the other, that are alike in these pairs by the first of each."""
+    ids = [str(uuid.uuid4()) for _ in range(count)]
+    album.queue.db.execute(
+        "insert into assets (id, user_id, path, media_type, taken_at) select id::uuid, %(user)s::uuid,"
+        " %(user)s || '/' || id, 'document', '2026-05-01T12:00Z'::timestamptz + number * interval '1 second'"
+        " from unnest(%(ids)s::text[]) with ordinality as photo (id, number)",
+        {"user": album.user, "ids": ids},
+    )
+    album.queue.db.execute(
+        "insert into kizu.alike (user_id, asset_id, other_id, kind, at)"
+        " select %s, one, other, %s, (select taken_at from assets where id = one)"
+        " from unnest(%s::uuid[], %s::uuid[]) as pair (one, other)",
+        (album.user, kind, [ids[one] for one, _ in pairs], [ids[other] for _, other in pairs]),
+    )
+    return ids
+
+
+@pytest.mark.parametrize(
+    ("pairs", "why"),
+    [
+        ([(one, one - 1) for one in range(1, 230)], "each by the one before it"),
+        (
+            [(one, one - 1) for one in range(1, 230, 2)] + [(one - 1, one) for one in range(2, 230, 2)],
+            "mixed",
+        ),
+        ([(one, hub) for hub in range(3) for one in range(3, 230)], "all by the same three, the oldest"),
+        ([(one, hub) for hub in range(227, 230) for one in range(227)], "all by the same three, the newest"),
+    ],
+)
+def test_a_group_of_more_than_a_page_is_one(album: Album, pairs: list[tuple[int, int]], why: str) -> None:
+    ids = many(album, 230, pairs)
+    assert len(album.call("list_duplicates")["groups"][0]["members"]) == 100
+    for limit in (1, 100):
+        (group,) = every_page(album, limit=limit)
+        assert (group["count"], group["more"]) == (230, False), why
+        assert sorted(member["asset_id"] for member in group["members"]) == sorted(ids), why
+        assert group["members"][0]["asset_id"] == group["best"]
+
+
+def test_of_very_many_500_come_first(album: Album) -> None:
+    ids = many(album, 620, [(one, hub) for hub in range(20) for one in range(20, 620)])
+    (group,) = every_page(album)
+    assert (group["count"], group["more"]) == (500, True)
+    assert len({member["asset_id"] for member in group["members"]}) == 500
+    shown = {member["asset_id"] for member in group["members"]} & set(ids[20:619])
+    album.call("resolve_duplicates", keep=ids[619], remove=sorted(shown)[:100])
+    album.queue.db.execute("delete from kizu.alike where asset_id <> all (select id from assets)")
+    (group,) = every_page(album)
+    assert (group["count"], group["more"]) == (500, True)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_every_photo_is_in_one_group_of_all_pages(album: Album, seed: int) -> None:
+    dice = random.Random(seed)
+    count = 24
+    pairs = {tuple(dice.sample(range(count), 2)) for _ in range(dice.choice([8, 20, 40]))}
+    pairs -= {(other, one) for one, other in pairs if one < other}
+    ids = many(album, count, sorted(pairs))
+    apart = [dice.sample(ids, 2) for _ in range(seed % 4 * 3)]
+    for pair in apart:
+        album.call("keep_duplicates", asset_ids=pair)
+    groups = [{member["asset_id"] for member in group["members"]} for group in every_page(album, limit=2)]
+    assert sum(map(len, groups)) == len(set().union(*groups))
+    assert not any(set(pair) <= group for pair in apart for group in groups)
+    if not apart:
+        of = list(range(count))
+        for one, other in pairs:
+            of = [of[one] if label == of[other] else label for label in of]
+        alike = [{ids[place] for place in range(count) if of[place] == label} for label in set(of)]
+        assert sorted(map(sorted, groups)) == sorted(sorted(group) for group in alike if len(group) > 1)
+
+
+def test_a_photo_without_its_file_is_never_the_best(album: Album) -> None:
+    album.photo("lost", stored=False, width=8000, height=6000)
+    album.photo("there", width=400, height=300, sharpness=5)
+    assert album.groups() == [["there", "lost"]]
+
+
+def test_a_group_that_is_no_more_has_no_further_members(album: Album) -> None:
+    ids = many(album, 130, [(one, one - 1) for one in range(1, 130)])
+    (group,) = album.call("list_duplicates")["groups"]
+    assert album.call("list_duplicates", after={**group["next"], "from": 10**6})["groups"][0]["members"] == []
+    album.queue.db.execute("delete from kizu.alike where asset_id = %s", (ids[129],))
+    page = album.call("list_duplicates", after=group["next"])
+    assert (page["groups"], page["next"]) == ([], None)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -193,6 +300,9 @@ def test_pages_go_on_where_the_one_before_ended(album: Album) -> None:
         {"after": {"at": "yesterday's", "id": str(uuid.uuid4())}},
         {"after": {"at": "2026-05-01T00:00:00Z", "id": "7"}},
         {"after": {}},
+        {"after": {"at": "2026-05-01T00:00:00Z", "id": str(uuid.uuid4()), "part": "1", "from": 100}},
+        {"after": {"at": "2026-05-01T00:00:00Z", "id": str(uuid.uuid4()), "part": 1}},
+        {"after": {"at": "2026-05-01T00:00:00Z", "id": str(uuid.uuid4()), "part": 1, "from": 10**12}},
         {"after": Jsonb([])},
         {"after": Jsonb("2026-05-01")},
         {"after": Jsonb(3)},

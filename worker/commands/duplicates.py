@@ -54,6 +54,9 @@ def list_groups(kind: str | None, limit: int, after: Any, user: UUID | None, as_
         for member in group["members"]
     ]
     print_table(rows, ["group", "photo", "is", "score", "size", "taken", "asset"])
+    for number, group in enumerate(answer["groups"], 1):
+        most = f"{group['count']}{' and more' if group['more'] else ''}"
+        tell_of_more(group, f"group {number} has {most} photos: those that follow")
     if answer["left"]:
         say(f"kizu: {answer['left']} photos have not been compared yet: ask again", err=True)
     tell_of_more(answer)

@@ -32,6 +32,9 @@ def member(asset: str, name: str | None, **more: Any) -> dict[str, Any]:
 GROUP = {
     "kind": "near",
     "best": A,
+    "count": 3,
+    "more": False,
+    "next": None,
     "members": [
         member(A, "best\x1b[2J.jpg", width=40, height=30, taken_at="2026-05-01T12:00:00+00:00", score=1),
         member(B, None, why={"kind": "exact", "like": A, "similarity": 1}),
@@ -82,6 +85,14 @@ def test_a_group_is_told_line_by_line_with_the_best_first(database: Database) ->
     assert f"u/{B}" in lines[2]
     assert "exact" in lines[2]
     assert "near 0.98" in lines[3]
+
+
+def test_the_rest_of_a_large_group_is_told_of(database: Database) -> None:
+    group = {**GROUP, "count": 500, "more": True, "next": {"id": A, "part": 1, "from": 100}}
+    database.answer = {"groups": [GROUP, group], "next": None, "left": 0}
+    said = run("list").stdout.splitlines()[-1]
+    assert said.startswith("group 2 has 500 and more photos: those that follow with --after ")
+    assert json.dumps(group["next"]) in said
 
 
 def test_what_is_left_and_what_comes_next_is_said(database: Database) -> None:

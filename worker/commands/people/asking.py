@@ -98,10 +98,10 @@ def tell(answer: Mapping[str, Any], as_json: bool) -> None:
             say(printable(f"{name}: {text}"))
 
 
-def tell_of_more(answer: Mapping[str, Any]) -> None:
+def tell_of_more(answer: Mapping[str, Any], what: str = "more") -> None:
     """How to see what comes after this page."""
     if answer["next"] is not None:
-        say(printable(f"more with --after {shlex.quote(json.dumps(answer['next']))}"))
+        say(printable(f"{what} with --after {shlex.quote(json.dumps(answer['next']))}"))
 
 
 def share(value: float | None) -> str | None:
