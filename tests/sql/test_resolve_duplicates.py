@@ -78,6 +78,49 @@ def test_what_is_not_ones_own_or_not_there_is_refused_and_nothing_is_done(queue:
     assert album.queue.value("select count(*) from assets where id = %s", another) == 1
 
 
+def test_what_was_removed_for_one_that_is_removed_now_is_gone(album: Album) -> None:
+    a, b, c = trio(album)
+    resolve(album, a, b)
+    chained = resolve(album, c, a, b)
+    assert (chained["removed"], chained["gone"]) == (1, 1)
+    again = resolve(album, c, a, b)
+    assert (again["removed"], again["gone"]) == (0, 2)
+
+
+def test_what_is_no_duplicate_of_one_is_none_of_what_is_kept_for_it(album: Album) -> None:
+    a, b, c = trio(album)
+    album.call("keep_duplicates", asset_ids=[b, c])
+    resolve(album, a, b)
+    assert album.together() == []
+    assert album.call("keep_duplicates", asset_ids=[a, c], kept=False)["pairs"] == 1
+    assert album.together() == [{"a", "c"}]
+
+
+def test_a_user_may_say_so_much_of_what_is_no_duplicate(album: Album) -> None:
+    a, b, c = trio(album)
+    album.queue.db.execute("update queue_settings set value = 2 where name = 'kept_duplicates_per_user'")
+    try:
+        album.call("keep_duplicates", asset_ids=[a, b])
+        with pytest.raises(psycopg.Error, match="conflict") as refusal:
+            album.call("keep_duplicates", asset_ids=[a, b, c])
+        assert refusal.value.sqlstate == "PT409"
+        assert album.call("keep_duplicates", asset_ids=[a, b])["pairs"] == 0
+        assert album.call("keep_duplicates", asset_ids=[a, c])["pairs"] == 1
+    finally:
+        album.queue.db.execute(
+            "update queue_settings set value = 100000 where name = 'kept_duplicates_per_user'"
+        )
+
+
+def test_a_photo_without_a_file_is_not_kept_for_one_that_has_it(album: Album) -> None:
+    there, empty = album.photo("there"), album.photo("empty", path=None, stored=False)
+    refused(album, "PT409", "conflict", empty, there)
+    assert resolve(album, there, empty)["removed"] == 1
+    assert resolve(
+        album, album.photo("a", path=None, stored=False), album.photo("b", path=None, stored=False)
+    )
+
+
 def test_the_last_file_is_not_thrown_away(album: Album) -> None:
     lost, there = album.photo("lost", stored=False), album.photo("there")
     refused(album, "PT409", "conflict", lost, there)
@@ -239,26 +282,34 @@ def test_where_it_was_taken_and_what_it_is_called_are_filled_in(album: Album) ->
     ]
 
 
-def test_films_and_raws_come_along_and_are_not_thrown_away(album: Album) -> None:
-    a, b, _ = trio(album)
-    film, sidecar = f"{album.user}/b.mov", f"{album.user}/b.xmp"
-    for asset, kind, path in (
-        (b, "live", film),
-        (b, "sidecar", sidecar),
-        (a, "sidecar", f"{album.user}/a.xmp"),
-    ):
+def test_films_raws_and_sidecars_come_along_and_are_not_thrown_away(album: Album) -> None:
+    a, b, c = trio(album)
+    digests = {"b.mov": None, "a.xmp": "1" * 64, "b.xmp": "2" * 64, "c.xmp": "2" * 64, "same.xmp": "1" * 64}
+    for asset, name in ((b, "b.mov"), (b, "b.xmp"), (c, "c.xmp"), (c, "same.xmp"), (a, "a.xmp")):
         album.queue.db.execute(
-            "insert into asset_parts (user_id, asset_id, kind, path) values (%s, %s, %s, %s)",
-            (album.user, asset, kind, path),
+            "insert into asset_parts (user_id, asset_id, kind, path, sha256) values (%s, %s, %s, %s, %s)",
+            (
+                album.user,
+                asset,
+                "live" if name == "b.mov" else "sidecar",
+                f"{album.user}/{name}",
+                digests[name],
+            ),
         )
-    assert resolve(album, a, b)["moved"]["parts"] == 1
-    parts = album.queue.rows("select path from asset_parts where asset_id = %s and kind = 'live'", a)
-    assert parts == [{"path": film}]
+    assert resolve(album, a, b, c)["moved"]["parts"] == 2
+    parts = album.queue.rows(
+        "select kind, sha256 from asset_parts where asset_id = %s order by kind, created_at", a
+    )
+    assert [(part["kind"], part["sha256"]) for part in parts] == [
+        ("live", None),
+        ("sidecar", "1" * 64),
+        ("sidecar", "2" * 64),
+    ], "its own comes first"
     thrown = {
-        row["key"] for row in album.queue.rows("select key from kizu.trash where user_id = %s", album.user)
+        row["key"].removeprefix(f"{album.user}/")
+        for row in album.queue.rows("select key from kizu.trash where user_id = %s", album.user)
     }
-    assert film not in thrown
-    assert sidecar in thrown
+    assert thrown & set(digests) in ({"b.xmp", "same.xmp"}, {"c.xmp", "same.xmp"}), "copies"
 
 
 def test_kept_duplicates_are_never_shown_together_again(album: Album) -> None:
