@@ -99,6 +99,26 @@ def test_short_words_and_nonsense_are_left_alone(library: Library) -> None:
         assert found(library, text) == ([], []), text
 
 
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+@pytest.mark.parametrize(
+    ("text", "corrected"),
+    [
+        (LETTERS[:23] + "q", [LETTERS[:23] + "q"]),
+        (LETTERS[:24] + "q", []),
+        (f"lighthouze {LETTERS[:17]}q", ["lighthouze"]),
+        (f"{LETTERS[:17]}q lighthouze", [LETTERS[:17] + "q"]),
+    ],
+)
+def test_so_many_letters_are_looked_at(library: Library, text: str, corrected: list[str]) -> None:
+    library.describes(
+        library.photo("a"), f"a lighthouse, {LETTERS[:17]}x, {LETTERS[:23]}x and {LETTERS[:24]}x"
+    )
+    asked = library.answer(asks(f"{text} "))
+    assert [each["from"] for each in asked["corrected"]] == corrected
+
+
 def test_every_page_is_of_the_same_words(library: Library) -> None:
     for number in range(5):
         library.describes(library.photo(f"{number}"), "a lighthouse")
