@@ -7,7 +7,6 @@ generations.
 
 from __future__ import annotations
 
-import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,17 +17,26 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-import psutil
 import psycopg
-from numpy.typing import NDArray
-from psycopg.types.json import Jsonb
 
 from scripts.bench_lab.lab import Lab
 from scripts.bench_lab.measure import Measure, percentile
 from scripts.bench_lab.pauses import Statements, traffic
-from scripts.bench_lab.vectors import NEAREST, OTHERS, SHARES, Floats, Model, Nearest, draw_photos
+from scripts.bench_lab.vector_library import (
+    add_photos,
+    add_vectors,
+    as_text,
+    as_uuids,
+    become,
+    begin_generation,
+    draw_ids,
+    indexed,
+    large_stack,
+    value_of,
+)
+from scripts.bench_lab.vectors import NEAREST, OTHERS, SHARES, Model, Nearest, draw_photos
 from worker.local.migrations import find_migrations
-from worker.local.stack import PROJECT, LocalStack
+from worker.local.stack import PROJECT
 
 DIMENSIONS = (512, 384)
 """Of the generation that answers, which are the fixed column's too, and of the other."""
@@ -40,8 +48,6 @@ NEW_PHOTOS = 20_000
 """Of the owner of a tenth: they have no vectors yet, which are written while generations change."""
 FIXED_BY = "20261121002800"
 """The migration that made the search of the fixed column; it is never edited any more."""
-BYTES_BESIDE = 1_500
-"""Of HNSW's graph for each vector, beside its numbers, while it is built in memory; generously."""
 
 SEARCHES = {
     "public": "select asset_id from public.search_image_embeddings("
@@ -49,8 +55,6 @@ SEARCHES = {
     "fixed": "select asset_id from fixed.search_image_embeddings("
     "%s::extensions.vector, %s, -1, filter_model_version => %s)",
 }
-
-Rows = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +80,7 @@ class Library:
 
 def measure(lab: Lab) -> list[Measure]:
     vectors = lab.vectors or lab.pick(full=1_000_000, quick=2_000)
-    with _stack(lab, vectors) as url, psycopg.connect(url, autocommit=True) as db:
+    with large_stack(lab, vectors, max(DIMENSIONS)) as url, psycopg.connect(url, autocommit=True) as db:
         library, measures = _build(lab, url, db, vectors)
         return [
             Measure(name="vectors_of_each", value=vectors),
@@ -86,60 +90,40 @@ def measure(lab: Lab) -> list[Measure]:
         ]
 
 
-@contextmanager
-def _stack(lab: Lab, vectors: int) -> Iterator[str]:
-    """The superuser's address of a fresh database, with memory as it has where it is hosted."""
-    lab.tell("starting a stack for a library")
-    stack = LocalStack(lab.home / "library")
-    settings = {
-        "shared_buffers": min(psutil.virtual_memory().total // 4, 4 << 30) >> 20,
-        "maintenance_work_mem": max(vectors * (4 * max(DIMENSIONS) + BYTES_BESIDE) >> 20, 64),
-        "max_wal_size": 8192,
-    }
-    try:
-        with psycopg.connect(stack.up().database_url, autocommit=True) as db:
-            for name, megabytes in settings.items():
-                db.execute(f"alter system set {name} = '{megabytes}MB'")
-        stack.down()
-        yield stack.up().database_url
-    finally:
-        stack.down()
-
-
 def _build(lab: Lab, url: str, db: psycopg.Connection[Any], vectors: int) -> tuple[Library, list[Measure]]:
     """Each index is made after its rows, in one go, as it would be for rows that were there before."""
     lab.tell(f"adding {vectors} photos")
     photos = draw_photos(vectors)
     random = np.random.default_rng(4)
-    users = _ids(random, len(SHARES) + OTHERS)
-    assets = _ids(random, vectors + NEW_PHOTOS)
-    _add_photos(db, assets, users[np.append(photos.owners, np.full(NEW_PHOTOS, SHARES["10"]))])
+    users = draw_ids(random, len(SHARES) + OTHERS)
+    assets = draw_ids(random, vectors + NEW_PHOTOS)
+    add_photos(db, assets, users[np.append(photos.owners, np.full(NEW_PHOTOS, SHARES["10"]))])
 
     generations, measures = [], []
     for dimension in DIMENSIONS:
         lab.tell(f"adding {vectors} vectors of {dimension} numbers, and their index")
         version = f"bench-{dimension}"
-        begun = _begin(db, version, dimension)
+        begun = begin_generation(db, version, dimension)
         index = f"image_embeddings_of_generation_{begun['id']}"
-        definition = _value(db, "select pg_get_indexdef(('public.' || %s)::regclass)", index)
+        definition = value_of(db, "select pg_get_indexdef(('public.' || %s)::regclass)", index)
         db.execute(f"drop index public.{index}")
         model = Model(photos, dimension)
         queries = model.queries(lab.pick(full=300, quick=30))
         nearest = Nearest(queries, photos.owners)
-        _add_vectors(db, model, version, users[photos.owners], assets, nearest)
+        add_vectors(db, model, version, users[photos.owners], assets, nearest)
         if dimension == DIMENSIONS[0]:
             _keep_fixed(db)
-        measures += _indexed(db, definition, f"public.{index}", str(dimension))
+        measures += indexed(db, definition, f"public.{index}", str(dimension))
         generations.append(
             Generation(
                 id=begun["id"],
                 version=version,
-                queries=[_text(query) for query in queries],
+                queries=[as_text(query) for query in queries],
                 nearest=nearest.places(),
             )
         )
     lab.tell(f"indexing {vectors} vectors of a fixed column")
-    measures += _indexed(
+    measures += indexed(
         db,
         "create index by_similarity on fixed.image_embeddings"
         " using hnsw (embedding extensions.vector_cosine_ops)",
@@ -149,20 +133,9 @@ def _build(lab: Lab, url: str, db: psycopg.Connection[Any], vectors: int) -> tup
     for table in ("public.assets", "public.asset_facts", "public.image_embeddings", "fixed.image_embeddings"):
         db.execute(f"vacuum (analyze) {table}")
     library = Library(
-        url=url, db=db, owners=_uuids(users), new_photos=_uuids(assets[vectors:]), generations=generations
+        url=url, db=db, owners=as_uuids(users), new_photos=as_uuids(assets[vectors:]), generations=generations
     )
     return library, measures
-
-
-def _indexed(db: psycopg.Connection[Any], definition: str, index: str, name: str) -> list[Measure]:
-    begin = time.perf_counter()
-    db.execute(definition.encode())
-    seconds = time.perf_counter() - begin
-    size = _value(db, "select pg_relation_size(%s::regclass)", index) / 2**20
-    return [
-        Measure(name=f"index_{name}_built_within", value=seconds, unit="s"),
-        Measure(name=f"index_{name}_size", value=size, unit="MiB"),
-    ]
 
 
 def _keep_fixed(db: psycopg.Connection[Any]) -> None:
@@ -246,7 +219,7 @@ def _changes(lab: Lab, library: Library) -> list[Measure]:
     numbers = count()
 
     def begin() -> None:
-        _begin(db, f"bench-new-{next(numbers)}", NEW_DIMENSION, new=True)
+        begin_generation(db, f"bench-new-{next(numbers)}", NEW_DIMENSION, new=True)
 
     changes: dict[str, Callable[[], object]] = {
         "quiet": lambda: time.sleep(0.5),
@@ -282,7 +255,7 @@ def _searching(library: Library, percent: str, *, is_named: bool) -> Statements:
     """As apps do. Naming no generation, it is refused when another begins to answer, and then asks that."""
 
     def statements(db: psycopg.Connection[Any]) -> Iterator[None]:
-        _become(db, "authenticated", library.owners[SHARES[percent]])
+        become(db, "authenticated", library.owners[SHARES[percent]])
         generations = cycle(library.generations)
         generation = next(generations)
         for question in cycle(range(len(generation.queries))):
@@ -333,123 +306,15 @@ def _share(rows: Sequence[tuple[UUID]], nearest: set[int]) -> float:
 def _acting(library: Library, percent: str) -> Iterator[None]:
     """As the owner of so many percent, or as the service."""
     if percent in SHARES:
-        _become(library.db, "authenticated", library.owners[SHARES[percent]])
+        become(library.db, "authenticated", library.owners[SHARES[percent]])
     else:
-        _become(library.db, "service_role", None)
+        become(library.db, "service_role", None)
     yield
     library.db.execute("reset role")
-
-
-def _become(db: psycopg.Connection[Any], role: str, user: UUID | None) -> None:
-    db.execute(
-        "select set_config('role', %s, false), set_config('request.jwt.claims', %s, false)",
-        [role, json.dumps({"role": role} | ({"sub": str(user)} if user else {}))],
-    )
-
-
-def _begin(db: psycopg.Connection[Any], version: str, dimension: int, *, new: bool = True) -> dict[str, Any]:
-    begun: dict[str, Any] = _value(
-        db,
-        "select public.begin_generation('pictures', %s, %s, %s, p_new => %s)",
-        version,
-        Jsonb({"embed_model": version}),
-        dimension,
-        new,
-    )
-    return begun
 
 
 def _drop_new(db: psycopg.Connection[Any]) -> None:
     """All generations that are neither active nor former; their indexes would make writes slower."""
     for (generation,) in db.execute("select id from public.generations where state = 'filling'").fetchall():
-        while not _value(db, "select public.drop_generation(%s) -> 'done'", generation):
+        while not value_of(db, "select public.drop_generation(%s) -> 'done'", generation):
             pass
-
-
-def _add_photos(db: psycopg.Connection[Any], assets: Rows, owners: Rows) -> None:
-    with _untriggered(db):
-        db.execute("create temporary table photos (id uuid, user_id uuid) on commit drop")
-        _copy(db, "photos", {"id": assets, "user_id": owners})
-        db.execute("insert into auth.users (id) select distinct user_id from photos")
-        db.execute(
-            "insert into public.assets (id, user_id, path)"
-            " select id, user_id, user_id || '/' || id from photos"
-        )
-
-
-def _add_vectors(
-    db: psycopg.Connection[Any], model: Model, version: str, owners: Rows, assets: Rows, nearest: Nearest
-) -> None:
-    with _untriggered(db):
-        for start, vectors in model.blocks():
-            nearest.look_at(start, vectors)
-            here = slice(start, start + len(vectors))
-            _copy(
-                db,
-                "public.image_embeddings",
-                {
-                    "user_id": owners[here],
-                    "asset_id": assets[here],
-                    "embedding": _as_sent(vectors),
-                    "model_version": np.full(len(vectors), version.encode()),
-                },
-            )
-        db.execute(
-            "insert into public.asset_facts (asset_id, user_id, fact, version, state)"
-            " select asset_id, user_id, 'embedding', model_version, 'done'"
-            "   from public.image_embeddings where model_version = %s",
-            [version],
-        )
-
-
-@contextmanager
-def _untriggered(db: psycopg.Connection[Any]) -> Iterator[None]:
-    with db.transaction():
-        db.execute("set local session_replication_role = replica")
-        yield
-
-
-def _copy(db: psycopg.Connection[Any], table: str, columns: Mapping[str, Rows]) -> None:
-    """Rows whose values have one width in each column, as Postgres sends them in binary."""
-    kinds: list[tuple[str, str]] = [("columns", ">i2")]
-    for name, values in columns.items():
-        kinds += [(f"width of {name}", ">i4"), (name, values.dtype.str)]
-    rows = np.empty(len(next(iter(columns.values()))), kinds)
-    rows["columns"] = len(columns)
-    for name, values in columns.items():
-        rows[f"width of {name}"] = values.dtype.itemsize
-        rows[name] = values
-    with (
-        db.cursor() as cursor,
-        cursor.copy(f"copy {table} ({', '.join(columns)}) from stdin (format binary)") as copy,
-    ):
-        copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8) + rows.tobytes() + b"\xff\xff")
-
-
-def _ids(random: np.random.Generator, size: int) -> Rows:
-    """UUIDs as 16 bytes each; the last 8 are the place among them."""
-    ids = np.stack([random.integers(0, 2**63, size), np.arange(size)], axis=1).astype(">i8")
-    return ids.view("V16")[:, 0]
-
-
-def _uuids(ids: Rows) -> list[UUID]:
-    return [UUID(bytes=found.tobytes()) for found in ids]
-
-
-def _as_sent(vectors: Floats) -> Rows:
-    sent = np.zeros(
-        len(vectors), [("dimension", ">i2"), ("unused", ">i2"), ("numbers", ">f4", vectors.shape[1])]
-    )
-    sent["dimension"] = vectors.shape[1]
-    sent["numbers"] = vectors
-    return sent.view(f"V{sent.dtype.itemsize}")
-
-
-def _text(vector: Floats) -> str:
-    return "[" + ",".join(f"{number:.9g}" for number in vector.tolist()) + "]"
-
-
-def _value(db: psycopg.Connection[Any], query: str, *parameters: Any) -> Any:
-    row = db.execute(query, parameters).fetchone()
-    assert row is not None
-    return row[0]
