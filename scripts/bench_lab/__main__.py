@@ -29,6 +29,7 @@ from scripts.bench_lab import (
     people_questions,
     profiles,
     ranking,
+    recall,
     search,
     thumbnails,
 )
@@ -50,6 +51,7 @@ SECTIONS: dict[str, Callable[[Lab], list[Measure]]] = {
     "backfill": backfill.measure,
     "search": search.measure,
     "ranking": ranking.measure,
+    "recall": recall.measure,
     "people": people.measure,
     "people-assignment": people_assignment.measure,
     "people-questions": people_questions.measure,
@@ -64,8 +66,8 @@ SECTIONS: dict[str, Callable[[Lab], list[Measure]]] = {
 @click.option(
     "--vectors",
     type=click.IntRange(min=1_000),
-    help="Of each of the two generations of `generations`, a million, if not quick; the most faces of a"
-    " user in `people-assignment`, 100,000.",
+    help="Of `recall` and of each of the two generations of `generations`, a million, if not quick; the most"
+    " faces of a user in `people-assignment`, 100,000.",
 )
 @click.option(
     "--plots",
@@ -78,7 +80,7 @@ def main(
     """Measure the SECTIONs; all of them without any.
 
     thumbnails, images, profiles, noop, latency, claims, fairness, loop, decoding,
-    generations, backfill, people, search, ranking, people-assignment, people-questions,
+    generations, backfill, people, search, ranking, recall, people-assignment, people-questions,
     memory
 
     Ratios are of things measured in turns in one run, so that they hold on any machine; nothing fails when a
