@@ -31,6 +31,7 @@ from scripts.bench_lab import (
     ranking,
     recall,
     search,
+    search_fairness,
     thumbnails,
 )
 from scripts.bench_lab.lab import Lab, lab_at
@@ -50,6 +51,7 @@ SECTIONS: dict[str, Callable[[Lab], list[Measure]]] = {
     "generations": generations.measure,
     "backfill": backfill.measure,
     "search": search.measure,
+    "search-fairness": search_fairness.measure,
     "ranking": ranking.measure,
     "recall": recall.measure,
     "people": people.measure,
@@ -80,8 +82,8 @@ def main(
     """Measure the SECTIONs; all of them without any.
 
     thumbnails, images, profiles, noop, latency, claims, fairness, loop, decoding,
-    generations, backfill, people, search, ranking, recall, people-assignment, people-questions,
-    memory
+    generations, backfill, people, search, search-fairness, ranking, recall, people-assignment,
+    people-questions, memory
 
     Ratios are of things measured in turns in one run, so that they hold on any machine; nothing fails when a
     goal is missed.

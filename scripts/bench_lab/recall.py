@@ -39,6 +39,8 @@ from scripts.bench_lab.vectors import NEAREST, SHARES, Model, Nearest, Places, d
 DIMENSION = 512
 VERSION = "bench"
 RECALL_GOAL = 0.99
+WARM = 10
+"""Queries that only fill the caches."""
 TURN = 5
 """Searches in one way before it is the next one's turn."""
 EVERYTHING = "100"
@@ -119,7 +121,7 @@ def measure(lab: Lab) -> list[Measure]:
         users, assets = draw_ids(random, len(SHARES) + 1), draw_ids(random, vectors)
         everything = np.full(vectors, len(SHARES))
         model = Model(photos, DIMENSION)
-        queries = model.queries(lab.pick(full=300, quick=20))
+        queries = model.queries(WARM + lab.pick(full=150, quick=20))
         nearest = Nearest(queries, photos.owners)
         add_photos(db, assets, users[everything])
         begun = begin_generation(db, VERSION, DIMENSION)
@@ -170,26 +172,23 @@ def _settle(db: psycopg.Connection[Any]) -> None:
 def _searches(lab: Lab, library: Library, percents: Sequence[str]) -> list[Measure]:
     answers: dict[tuple[str, str], list[Answer]] = defaultdict(list)
     questions = range(len(library.queries))
-    for is_measured in (False, True):
-        for start in questions[::TURN]:
-            lab.tell(f"{'searching' if is_measured else 'warming up'}, question {start}")
-            for percent, way in product(percents, WAYS):
-                if (percent, way) == (EVERYTHING, "one_by_one") and start >= FEW:
-                    continue
-                with _acting(library, percent, way) as search:
-                    for question in questions[start : start + TURN]:
-                        begin = perf_counter()
-                        found = search(library.queries[question])
-                        seconds = perf_counter() - begin
-                        nearest = library.nearest[percent][question]
-                        if is_measured:
-                            answers[percent, way].append(
-                                Answer(
-                                    1000 * seconds,
-                                    len(found) < len(nearest),
-                                    len(nearest & found) / len(nearest),
-                                )
+    for start in questions[::TURN]:
+        lab.tell(f"searching, question {start} of {len(questions)}")
+        for percent, way in product(percents, WAYS):
+            if (percent, way) == (EVERYTHING, "one_by_one") and start >= WARM + FEW:
+                continue
+            with _acting(library, percent, way) as search:
+                for question in questions[start : start + TURN]:
+                    begin = perf_counter()
+                    found = search(library.queries[question])
+                    seconds = perf_counter() - begin
+                    nearest = library.nearest[percent][question]
+                    if start >= WARM:
+                        answers[percent, way].append(
+                            Answer(
+                                1000 * seconds, len(found) < len(nearest), len(nearest & found) / len(nearest)
                             )
+                        )
     return [
         measure
         for (percent, way), given in answers.items()

@@ -47,6 +47,8 @@ def large_stack(lab: Lab, vectors: int, dimension: int) -> Iterator[str]:
 
 
 def indexed(db: psycopg.Connection[Any], definition: str, index: str, name: str) -> list[Measure]:
+    """By one process, as a generation's index is."""
+    db.execute("set max_parallel_maintenance_workers = 0")
     begin = time.perf_counter()
     db.execute(definition.encode())
     seconds = time.perf_counter() - begin
