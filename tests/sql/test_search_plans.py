@@ -189,3 +189,39 @@ def test_a_large_library_is_searched_by_the_vector_index_with_its_parts(queue: A
         queue.db.execute("reset kizu.test_exact")
     assert scans == 0
     assert found == films
+
+
+def test_only_where_pictures_are_near_is_read_what_else_is_known_of_them(large: Library) -> None:
+    """The 1,000 nearest of MANY are, twice: while they are found, and when all sources are fused."""
+    looked_up = (
+        "select sum(pg_stat_get_xact_tuples_fetched(indexrelid))::int"
+        "  from pg_index where indrelid = 'assets'::regclass"
+    )
+    db, queue = large.queue.db, large.queue
+    with db.transaction():
+        before = queue.value(looked_up)
+        with queue.acting("authenticated", large.user):
+            queue.value(
+                "select public.rank_search(%s, p_vector => %s, p_limit => 1)", Jsonb(asks("seal")), QUERY
+            )
+        db.execute("reset role")
+        assert queue.value(looked_up) - before < 2 * 1_000 + 20 < 1_000 + MANY
+
+
+def test_a_vector_lies_in_its_row(queue: Any) -> None:
+    """Of 512 numbers, as the models have: read from elsewhere each would take several times as long."""
+    elsewhere = (
+        "select pg_relation_size(reltoastrelid) from pg_class where oid = 'image_embeddings'::regclass"
+    )
+    user = queue.user()
+    queue.generation(
+        "long", new=bool(queue.value("select count(*) from generations where kind = 'pictures'"))
+    )
+    before = queue.value(elsewhere)
+    for _ in range(20):
+        queue.db.execute(
+            "insert into image_embeddings (user_id, asset_id, model_version, embedding)"
+            " select %s, %s, 'long', array_agg(random())::extensions.vector from generate_series(1, 512)",
+            (user, queue.asset(user)),
+        )
+    assert queue.value(elsewhere) == before
