@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.sql.library import QUERY, Library, asks, part
+from tests.sql.library import MODEL, QUERY, Library, asks, like, part
 
 pytestmark = pytest.mark.stack
 
@@ -636,3 +636,58 @@ def test_a_vector_alone_ranks_what_the_parts_leave(library: Library) -> None:
         library.looks(library.photo(name, location_name=place), similarity)
     assert library.search("", vector=QUERY) == ["nearer", "near"]
     assert library.search("", part("place", name="Rome"), vector=QUERY) == ["near"]
+
+
+@pytest.fixture
+def common(library: Library) -> Library:
+    """Thousands of photos whose file names all have one word, and whose places have another."""
+    library.queue.db.execute("set session_replication_role = replica")
+    library.queue.db.execute(
+        "insert into assets (user_id, path, media_type, file_name, location_name, taken_at)"
+        " select %(user)s::uuid, %(user)s || '/c' || n, 'document', 'IMG_' || n || '.jpg', 'Rome',"
+        " '2019-01-01'::timestamptz + n * interval '1 minute' from generate_series(1, 2500) as n",
+        {"user": library.user},
+    )
+    library.queue.db.execute("reset session_replication_role")
+    return library
+
+
+@pytest.mark.parametrize(
+    ("words", "found", "cut"),
+    [
+        ("img 2400", 1, []),
+        ("2400 img", 1, []),
+        ("rome 2400", 1, []),
+        ("rome img kite", 1, []),
+        ("kite rome", 1, []),
+        ("rome nothing", 0, []),
+        ("img", 200, ["text"]),
+        ("rome img", 200, ["text"]),
+    ],
+)
+def test_words_of_most_texts_are_looked_for_among_what_has_the_rarer_ones(
+    common: Library, words: str, found: int, cut: list[str]
+) -> None:
+    kite = common.photo("kite", file_name="IMG_x.jpg", location_name="Rome")
+    common.describes(kite, "a kite")
+    answer = common.answer(asks(f"{words} "), p_limit=200)
+    assert (len(answer["results"]), answer["cut_short"]) == (found, cut)
+
+
+def test_words_of_most_texts_are_looked_for_among_what_parts_leave(common: Library) -> None:
+    for name in ("dog", "other dog"):
+        common.shows(common.photo(name, file_name="IMG_x.jpg"), "dog")
+    answer = common.answer(asks("img ", part("things", **{"class": "dog", "least": 1, "from": 0, "to": 0})))
+    assert (set(common.named(answer)), answer["cut_short"]) == ({"dog", "other dog"}, [])
+
+
+def test_more_pictures_than_are_ranked_are_told_of(common: Library) -> None:
+    common.queue.db.execute(
+        "insert into image_embeddings (user_id, asset_id, embedding, model_version)"
+        " select user_id, id, %s, %s from assets where user_id = %s limit 999",
+        (like(0.9), MODEL, common.user),
+    )
+    assert common.answer(asks("sea"), p_vector=QUERY)["cut_short"] == []
+    common.looks(common.photo("one more"), 0.8)
+    assert common.answer(asks("sea"), p_vector=QUERY)["cut_short"] == ["picture"]
+    assert common.answer(asks("sea"), p_vector=QUERY, p_offset=990)["cut_short"] == ["picture"]

@@ -225,3 +225,25 @@ def test_a_vector_lies_in_its_row(queue: Any) -> None:
             (user, queue.asset(user)),
         )
     assert queue.value(elsewhere) == before
+
+
+FETCHED = f"select sum(pg_stat_get_xact_tuples_fetched(id))::int from unnest('{TABLES}'::regclass[]) as id"
+
+
+@pytest.mark.parametrize("words", ["img 7", "rome img"])
+def test_a_word_of_most_texts_reads_some_of_them(queue: Any, words: str) -> None:
+    library = Library(queue)
+    queue.db.execute("set session_replication_role = replica")
+    queue.db.execute(
+        "insert into assets (user_id, path, media_type, file_name, location_name)"
+        " select %(user)s::uuid, %(user)s || '/' || n, 'photo', 'IMG_' || n, 'Rome'"
+        "   from generate_series(1, 12000) as n",
+        {"user": library.user},
+    )
+    queue.db.execute("reset session_replication_role")
+    queue.db.execute("analyze assets")
+    with queue.db.transaction():
+        before = queue.value(FETCHED)
+        library.answer(asks(f"{words} "))
+        queue.db.execute("reset role")
+        assert queue.value(FETCHED) - before < 15_000

@@ -23,6 +23,10 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "person": "who is in pictures was left out",
     "understanding": "the words were taken as they are: no worker has said what they mean",
 }
+CUT_SHORT: Final[Mapping[str, str]] = {
+    "picture": "only the 1,000 pictures that are most like the words were looked at",
+    "text": "only some of the very many texts with these words were looked at",
+}
 SHOWN: Final[Mapping[str, Callable[[Any], str]]] = {
     "person": lambda part: part["name"],
     "place": lambda part: part["name"],
@@ -135,6 +139,8 @@ def tell_left_out(answer: Mapping[str, Any]) -> None:
         say(f"kizu: {LEFT_OUT.get(name, f'{name} was left out')}{why}", err=True)
     if answer["lacks"] == "unknown_generation":
         say("kizu: no model has seen a picture yet: `kizu jobs missing embedding --yes`", err=True)
+    for name in answer["cut_short"]:
+        say(f"kizu: {CUT_SHORT.get(name, f'not all was looked at: {name}')}: say more", err=True)
     if answer["timed_out"]:
         say(
             "kizu: no worker answered in time: is one running, with a slot in the lane `interactive`?",

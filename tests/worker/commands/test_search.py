@@ -42,6 +42,7 @@ ANSWER: dict[str, Any] = {
     "next": None,
     "understood": UNDERSTOOD,
     "left_out": [],
+    "cut_short": [],
     "corrected": [],
     "lacks": None,
 }
@@ -127,6 +128,7 @@ def test_every_option_reaches_the_database(database: Database) -> None:
     [
         ({"left_out": ["picture"], "lacks": "weights_missing"}, ["pictures show", "weights_missing"]),
         ({"left_out": ["picture"], "lacks": "unknown_generation"}, ["no model has seen a picture yet"]),
+        ({"cut_short": ["picture", "text"]}, ["1,000 pictures", "very many texts"]),
         ({"left_out": ["picture", "understanding"]}, ["pictures show", "no worker has said what they mean"]),
     ],
 )
