@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
@@ -202,3 +203,59 @@ def test_what_waits_to_be_deleted_is_counted_and_not_unnamed(queue: Any, project
 def test_a_place_that_was_not_answered_is_refused(queue: Any, verb: str) -> None:
     with pytest.raises(Exception, match="bad_params"):
         queue.value(f"""select {verb}(p_after => '{{"table": "jobs", "bucket": "x"}}')""")
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 1000])
+def test_pages_of_any_size_have_everything_once(queue: Any, project: Project, limit: int) -> None:
+    wanted: list[str] = []
+    for user in (queue.user(), queue.user()):
+        for _ in range(3):
+            asset, path = project.photo(user)
+            wanted += [path, project.part(user, asset), project.make(user, asset)]
+    queue.db.execute(
+        "insert into derived_assets (user_id, asset_id, kind, bucket, key, bytes, mime_type)"
+        " select user_id, asset_id, 'thumbnail', 'thumbnails', key, 1, 'image/jpeg' from derived_assets"
+    )
+    wanted += [key for key in wanted if "/processed/" in key]
+    lost = [project.put(f"{queue.users[0]}/lost{number}.jpg") for number in range(5)]
+
+    def pages(what: str, query: str) -> list[str]:
+        keys, after = [], None
+        while True:
+            page = queue.value(query, after and Jsonb(after), limit)
+            keys += [row["key"] for row in page[what]]
+            if (after := page["next"]) is None:
+                return keys
+
+    assert sorted(pages("missing", "select list_missing_files(%s, %s)")) == sorted(wanted)
+    assert sorted(pages("files", "select list_unnamed_files('24 hours', %s, %s)")) == sorted(lost)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        {},
+        [],
+        "assets",
+        7,
+        {"table": 7, "bucket": 7},
+        {"table": "users", "bucket": "avatars"},
+        {"table": "assets", "bucket": "assets", "key": 7},
+        {"table": "assets", "bucket": "assets", "user_id": "me", "key": ["x"]},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("query", ["list_missing_files(%s)", "list_unnamed_files('24 hours', %s)"])
+def test_a_place_that_no_page_answered_is_refused(queue: Any, after: Any, query: str) -> None:
+    with (
+        queue.acting("authenticated", queue.user()),
+        pytest.raises(psycopg.Error, match="bad_params") as refused,
+    ):
+        queue.value(f"select {query}", Jsonb(after))
+    assert refused.value.sqlstate == "PT400"
+
+
+def test_a_user_that_is_none_is_no_place(queue: Any) -> None:
+    after = Jsonb({"table": "assets", "user_id": "me", "key": ""})
+    with queue.acting("service_role"), pytest.raises(psycopg.Error, match="bad_params"):
+        queue.value("select list_missing_files(%s)", after)
