@@ -26,7 +26,7 @@ def _model(db: psycopg.Connection[Any]) -> Iterator[None]:
     forget_generations(db)
     db.execute("select begin_generation('pictures', 'm', '{\"name\": \"m\"}', 8, p_new => true)")
     yield
-    db.execute("delete from jobs where job_type = 'search'")
+    db.execute("delete from jobs where job_type in ('search', 'understand')")
     forget_generations(db)
 
 
@@ -58,7 +58,7 @@ def work(db: psycopg.Connection[Any], app: App) -> None:
     """As a worker does: takes the user's search, and says what it means."""
     [job] = [
         one
-        for one in db.execute("select claim_jobs('w', '{search}', 100, 60)").fetchone()[0]["jobs"]  # type: ignore[index]
+        for one in db.execute("select claim_jobs('w', '{search,understand}', 100, 60)").fetchone()[0]["jobs"]  # type: ignore[index]
         if one["user_id"] == app.user_id
     ]
     text = job["params"]["text"]
@@ -131,3 +131,19 @@ def test_nobody_finds_anothers(db: psycopg.Connection[Any], app: App, join: Any)
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "'; drop table assets; --"])
 def test_the_databases_refusal_is_passed_on(app: App, zone: str) -> None:
     assert refused(app.search(text="dog", zone=zone))[:2] == (400, "bad_params")
+
+
+def test_an_app_of_before_is_answered_as_it_reads(db: psycopg.Connection[Any], app: App) -> None:
+    read, _ = photo(db, app, "beware of the dog"), photo(db, app, "ice cream")
+    app.search(text="dog", wait_ms=0)
+    work(db, app)
+    filters = {"has_text": True, "text_query": "the dog"}
+    answer = told(app.search(query="dog", filters=filters, limit=200, offset=0, threshold=0.2))
+    assert (answer["status"], answer["total"], answer["query_parsed"]["semantic_query"]) == (
+        "success",
+        1,
+        "dog",
+    )
+    [result] = answer["results"]
+    assert (result["asset_id"], result["similarity"]) == (read, 1)
+    assert "beware" in result["extracted_text"]

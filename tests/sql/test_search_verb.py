@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from tests.sql.library import MODEL, QUERY, Library
 
@@ -143,3 +144,19 @@ def test_pages_follow_each_other(queue: Any, ann: Library) -> None:
     second = search(queue, ann.user, "dog", p_limit=2, p_after=psycopg.types.json.Jsonb(first["next"]))
     assert found(first) + found(second) == photos[:4]
     assert found(search(queue, ann.user, "dog", p_limit=2, p_offset=2)) == photos[2:4]
+
+
+def test_filters_of_an_app_narrow_beside_what_the_words_say(queue: Any, ann: Library) -> None:
+    both, dog = ann.photo("both", media_type="video/mp4"), ann.photo("dog")
+    for photo in (both, dog):
+        ann.looks(photo, 0.9)
+    search(queue, ann.user, "dog")
+    answer(queue)
+    video = Jsonb([{"kind": "media", "media": "video"}])
+    told = search(queue, ann.user, "dog", p_parts=video)
+    assert (found(told), told["status"]) == ([both], "ready")
+    assert told["understood"]["parts"] == [{"kind": "media", "media": "video"}]
+    assert set(found(search(queue, ann.user, "dog", p_parts=None))) == {both, dog}
+    for wrong in ("dog", 7, [7], {"kind": "media", "not": "perhaps"}):
+        with pytest.raises(psycopg.Error, match="bad_params"):
+            search(queue, ann.user, "dog", p_parts=Jsonb(wrong))

@@ -14,6 +14,7 @@ import {
 import type { Work } from "../_shared/endpoint.ts";
 import { badParams, RequestError } from "../_shared/errors.ts";
 import type { Verb } from "../_shared/queue.ts";
+import { asOlderApps, OLDER_PATHS, withObjects } from "./older_apps.ts";
 
 const LONGEST_TEXT = 500;
 const LONGEST_PREFIX = 200;
@@ -76,21 +77,31 @@ const REAL: Clock = {
  * POST {by: {asset_id | face_id | cluster_id | contact_id}, least?, limit?, after?} → {results, next, left_out}:
  * what is like the example.
  *
+ * What existing apps ask (`query`, `filters`, and paths such as search/by-face) is answered as they read it: see
+ * older_apps.ts.
+ *
  * POST search/suggestions {prefix, limit?} → what somebody may go on to write. POST search/objects {limit?, after?} →
  * the things that detectors saw, with counts.
  */
 export function search(clock: Clock = REAL): Work {
   return async (body, call, path) => {
     const request = record(body, "body");
+    if (Object.hasOwn(OLDER_PATHS, path) || isGiven(request.query)) {
+      return await asOlderApps(request, path, call, {
+        now: clock.now,
+        ask: (question, page) => found(question, page, USUAL_WAIT_MS, call, clock),
+      });
+    }
     if (Object.hasOwn(WORDS, path)) {
       const word = WORDS[path];
-      return await call(word.calls, asArguments(fieldsOf(request, word.fields, word.needs)));
+      const told = await call(word.calls, asArguments(fieldsOf(request, word.fields, word.needs)));
+      return path === "objects" ? withObjects(record(told, "answer")) : told;
     }
-    return isGiven(request.by) ? await alike(request, call) : await found(request, call, clock);
+    return isGiven(request.by) ? await alike(request, call) : await asked(request, call, clock);
   };
 }
 
-async function found(
+async function asked(
   request: Record<string, unknown>,
   call: Verb,
   clock: Clock,
@@ -106,12 +117,20 @@ async function found(
     },
     ["text"],
   );
+  const page = { limit, after, offset, as_written };
+  return await found(question, page, wait_ms as number, call, clock);
+}
+
+async function found(
+  question: Record<string, unknown>,
+  page: Record<string, unknown>,
+  wait: number,
+  call: Verb,
+  clock: Clock,
+): Promise<Record<string, unknown>> {
   const asked = asArguments(question);
-  const waited = await answered(asked, call, clock, wait_ms as number);
-  const answer = await call("search", {
-    ...asked,
-    ...asArguments({ limit, after, offset, as_written }),
-  });
+  const waited = await answered(asked, call, clock, wait);
+  const answer = await call("search", { ...asked, ...asArguments(page) });
   return { ...record(answer, "answer"), timed_out: !waited };
 }
 
