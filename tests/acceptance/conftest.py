@@ -6,15 +6,17 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from tests.acceptance.library import Library
+from tests.acceptance.library import Library, personal
 from tests.generations import forget_generations
 from worker.local.stack import StackInfo
+from worker.settings import Settings
 
 
 @pytest.fixture
@@ -40,6 +42,24 @@ def join(
 @pytest.fixture
 def library(join: Callable[[], Library]) -> Library:
     return join()
+
+
+@pytest.fixture
+def shapes(library: Library, tmp_path: Path) -> Settings:
+    """A worker of the library's owner, with the model that knows coloured shapes for CLIP."""
+    for package in ("open_clip", "torch", "safetensors"):
+        if find_spec(package) is None:
+            pytest.skip(f"{package} is not installed: scripts/install")
+    from scripts.shapes_model.folder import write
+
+    write(tmp_path / "shapes")
+    return personal(
+        library,
+        lanes={"ai": 4, "interactive": 1},
+        clip_pretrained=str(tmp_path / "shapes"),
+        model_cache_dir=tmp_path / "cache",
+        model_downloads=False,
+    )
 
 
 @pytest.fixture(autouse=True)

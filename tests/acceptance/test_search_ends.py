@@ -8,7 +8,6 @@ import json
 import uuid
 from collections.abc import Iterator, Sequence
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,7 +18,7 @@ from psycopg.types.json import Jsonb
 
 from models.serving.remote import RemoteModels
 from models.tasks import EMBED, Embedder
-from tests.acceptance.library import Library, drain, personal
+from tests.acceptance.library import Library, drain
 from tests.generations import forget_generations
 from tests.sql.conftest import acting
 from worker.library.measuring import unlike_sentences
@@ -29,7 +28,6 @@ from worker.settings import Settings
 pytest.importorskip("safetensors.numpy")
 
 from scripts.shapes_model.drawing import THINGS, Scene, Thing, describe, draw, imagine
-from scripts.shapes_model.folder import write
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
@@ -44,21 +42,6 @@ def _nothing_before(db: psycopg.Connection[Any]) -> None:
     """The generation is the model's own, and what it is measured among are the test's pictures."""
     db.execute("delete from public.assets")
     forget_generations(db)
-
-
-@pytest.fixture
-def shapes(library: Library, tmp_path: Path) -> Settings:
-    for package in ("open_clip", "torch"):
-        if find_spec(package) is None:
-            pytest.skip(f"{package} is not installed: scripts/install")
-    write(tmp_path / "shapes")
-    return personal(
-        library,
-        lanes={"ai": 4, "interactive": 1},
-        clip_pretrained=str(tmp_path / "shapes"),
-        model_cache_dir=tmp_path / "cache",
-        model_downloads=False,
-    )
 
 
 def pictures(count: int, seed: str) -> Iterator[tuple[Thing, Any]]:

@@ -6,8 +6,6 @@ import asyncio
 import io
 import json
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -17,7 +15,7 @@ from psycopg.types.json import Jsonb
 
 from models.serving.remote import RemoteModels
 from models.tasks import EMBED, Embedder
-from tests.acceptance.library import Library, drain, personal
+from tests.acceptance.library import Library, drain
 from worker.cli import kizu
 from worker.operations.operation import vector_text
 from worker.project.connection import Connection
@@ -26,7 +24,6 @@ from worker.settings import Settings
 pytest.importorskip("safetensors.numpy")
 
 from scripts.shapes_model.drawing import THINGS, Thing, caption, draw, imagine
-from scripts.shapes_model.folder import write
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
@@ -35,22 +32,6 @@ MODEL_VERSION = "openclip-shapes"
 CAPTIONS = {caption(thing): thing for thing in THINGS}
 
 Kizu = Callable[..., Result]
-
-
-@pytest.fixture
-def shapes(library: Library, tmp_path: Path) -> Settings:
-    """A worker of the library's owner, with the shapes model for CLIP."""
-    for package in ("open_clip", "torch"):
-        if find_spec(package) is None:
-            pytest.skip(f"{package} is not installed: scripts/install")
-    write(tmp_path / "shapes")
-    return personal(
-        library,
-        lanes={"ai": 4, "interactive": 1},
-        clip_pretrained=str(tmp_path / "shapes"),
-        model_cache_dir=tmp_path / "cache",
-        model_downloads=False,
-    )
 
 
 @pytest.fixture

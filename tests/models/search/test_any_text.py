@@ -53,6 +53,15 @@ def test_any_text_is_read(text: str, language: str | None) -> None:
     assert understood.as_json()["text"] == text
 
 
+@settings(max_examples=200, deadline=None)
+@given(text=_TEXTS)
+def test_no_text_is_much_work(text: str) -> None:
+    """Per character there are twice the function calls of the worst of 400 texts (420), at most."""
+    ask("a dog in may")  # what is read once
+
+    assert _calls(lambda: ask(text)) <= 840 * (len(text) + 10)
+
+
 @settings(max_examples=100, deadline=None)
 @given(text=_TEXTS)
 @example(text="3 Anna may")
