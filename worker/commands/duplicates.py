@@ -44,7 +44,7 @@ def list_groups(kind: str | None, limit: int, after: Any, user: UUID | None, as_
         {
             "group": number,
             "photo": member["file_name"] or member["path"],
-            "is": "best" if member["asset_id"] == group["best"] else why(member["why"]),
+            "is": "best" if member["asset_id"] == group["best"] else why(member["why"], group),
             "score": share(member["score"]),
             "size": size(member),
             "taken": (member["taken_at"] or "")[:19],
@@ -84,10 +84,10 @@ def keep(photos: Sequence[UUID], forget: bool, user: UUID | None, as_json: bool)
     tell(call("keep_duplicates", args, user=user), as_json)
 
 
-def why(reason: Mapping[str, Any] | None) -> str | None:
-    """Why a photo is in its group, in some words."""
+def why(reason: Mapping[str, Any] | None, group: Mapping[str, Any]) -> str:
+    """Why a photo is in its group, in some words; the group's kind for whom the others were found by."""
     if reason is None:
-        return None
+        return str(group["kind"])
     return reason["kind"] if reason["kind"] == "exact" else f"{reason['kind']} {share(reason['similarity'])}"
 
 

@@ -141,7 +141,9 @@ def tell_left_out(answer: Mapping[str, Any]) -> None:
         say("kizu: no model has seen a picture yet: `kizu jobs missing embedding --yes`", err=True)
     for name in answer["cut_short"]:
         say(f"kizu: {CUT_SHORT.get(name, f'not all was looked at: {name}')}: say more", err=True)
-    if answer["timed_out"]:
+    if answer["timed_out"] and (answer["job"] or {}).get("attended") is False:
+        say("kizu: no worker is there to say what the words mean: `kizu worker` starts one", err=True)
+    elif answer["timed_out"]:
         say(
             "kizu: no worker answered in time: is one running, with a slot in the lane `interactive`?",
             err=True,

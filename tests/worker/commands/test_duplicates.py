@@ -87,6 +87,13 @@ def test_a_group_is_told_line_by_line_with_the_best_first(database: Database) ->
     assert "near 0.98" in lines[3]
 
 
+def test_of_whom_the_others_were_found_by_the_kind_is_told(database: Database) -> None:
+    group = {**GROUP, "best": B}
+    database.answer = {"groups": [group], "next": None, "left": 0}
+    (told,) = [line for line in run("list").stdout.splitlines() if A in line]
+    assert "near" in told
+
+
 def test_the_rest_of_a_large_group_is_told_of(database: Database) -> None:
     group = {**GROUP, "count": 500, "more": True, "next": {"id": A, "part": 1, "from": 100}}
     database.answer = {"groups": [GROUP, group], "next": None, "left": 0}

@@ -43,6 +43,7 @@ ANSWER: dict[str, Any] = {
     "understood": UNDERSTOOD,
     "left_out": [],
     "cut_short": [],
+    "job": None,
     "corrected": [],
     "lacks": None,
 }
@@ -67,7 +68,7 @@ class Database:
 
     async def rpc(self, function: str, params: Any = None) -> Any:
         self.asked.append((function, params))
-        return {"status": self.status} if function == "ask_search" else self.answer
+        return {"status": self.status, "job": self.answer["job"]} if function == "ask_search" else self.answer
 
 
 @pytest.fixture
@@ -153,6 +154,8 @@ def test_a_word_that_was_taken_for_another_is_said_and_taken_back(database: Data
 def test_who_does_not_wait_is_told_that_no_worker_answered(database: Database) -> None:
     database.status = "asked"
     assert "no worker answered in time" in run("dogs", "--wait", "0").stderr
+    database.answer = {**ANSWER, "job": {"id": "x", "status": "enqueued", "attended": False}}
+    assert "no worker is there" in run("dogs").stderr
 
 
 def test_further_pages_are_told_of(database: Database) -> None:
