@@ -104,6 +104,8 @@ async def run_worker(
         generations = Generations(connection.rpc, settings)
         for other in await check_generations(generations, settings, found_out):
             log.warning("settings name another model than the library's", reason=other)
+        for kind in {handler.sentences_of for handler in handlers.values() if handler.sentences_of}:
+            await generations.answering(kind, within=math.inf)  # so that the first sign of life says it
 
         def context(job: Job, hold: Hold, record: Record) -> Context:
             return Context(

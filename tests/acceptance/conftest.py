@@ -64,8 +64,12 @@ def shapes(library: Library, tmp_path: Path) -> Settings:
 
 @pytest.fixture(autouse=True)
 def _empty_queue(db: psycopg.Connection[Any]) -> None:
-    """What earlier tests left pending would be found by this test's workers, and their models be asked."""
+    """What earlier tests left pending would be found by this test's workers, and their models be asked.
+
+    Workers that they killed would be waited for.
+    """
     db.execute("delete from jobs")
+    db.execute("delete from workers")
     forget_generations(db)
 
 

@@ -23,6 +23,7 @@ def ann(queue: Any) -> Any:
 @pytest.fixture(autouse=True)
 def _the_time_is_ours(queue: Any) -> Any:
     at(queue, "2026-04-01 12:00+00")
+    queue.db.execute("delete from workers")
     queue.arrive("t_able", "m", "n")
     yield
     queue.db.execute("delete from jobs where job_type in ('search', 'understand')")

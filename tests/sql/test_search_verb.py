@@ -18,6 +18,7 @@ DAY = "2026-04-01"
 @pytest.fixture
 def ann(queue: Any) -> Any:
     queue.db.execute("set kizu.test_now = '2026-04-01 12:00+00'")
+    queue.db.execute("delete from workers")
     queue.arrive("t_able", MODEL)
     yield Library(queue)
     queue.db.execute("reset kizu.test_now")
