@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
@@ -98,18 +97,21 @@ def find_moments(
 
 
 def _told(scene: Scene, stories: Sequence[Story], earlier: Sequence[Earlier]) -> list[Moment]:
+    import numpy as np
+
     ranked = sorted(
         ((score(scene, story), story) for story in stories), key=lambda pair: (-pair[0], pair[1].key)
     )
-    moments = [_moment(scene, story, worth) for worth, story in without_twins(ranked)]
-    found = matched(moments, earlier, scene.today)
+    ids = scene.library.ids(np.arange(len(scene.library))) if earlier else ()
+    rows = {photo: row for row, photo in enumerate(ids)}
+    found = matched(without_twins(ranked), earlier, scene.today, rows)
     return [
-        replace(moment, updates=other.id if other else None)
-        for moment, other in limited(found, earlier, scene.today, scene.settings)
+        _moment(scene, story, worth, other)
+        for worth, story, other in limited(found, earlier, scene.today, scene.settings)
     ]
 
 
-def _moment(scene: Scene, story: Story, worth: float) -> Moment:
+def _moment(scene: Scene, story: Story, worth: float, other: Earlier | None) -> Moment:
     library = scene.library
     dated = story.rows[story.rows < len(library.days)]
     stills = story.rows[~library.flagged(story.rows, Flag.VIDEO)]
@@ -130,4 +132,5 @@ def _moment(scene: Scene, story: Story, worth: float) -> Moment:
         score=worth,
         expires_on=scene.today + timedelta(days=scene.settings.auto_delete_days),
         criteria=story.criteria,
+        updates=other.id if other else None,
     )

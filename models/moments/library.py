@@ -50,6 +50,9 @@ class Library:
     """Faces in these photos: the row and the person of each, and its size, ordered by person and row."""
     face_people: Ints
     face_sizes: Floats
+    people_by_row: Ints
+    """The people of faces ordered by row: those of a row begin at `firsts_by_row` of it, and end at the next."""
+    firsts_by_row: Ints
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -73,6 +76,12 @@ class Library:
 
     def ids(self, rows: Ints) -> tuple[str, ...]:
         return tuple(self.photos.ids[self.numbers[rows]].tolist())
+
+    def people_in(self, rows: Ints) -> Ints:
+        """Who is in these photos, each once."""
+        import numpy as np
+
+        return np.unique(self.people_by_row[ranges(self.firsts_by_row[rows], self.firsts_by_row[rows + 1])])
 
     def rows_of_person(self, person: int) -> tuple[Ints, Floats]:
         """The photos that a person is in, by time, each once, and the size of the largest face there."""
@@ -110,7 +119,19 @@ def library_of(photos: Photos, *, today: date, zone: ZoneInfo) -> Library:
         face_rows=face_rows,
         face_people=face_people,
         face_sizes=face_sizes,
+        people_by_row=face_people[np.argsort(face_rows, kind="stable")],
+        firsts_by_row=np.concatenate([[0], np.cumsum(np.bincount(face_rows, minlength=len(numbers)))]),
     )
+
+
+def ranges(firsts: Ints, lasts: Ints) -> Ints:
+    """The numbers from each of the firsts to before each of the lasts, one after the other."""
+    import numpy as np
+
+    counts = lasts - firsts
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    numbers: Ints = np.repeat(firsts, counts) + within
+    return numbers
 
 
 def _repeated(photos: Photos, numbers: Ints, real: Ints) -> Bools:

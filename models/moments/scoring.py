@@ -36,11 +36,7 @@ def score(scene: Scene, story: Story) -> float:
 
 
 def _people(scene: Scene, story: Story) -> float:
-    import numpy as np
-
-    library = scene.library
-    there = np.unique(library.face_people[np.isin(library.face_rows, story.rows)])
-    named = sum(bool(scene.name_of(number)) for number in there.tolist())
+    named = sum(bool(scene.name_of(number)) for number in scene.library.people_in(story.rows).tolist())
     return min(1.0, named / _PEOPLE_ENOUGH)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final
 
-from models.moments.moment import COOLDOWN_BY_KIND, COOLDOWN_DAYS, SAME_STORY, Earlier, Moment, Settings
+from models.moments.moment import COOLDOWN_BY_KIND, COOLDOWN_DAYS, SAME_STORY, Earlier, Settings
 from models.moments.scene import Story
 
+Scored = tuple[float, Story]
+Matched = tuple[float, Story, Earlier | None]
 PRECEDENCE: Final = (
     "birthday",
     "then_and_now",
@@ -25,7 +27,7 @@ PRECEDENCE: Final = (
 """Of two stories of the same photos the first one is told: what is of this day, then what says more."""
 
 
-def without_twins(ranked: Sequence[tuple[float, Story]]) -> list[tuple[float, Story]]:
+def without_twins(ranked: Sequence[Scored]) -> list[Scored]:
     """Of stories that share most photos or a key only the first by `PRECEDENCE` and score; in their order."""
     order = sorted(
         range(len(ranked)), key=lambda at: (PRECEDENCE.index(ranked[at][1].kind), -ranked[at][0], at)
@@ -34,67 +36,63 @@ def without_twins(ranked: Sequence[tuple[float, Story]]) -> list[tuple[float, St
     keys: set[str] = set()
     seen = _Index()
     for at in order:
-        story = ranked[at][1]
-        if story.key not in keys and not seen.alike(story.whole.tolist()):
+        story, rows = ranked[at][1], ranked[at][1].whole.tolist()
+        if story.key not in keys and not seen.alike(rows):
             keys.add(story.key)
-            seen.add(at, story.whole.tolist())
+            seen.add(at, rows)
             kept.append(at)
     return [ranked[at] for at in sorted(kept)]
 
 
 def matched(
-    moments: Iterable[Moment], earlier: Sequence[Earlier], today: date
-) -> Iterator[tuple[Moment, Earlier | None]]:
-    """Moments that may be told, each with the live one that it takes the place of.
+    found: Iterable[Scored], earlier: Sequence[Earlier], today: date, rows: Mapping[str, int]
+) -> Iterator[Matched]:
+    """Stories that may be told, each with the live moment that it takes the place of.
 
-    A moment is the same story as an earlier one if they have a key in common or share most photos. It takes
-    that one's place if that is in the feed, and of its kind or of this day; otherwise it was told already,
-    and is not told again until `COOLDOWN_DAYS` are over. Of a kind with a shorter cooldown, a moment of other
-    photos may be told when that is over.
+    A story is that of an earlier moment if they have a key in common or share most photos. It takes the
+    moment's place if that is in the feed, and of its kind or of this day; otherwise it was told already, and
+    is not told again until `COOLDOWN_DAYS` are over. Of a kind with a shorter cooldown, a story of other
+    photos may be told when that is over. `rows` are those of photos by their ids.
     """
     recent = [other for other in earlier if other.is_live or (today - other.made_on).days < COOLDOWN_DAYS]
     by_key: dict[str, set[int]] = {}
+    seen = _Index()
     for at, other in enumerate(recent):
+        seen.add(at, [rows.get(photo, photo) for photo in other.photos])
         cooldown = COOLDOWN_BY_KIND.get(other.kind, COOLDOWN_DAYS)
         if other.is_live or (today - other.made_on).days < cooldown:
             by_key.setdefault(other.key, set()).add(at)
-    seen = _Index()
-    for at, other in enumerate(recent):
-        seen.add(at, other.photos)
     taken: set[int] = set()
-    for moment in moments:
-        alike = by_key.get(moment.key, set()) | set(seen.alike(moment.photos))
+    for worth, story in found:
+        alike = by_key.get(story.key, set()) | set(seen.alike(story.rows.tolist()))
         live = sorted(
-            (recent[at].key != moment.key, recent[at].id, at)
+            (recent[at].key != story.key, recent[at].id, at)
             for at in alike - taken
-            if recent[at].is_live and (recent[at].kind == moment.kind or recent[at].made_on == today)
+            if recent[at].is_live and (recent[at].kind == story.kind or recent[at].made_on == today)
         )
         if not alike:
-            yield moment, None
+            yield worth, story, None
         elif live:
             taken.add(live[0][2])
-            yield moment, recent[live[0][2]]
+            yield worth, story, recent[live[0][2]]
 
 
 def limited(
-    found: Iterable[tuple[Moment, Earlier | None]],
-    earlier: Sequence[Earlier],
-    today: date,
-    settings: Settings,
-) -> Iterator[tuple[Moment, Earlier | None]]:
-    """Of moments, best first, those that take another's place, and the new ones that the day has room for.
+    found: Iterable[Matched], earlier: Sequence[Earlier], today: date, settings: Settings
+) -> Iterator[Matched]:
+    """Of stories, best first, those that take a moment's place, and the new ones that the day has room for.
 
     What was made earlier on the day takes room, in the feed or not, so that a second run adds nothing.
     """
     of_kind = Counter(other.kind for other in earlier if other.made_on == today)
-    for moment, other in found:
+    for worth, story, other in found:
         if other is None:
             if settings.most is not None and of_kind.total() >= settings.most:
                 continue
-            if settings.most_per_kind is not None and of_kind[moment.kind] >= settings.most_per_kind:
+            if settings.most_per_kind is not None and of_kind[story.kind] >= settings.most_per_kind:
                 continue
-            of_kind[moment.kind] += 1
-        yield moment, other
+            of_kind[story.kind] += 1
+        yield worth, story, other
 
 
 class _Index:
