@@ -51,7 +51,7 @@ class Library:
     face_people: Ints
     face_sizes: Floats
     people_by_row: Ints
-    """The people of faces ordered by row: those of a row begin at `firsts_by_row` of it, and end at the next."""
+    """The people of faces ordered by row: those of a row from its `firsts_by_row` to the next one."""
     firsts_by_row: Ints
 
     def __len__(self) -> int:
