@@ -114,22 +114,26 @@ class _Grid:
                 parents[cell] = cell = parents[parents[cell]]
             return cell
 
-        pairs = self.pairs[(cores[self.pairs] > 0).all(axis=1)]
-        small = cores[pairs].prod(axis=1) <= _FEW_PAIRS
-        links: set[tuple[int, int]] = set()
-        for one, other in self._products(pairs[small]):
-            near = core[one] & core[other]
-            near[near] = self._within(one[near], other[near])
-            links.update(
-                zip(self.cell_of[one[near]].tolist(), self.cell_of[other[near]].tolist(), strict=True)
-            )
-        for one_cell, other_cell in sorted(links):
-            low, high = sorted((root(one_cell), root(other_cell)))
-            parents[high] = low
-        for one_cell, other_cell in pairs[~small].tolist():
-            low, high = sorted((root(one_cell), root(other_cell)))
-            if low != high and self._touch(one_cell, other_cell, core):
+        def join(pairs: Ints) -> None:
+            for one, other in pairs.tolist():
+                low, high = sorted((root(one), root(other)))
                 parents[high] = low
+
+        pairs = self.pairs[(cores[self.pairs] > 0).all(axis=1)]
+        # Of most cells that touch any two points are near enough, and then nothing else is compared.
+        any_core = np.flatnonzero(core)[first[self.starts[pairs]]]
+        near = self._within(*any_core.T)
+        join(pairs[near])
+        roots = np.array([root(cell) for cell in range(len(parents))])
+        pairs = pairs[~near & (roots[pairs[:, 0]] != roots[pairs[:, 1]])]
+        are_few = cores[pairs].prod(axis=1) <= _FEW_PAIRS
+        for one, other in self._products(pairs[are_few]):
+            both = core[one] & core[other]
+            both[both] = self._within(one[both], other[both])
+            join(np.unique(self.cell_of[np.stack([one[both], other[both]], axis=1)], axis=0))
+        for one_cell, other_cell in pairs[~are_few].tolist():
+            if root(one_cell) != root(other_cell) and self._touch(one_cell, other_cell, core):
+                join(np.array([[one_cell, other_cell]]))
         return np.array([root(cell) for cell in range(len(parents))], np.int64)
 
     def give_borders(self, found: Ints, core: npt.NDArray[np.bool_]) -> None:
