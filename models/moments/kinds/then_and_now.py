@@ -28,6 +28,7 @@ class _Pair:
     name: str
     then: int
     now: int
+    years: int
     size: float
     """Of the smaller face, which says how good the pair is."""
 
@@ -66,9 +67,10 @@ def _pair(scene: Scene, person: int, name: str, on_the_day: npt.NDArray[np.bool_
     if not len(before):
         return None
     then = before[np.argmax(sizes[before])]
-    after = np.flatnonzero(_years(days[then], days) >= LEAST_YEARS)
-    lately = after[days[after] > today - LATELY_DAYS]
-    among = lately if len(lately) else after
+    lately = np.flatnonzero(days > today - LATELY_DAYS)
+    # What was taken lately counts as of today, though it may be up to a year older.
+    years = np.where(days > today - LATELY_DAYS, _years(days[then], today), _years(days[then], days))
+    among = lately if len(lately) else np.flatnonzero(years >= LEAST_YEARS)
     if not len(among):
         return None
     now = among[np.lexsort((-rows[among], -sizes[among]))[0]]
@@ -77,6 +79,7 @@ def _pair(scene: Scene, person: int, name: str, on_the_day: npt.NDArray[np.bool_
         name=name,
         then=int(rows[then]),
         now=int(rows[now]),
+        years=int(years[now]),
         size=float(min(sizes[then], sizes[now])),
     )
 
@@ -88,14 +91,12 @@ def _story(scene: Scene, pair: _Pair) -> Story:
     timeline = _timeline(scene, pair.person)
     covers = np.array([pair.then, pair.now], np.int64)
     rows = np.union1d(covers, timeline)
-    days = scene.library.days
-    years = int(_years(days[pair.then], days[pair.now]))
     then, now = scene.library.ids(covers)
     return Story(
         kind="then_and_now",
         key=f"then_and_now:{person.id}",
         title=words.then_and_now,
-        subtitle=words.counted(words.years_apart, years, name=pair.name),
+        subtitle=words.counted(words.years_apart, pair.years, name=pair.name),
         rows=rows,
         whole=rows,
         people=(pair.person,),
@@ -105,7 +106,7 @@ def _story(scene: Scene, pair: _Pair) -> Story:
             "cluster_id": person.cluster_id,
             "contact_id": person.contact_id,
             "person_name": pair.name,
-            "years_ago": years,
+            "years_ago": pair.years,
             "then_asset_id": then,
             "now_asset_id": now,
             "timeline_asset_ids": list(scene.library.ids(timeline)),
@@ -129,8 +130,8 @@ def _timeline(scene: Scene, person: int) -> Ints:
     return np.sort(rows[order[np.flatnonzero(np.diff(years[order], prepend=0))]])
 
 
-def _years(then: Ints, now: Ints) -> Ints:
-    """Whole years between days, to the nearest: who was photographed lately was so months ago."""
+def _years(then: Ints, now: Ints | int) -> Ints:
+    """Years between days, to the nearest."""
     import numpy as np
 
     years: Ints = np.rint((now - then) / _YEAR).astype(np.int64)
