@@ -143,7 +143,7 @@ def _repeated(photos: Photos, numbers: Ints, real: Ints) -> Bools:
     repeated = np.zeros(len(numbers), bool)
     for step in range(1, min(_NEIGHBOURS + 1, len(numbers))):
         one, other = hashes[:-step], hashes[step:]
-        near = (one != 0) & (other != 0) & (times[:-step] != NO_TIME)
+        near = (one != 0) & (other != 0) & (times[step:] != NO_TIME)
         near &= times[step:] - times[:-step] <= BURST_SECONDS
         near &= np.bitwise_count(one ^ other) <= NEAR_BITS
         later_is_sharper = sharpness[step:] > sharpness[:-step]

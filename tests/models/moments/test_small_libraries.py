@@ -93,6 +93,19 @@ def test_of_a_burst_the_sharpest_is_shown() -> None:
     assert told[0].photos == ("sharp", "other", first, second, "later", third)
 
 
+def test_what_has_no_time_is_of_no_burst() -> None:
+    library = [
+        *shots("2026-06-03 10:00", 4, who=(0,)),
+        Shot(id="last", wall="2026-06-03 14:00", who=(0,), hash=0b1111),
+        Shot(id="undated", who=(0,), hash=0b1111, sharpness=20),
+        Shot(id="undated, too", who=(0,), hash=0b1111),
+    ]
+
+    told = of_kind(moments(library, "2027-02-10", people=[ANNA]), "people")
+
+    assert told[0].photos[4:] == ("last", "undated", "undated, too")
+
+
 def test_videos_are_members_and_no_covers() -> None:
     library = [*shots("2026-06-03 10:00", 4), *shots("2026-06-03 10:30", 4, flags=Flag.VIDEO)]
     videos = shots("2026-06-05 20:00", 4, flags=Flag.VIDEO)
