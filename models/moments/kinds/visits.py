@@ -20,6 +20,8 @@ RADIUS_KM: Final = 5.0
 LEAST: Final = 4
 GAP_DAYS: Final = 2
 """Without a photo of the place: one day may pass without any, then it is another visit."""
+LARGEST_KM: Final = 25.0
+"""From a place's middle: what reaches further is a journey, as of a train that photos were taken from."""
 HOME_KM: Final = 15.0
 """From home: being nearer is everyday life."""
 
@@ -31,7 +33,8 @@ def visits(scene: Scene) -> list[Story]:
     library = scene.library
     rows = np.flatnonzero(library.located[: len(library.days)])
     rows = rows[~(scene.homes.distances_km[rows] <= HOME_KM)]
-    return [_story(scene, visit) for visit in _split(scene, rows, again=True)]
+    found = _split(scene, rows, again=True)
+    return [_story(scene, visit) for visit in found if _reach_km(scene, visit) <= LARGEST_KM]
 
 
 def _split(scene: Scene, rows: Ints, *, again: bool) -> list[Ints]:
@@ -55,13 +58,15 @@ def _split(scene: Scene, rows: Ints, *, again: bool) -> list[Ints]:
     return [
         part
         for visit in found
-        for part in ([visit] if _is_small(scene, visit) else _split(scene, visit, again=False))
+        for part in ([visit] if _reach_km(scene, visit) <= RADIUS_KM else _split(scene, visit, again=False))
     ]
 
 
-def _is_small(scene: Scene, visit: Ints) -> bool:
+def _reach_km(scene: Scene, visit: Ints) -> float:
+    """From the middle of a visit's photos to the furthest."""
     points = scene.library.points[visit]
-    return bool(sphere.distances_km(points, points.mean(axis=0)).max() <= RADIUS_KM)
+    middle = points.mean(axis=0)
+    return float(sphere.distances_km(points, middle / (middle @ middle) ** 0.5).max())
 
 
 def _story(scene: Scene, visit: Ints) -> Story:

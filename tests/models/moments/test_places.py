@@ -61,6 +61,16 @@ def test_a_visit_ends_with_two_days_without_a_photo(later: str, visits: int) -> 
     assert len(of_kind(moments(library, "2026-01-20"), "location")) == visits
 
 
+@pytest.mark.parametrize(("count", "found"), [(12, 1), (24, 0)])
+def test_what_reaches_further_than_25_km_is_no_place(count: int, found: int) -> None:
+    way = [
+        Shot(id=f"{at:02}", wall=f"2024-06-03 {10 + at // 6}:{at % 6}0", at=(50, 10 + 0.033 * at))
+        for at in range(count)
+    ]  # 2.4 km apart
+
+    assert len(of_kind(moments(way, "2026-01-20"), "location")) == found
+
+
 def test_home_is_no_visit_and_a_trip_is_one_story() -> None:
     at_home = living_at(
         BERLIN, "Berlin, Germany", "2024-01-01", "2025-12-31", but=("2025-08-01", "2025-08-10")
@@ -131,6 +141,18 @@ def test_the_same_two_weeks_every_year_are_trips_and_no_home() -> None:
     ]
 
     assert len(of_kind(moments([*at_home, *sea], "2026-03-20"), "trip")) == 4
+
+
+def test_a_house_of_eight_weekends_is_no_home() -> None:
+    weekends = [f"2025-0{month}-1{month}" for month in range(1, 9)]
+    life = [
+        shot
+        for shot in living_at(BERLIN, "Berlin", "2025-01-01", "2025-12-31")
+        if not any(weekend <= shot.wall[:10] <= f"{weekend[:-1]}9" for weekend in weekends)
+    ]
+    house = [shot for day in weekends for shot in shots(f"{day} 10:00", 8, every_minutes=200, at=OSLO)]
+
+    assert len(of_kind(moments([*life, *house], "2026-03-20"), "trip")) == 8
 
 
 def test_who_moves_has_two_homes_one_after_the_other() -> None:
