@@ -65,7 +65,9 @@ def test_numbers_follow_the_first_points() -> None:
     assert clusters([oslo, rome, rome, oslo, oslo, rome, oslo, rome]) == [0, 1, 1, 0, 0, 1, 0, 1]
 
 
-def test_a_border_point_is_of_the_nearest_core_points() -> None:
+@pytest.mark.parametrize("at_once", [1, 1 << 20])
+def test_a_border_point_is_of_the_nearest_core_points(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.moments.dbscan._PAIRS_AT_ONCE", at_once)
     left = [(0.0, 0.0), *[(0.0, -0.04)] * 3]
     right = [(0.0, 0.08), *[(0.0, 0.12)] * 3]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -124,6 +125,30 @@ def test_a_day_away_and_six_photos_are_no_trip() -> None:
     six = shots("2025-09-02 10:00", 6, every_minutes=600, at=ROME)
 
     assert of_kind(moments([*at_home, *day, *six], "2026-03-20"), "trip") == []
+
+
+def test_five_days_without_a_photo_end_a_trip() -> None:
+    at_home = living_at(BERLIN, "Berlin", "2024-01-01", "2025-12-31", but=("2025-08-01", "2025-08-25"))
+    trips = [
+        *shots("2025-08-02 10:00", 8, every_minutes=300, at=ROME),
+        *shots("2025-08-08 10:00", 8, every_minutes=300, at=ROME),
+        *shots("2025-08-13 10:00", 8, every_minutes=300, at=NAPLES),
+    ]
+
+    told = of_kind(moments([*at_home, *trips], "2026-03-20"), "trip")
+
+    assert sorted(len(moment.photos) for moment in told) == [8, 16]
+
+
+@pytest.mark.parametrize(("days", "trips"), [(59, 1), (61, 0)])
+def test_two_months_away_are_no_trip(days: int, trips: int) -> None:
+    at_home = living_at(BERLIN, "Berlin", "2024-01-01", "2025-12-31", but=("2025-06-01", "2025-09-01"))
+    journey = [
+        replace(shot, at=(at / 2, 80))
+        for at, shot in enumerate(shots("2025-06-02 10:00", days, every_minutes=24 * 60))
+    ]
+
+    assert len(of_kind(moments([*at_home, *journey], "2026-03-20"), "trip")) == trips
 
 
 def test_the_same_two_weeks_every_year_are_trips_and_no_home() -> None:

@@ -61,6 +61,7 @@ def test_what_has_neither_place_nor_occasion_is_recent() -> None:
     assert [(moment.kind, moment.title, len(moment.photos)) for moment in told] == [
         ("recent", "Recent Photos", 20)
     ]
+    assert told[0].photos == tuple(shot.id for shot in library[-20:])
 
 
 def test_a_library_of_screenshots_documents_and_blur_has_no_story() -> None:

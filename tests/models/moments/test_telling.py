@@ -91,6 +91,20 @@ def test_a_newly_named_person_updates_the_moment_of_the_day() -> None:
     ]
 
 
+def test_one_moment_is_updated_by_one_story() -> None:
+    library = [
+        replace(shot, who=(*[0] * (at < 16), *[1] * (at >= 4)))
+        for at, shot in enumerate(shots("2026-06-09 18:00", 20, every_minutes=5))
+    ]
+    people = [ANNA, Person(contact_id="ben", name="Ben")]
+    event = moments(library, TODAY, people=people)
+    settings = replace(ALL, events=False)
+
+    assert kinds(moments(library, TODAY, people=people, settings=settings)) == ["people", "people"]
+    now = moments(library, TODAY, people=people, settings=settings, earlier=told(event, TODAY))
+    assert [moment.updates for moment in now] == [f"{TODAY}/{event[0].key}"]
+
+
 def test_a_live_moment_of_another_day_is_updated_by_its_own_kind_only() -> None:
     library = shots("2026-03-12 10:00", 8, every_minutes=20, at=ROME)
     event = moments(library, TODAY)
