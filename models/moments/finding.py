@@ -99,8 +99,10 @@ def find_moments(
 def _told(scene: Scene, stories: Sequence[Story], earlier: Sequence[Earlier]) -> list[Moment]:
     import numpy as np
 
+    # Rows are in order of time: of equals the newest is first.
     ranked = sorted(
-        ((score(scene, story), story) for story in stories), key=lambda pair: (-pair[0], pair[1].key)
+        ((score(scene, story), story) for story in stories),
+        key=lambda pair: (-pair[0], -int(pair[1].whole[-1]), pair[1].key),
     )
     ids = scene.library.ids(np.arange(len(scene.library))) if earlier else ()
     rows = {photo: row for row, photo in enumerate(ids)}

@@ -84,6 +84,17 @@ def test_events_are_the_best_and_of_equals_the_newest() -> None:
     assert [moment.photos[0][:10] for moment in found] == [day[:10] for day in days[:-6:-1]]
 
 
+def test_of_two_equal_events_of_a_day_the_later_is_told() -> None:
+    library = [
+        *shots("2026-06-03 06:00", 5, every_minutes=20),
+        *shots("2026-06-03 16:00", 5, every_minutes=20),
+    ]
+
+    told_ = moments(library, "2026-06-10", settings=Settings(most=1))
+
+    assert [moment.key for moment in told_] == ["event:2026-06-03T16:00"]
+
+
 @pytest.mark.parametrize(
     ("today", "taken", "years"),
     [
