@@ -30,7 +30,7 @@ def measure(lab: Lab) -> list[Measure]:
     one, many = lab.add_user(), lab.add_user()
     for user in (one, many):
         add_documents(lab, user, version, dimension, lab.pick(full=1_000, quick=50))
-    searches = lab.pick(full=60, quick=5)
+    searches = lab.pick(full=40, quick=5)
     crowd = lab.pick(full=1_000, quick=30)
     app = App(lab, one)
     with serving(lab, worker_settings(lab, choice)):
@@ -42,8 +42,9 @@ def measure(lab: Lab) -> list[Measure]:
         with beside(
             lab, "scripts.bench_lab.crowd", url=lab.info.url, headers=headers_of(lab, many), searches=crowd
         ) as other:
-            crowded = app.search(sentences("busy", searches))
+            answers = [app.ask(sentence) for sentence in sentences("busy", searches)]
             counted = other.ask(end=True)
+    crowded = [seconds for seconds, _ in answers]
     return [
         *(Measure(name=f"alone_p{cut}", value=1000 * percentile(alone, cut), unit="ms") for cut in (50, 95)),
         *(
@@ -53,6 +54,7 @@ def measure(lab: Lab) -> list[Measure]:
         Measure(
             name="crowded_p95_to_alone", value=percentile(crowded, 95) / percentile(alone, 95), unit="times"
         ),
+        Measure(name="crowded_without_worker", value=sum(bool(lacks) for _, lacks in answers), at_most=0),
         Measure(name="claims_before", value=_claims_before(lab, one, many), at_most=CLAIMS_GOAL),
         *(Measure(name=f"of_crowd_{name}", value=value) for name, value in counted.items()),
     ]
@@ -66,9 +68,9 @@ def _claims_before(lab: Lab, one: UUID, many: UUID) -> int:
             "  select count(distinct other.picked_up_at) as before"
             "    from public.ai_processing_jobs as single"
             "    left join public.ai_processing_jobs as other"
-            "      on other.job_type = 'search' and other.user_id = %s"
+            "      on other.job_type in ('search', 'understand') and other.user_id = %s"
             "     and other.picked_up_at > single.created_at and other.picked_up_at < single.picked_up_at"
-            "   where single.job_type = 'search' and single.user_id = %s"
+            "   where single.job_type in ('search', 'understand') and single.user_id = %s"
             "   group by single.id) as counted",
             many,
             one,

@@ -295,6 +295,44 @@ def test_many_searches_of_a_user_do_not_delay_anothers(queue: Any, ann: str) -> 
     assert {first["user_id"], second["user_id"]} == {ann, other}
 
 
+def test_of_a_thousand_searches_and_anothers_every_second_claim_is_the_others(queue: Any, ann: str) -> None:
+    """By the order of claims of a single slot: whoever asks comes next, each time, and never all at once."""
+    queue.db.execute(
+        "insert into ai_processing_jobs (user_id, job_type, priority, params)"
+        " select %s, 'search', 0, '{}' from generate_series(1, 1000)",
+        (ann,),
+    )
+    other = queue.user()
+    served = []
+    for number in range(6):
+        at(queue, f"2026-04-01 12:00:{2 * number:02}+00")
+        ask(queue, other, f"dog {number}")
+        for turn in range(2):
+            at(queue, f"2026-04-01 12:00:{2 * number + turn:02}+00")
+            job = queue.take("search")
+            served.append(job["user_id"])
+            queue.settle(job, {"kind": "failed", "code": "timeout", "message": "slow"})
+    rounds = [set(served[start : start + 2]) for start in range(0, len(served), 2)]
+    assert rounds == [{ann, other}] * 6
+
+
+def test_who_asks_on_waits_for_no_other_search_of_the_user(queue: Any, ann: str, connect: Any) -> None:
+    for number in range(20):
+        ask(queue, ann, f"dog {number}")
+    busy = connect()
+    with busy.transaction():
+        busy.execute(
+            "select pg_advisory_xact_lock(hashtextextended(concat('searches of ', %s::uuid), 0))", (ann,)
+        )
+        queue.db.execute("set lock_timeout = '2s'")
+        try:
+            assert ask(queue, ann, "dog 7")["job"]["status"] == "already_queued"
+            with pytest.raises(psycopg.Error, match="too_many_jobs"):
+                ask(queue, ann, "one more")
+        finally:
+            queue.db.execute("reset lock_timeout")
+
+
 def test_a_search_overtakes_what_waits_in_its_lane(queue: Any, ann: str) -> None:
     kind = queue.kind(priority=0)
     for _ in range(3):

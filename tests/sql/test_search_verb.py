@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+from tests.sql.conftest import acting
 from tests.sql.library import MODEL, QUERY, Library
 
 pytestmark = pytest.mark.stack
@@ -161,3 +163,19 @@ def test_filters_of_an_app_narrow_beside_what_the_words_say(queue: Any, ann: Lib
     for wrong in ("dog", 7, [7], {"kind": "media", "not": "perhaps"}):
         with pytest.raises(psycopg.Error, match="bad_params"):
             search(queue, ann.user, "dog", p_parts=Jsonb(wrong))
+
+
+def test_a_few_searches_of_a_user_are_answered_at_a_time(queue: Any, ann: Library, connect: Any) -> None:
+    """More are refused at once, rather than to keep a connection that somebody else could have."""
+    search(queue, ann.user, "a dog")
+    answer(queue)
+    with ExitStack() as open_still:
+        for _ in range(4):
+            other = connect()
+            other.execute("set kizu.test_now = '2026-04-01 12:00+00'")
+            open_still.enter_context(acting(other, "authenticated", ann.user))
+            other.execute("select public.search('a dog', %s)", (DAY,))
+        with pytest.raises(psycopg.Error, match="too_many_jobs"):
+            search(queue, ann.user, "a cat")
+        assert search(queue, queue.user(), "a cat")["results"] == []
+    assert search(queue, ann.user, "a cat")["results"] == []

@@ -22,6 +22,8 @@ const LONGEST_WAIT_MS = 10_000;
 const USUAL_WAIT_MS = 3_000;
 const FIRST_LOOK_MS = 40; // a worker that is warm answers within some
 const LAST_LOOK_MS = 250;
+const FIRST_FULL_MS = 500; // where the user's other searches fill what there is, looks are left to them
+const LAST_FULL_MS = 2_000;
 const GROWTH = 1.5;
 
 const PAGE = { limit: integer(1, 200), after: record };
@@ -130,7 +132,7 @@ async function found(
 ): Promise<Record<string, unknown>> {
   const asked = asArguments(question);
   const waited = await answered(asked, call, clock, wait);
-  const answer = await call("search", { ...asked, ...asArguments(page) });
+  const answer = await inTurn(clock, () => call("search", { ...asked, ...asArguments(page) }));
   return { ...record(answer, "answer"), timed_out: !waited };
 }
 
@@ -145,12 +147,29 @@ async function answered(
   wait: number,
 ): Promise<boolean> {
   const deadline = clock.now() + wait;
-  for (let pause = FIRST_LOOK_MS;; pause = Math.min(pause * GROWTH, LAST_LOOK_MS)) {
+  for (let pause = FIRST_LOOK_MS;;) {
     const { status, job } = await ask(asked, call);
-    if (status !== "asked") return true;
+    if (status !== "asked" && status !== "full") return true;
     const left = deadline - clock.now();
     if (left <= 0 || job?.attended === false) return false;
+    pause = status === "full"
+      ? Math.min(Math.max(pause, FIRST_FULL_MS), LAST_FULL_MS)
+      : Math.min(pause, LAST_LOOK_MS);
     await clock.sleep(Math.min(pause, left));
+    pause *= GROWTH;
+  }
+}
+
+/** What the database answers when, soon, no more than may be of the user's other searches are being answered. */
+async function inTurn(clock: Clock, search: () => Promise<unknown>): Promise<unknown> {
+  const deadline = clock.now() + USUAL_WAIT_MS;
+  for (let pause = FIRST_FULL_MS;; pause = Math.min(pause * GROWTH, LAST_FULL_MS)) {
+    try {
+      return await search();
+    } catch (error) {
+      if (!isFull(error) || clock.now() + pause > deadline) throw error;
+    }
+    await clock.sleep(pause);
   }
 }
 
@@ -163,10 +182,14 @@ async function ask(asked: Record<string, unknown>, call: Verb): Promise<Asked> {
   try {
     return record(await call("ask_search", asked), "answer");
   } catch (error) {
-    // As many of the user's searches wait as may: there will be room.
-    if (error instanceof RequestError && error.code === "too_many_jobs") return { status: "asked" };
+    if (isFull(error)) return { status: "full" };
     throw error;
   }
+}
+
+/** As many of the user's searches wait, or are answered, as may: there will be room. */
+function isFull(error: unknown): boolean {
+  return error instanceof RequestError && error.code === "too_many_jobs";
 }
 
 async function alike(request: Record<string, unknown>, call: Verb): Promise<unknown> {

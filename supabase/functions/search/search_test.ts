@@ -99,11 +99,25 @@ Deno.test("what a worker could not do is waited for no longer", async () => {
   same([asked(), (answer as { timed_out: boolean }).timed_out], [2, false]);
 });
 
-Deno.test("a full queue is waited for", async () => {
+Deno.test("a full queue is waited for, with few looks", async () => {
   const full = new RequestError("too_many_jobs", "as many wait as may");
-  const { call, asked } = database(full, full, "ready");
-  await search(clock())({ text: "a dog" }, call, "search");
-  same(asked(), 3);
+  const time = clock();
+  const { call, asked } = database(full, full, "asked", "ready");
+  await search(time)({ text: "a dog" }, call, "search");
+  same(asked(), 4);
+  same(time.slept, [500, 750, 250]);
+});
+
+Deno.test("the user's other searches are answered first", async () => {
+  const full = new RequestError("too_many_jobs", "as many are answered as may");
+  const time = clock();
+  const { call, calls } = database("ready");
+  const busy = (times: number) => (name: string, args: unknown) =>
+    name === "search" && times-- > 0 ? Promise.reject(full) : call(name, args);
+  await search(time)({ text: "a dog" }, busy(2), "search");
+  same(time.slept, [500, 750]);
+  same(calls.at(-1)![0], "search");
+  await rejects(search(clock())({ text: "a dog" }, busy(9), "search"), { code: "too_many_jobs" });
 });
 
 Deno.test("other errors end it", async () => {
