@@ -186,8 +186,8 @@ class MemoryQueue:
             row.attempts -= 1
         return len(held)
 
-    async def prune(self) -> bool:
-        self._call("prune")
+    async def tidy(self) -> bool:
+        self._call("tidy")
         return False
 
     async def announce(self, info: Mapping[str, Any]) -> None:

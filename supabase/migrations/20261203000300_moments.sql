@@ -61,6 +61,7 @@ create table kizu.moment_settings (
   quiet_until       time,
   next_at           timestamptz, -- null until it is worked out
   asked_on          date,        -- the last day, in their zone, for which moments were asked for by schedule
+  renew_at          timestamptz, -- when to look whether today's moments are still up to date; null: not again
 
   constraint days_are_in_range check (auto_delete_days between 1 and 365),
   constraint quiet_has_two_ends check ((quiet_from is null) = (quiet_until is null)),
@@ -69,6 +70,7 @@ create table kizu.moment_settings (
 );
 
 create index moments_that_are_due on kizu.moment_settings (next_at nulls first) where enabled;
+create index moments_to_renew on kizu.moment_settings (renew_at) where renew_at is not null;
 
 alter table kizu.moment_settings enable row level security;
 revoke all on kizu.moment_settings from public, anon, authenticated, service_role;

@@ -1,6 +1,18 @@
 -- What a job found worth telling is written: moments, their photos and one notification, all or nothing. Moments that
 -- are in the feed and tell the same story take what is new of it.
 
+-- Between two looks whether the moments of a day are up to date.
+create function kizu.renewal_pause()
+returns interval
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return interval '20 minutes';
+end;
+$$;
+
 -- Makes these the photos of a moment, in this order.
 create function kizu.place_photos(p_user uuid, p_moment uuid, p_photos uuid[])
 returns void
@@ -186,6 +198,7 @@ begin
     v_count := v_count + 1;
   end loop;
 
+  update kizu.moment_settings set renew_at = v_now + kizu.renewal_pause() where user_id = p_user;
   if v_count > 0 then
     perform kizu.notify_of_moments(v_wanted, v_count, p_scope -> 'notice');
   end if;
@@ -198,6 +211,7 @@ values ('moments', 'replace', 'user',
               'cooldown_days', 'of', 'members', 'last_story', 'today', 'notice'],
         array['last_story', 'today', 'notice'], 'tell_moments');
 
+select kizu.keep_internal('kizu.renewal_pause()');
 select kizu.keep_internal('kizu.place_photos(uuid, uuid, uuid[])');
 select kizu.keep_internal('kizu.after_quiet(kizu.moment_settings, timestamptz)');
 select kizu.keep_internal('kizu.notify_of_moments(kizu.moment_settings, int, jsonb)');

@@ -40,47 +40,69 @@ begin
 end;
 $$;
 
--- Asks for the moments of up to p_limit users whose time comes within the next half an hour, each at their time and at
--- most once a day, however often this is called; a time that was missed is made up for once. Answers whether there are
--- more.
+-- Asks for a user's moments, at their time, if that comes within the next half an hour: once for each of their days,
+-- however often this is called; a time that was missed is made up for. Who calls it holds the row.
+create function kizu.schedule_user(p_user kizu.moment_settings)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  c_ahead constant interval := kizu.moments_ahead();
+  v_now constant timestamptz := kizu.now();
+  v_at  timestamptz :=
+    coalesce(p_user.next_at, kizu.next_moments_at(p_user.moments_time, p_user.zone, v_now, p_user.asked_on));
+  v_day date := p_user.asked_on;
+begin
+  if v_at <= v_now + c_ahead then
+    v_at := greatest(v_at, v_now);
+    if v_day is null or (v_at at time zone p_user.zone)::date > v_day then
+      v_day := (v_at at time zone p_user.zone)::date;
+      begin
+        perform kizu.ask_for_moments(p_user.user_id, v_at, null);
+      exception
+        when sqlstate 'PT404' then null; -- the account is being deleted
+      end;
+    end if;
+    v_at := kizu.next_moments_at(p_user.moments_time, p_user.zone, v_at, v_day);
+  end if;
+  update kizu.moment_settings set next_at = v_at, asked_on = v_day where user_id = p_user.user_id;
+end;
+$$;
+
+-- How long ahead jobs are asked for, so that they wait for their time, and not for whoever asks for them.
+create function kizu.moments_ahead()
+returns interval
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return interval '30 minutes';
+end;
+$$;
+
+-- Schedules up to p_limit users whose time comes. Answers whether there are more.
 create function kizu.schedule_moments(p_limit int)
 returns boolean
 language plpgsql
 set search_path = ''
 as $$
 declare
-  c_ahead constant interval := '30 minutes'; -- so that jobs wait for their time, and not for whoever calls this
-  v_now   constant timestamptz := kizu.now();
   v_user  kizu.moment_settings;
-  v_at    timestamptz;
-  v_day   date;
   v_count int := 0;
 begin
   for v_user in
     select *
       from kizu.moment_settings
      where enabled
-       and (next_at is null or next_at <= v_now + c_ahead)
+       and (next_at is null or next_at <= kizu.now() + kizu.moments_ahead())
      order by next_at nulls first
      limit p_limit
        for update skip locked
   loop
+    perform kizu.schedule_user(v_user);
     v_count := v_count + 1;
-    v_at := coalesce(v_user.next_at, kizu.next_moments_at(v_user.moments_time, v_user.zone, v_now, v_user.asked_on));
-    v_day := v_user.asked_on;
-    if v_at <= v_now + c_ahead then
-      v_at := greatest(v_at, v_now);
-      if v_day is null or (v_at at time zone v_user.zone)::date > v_day then
-        v_day := (v_at at time zone v_user.zone)::date;
-        begin
-          perform kizu.ask_for_moments(v_user.user_id, v_at, null);
-        exception
-          when sqlstate 'PT404' then null; -- the account is being deleted
-        end;
-      end if;
-      v_at := kizu.next_moments_at(v_user.moments_time, v_user.zone, v_at, v_day);
-    end if;
-    update kizu.moment_settings set next_at = v_at, asked_on = v_day where user_id = v_user.user_id;
   end loop;
   return v_count >= p_limit;
 end;
@@ -141,7 +163,7 @@ stable
 set search_path = ''
 as $$
 begin
-  return to_jsonb(p_wanted) - array['user_id', 'asked_on', 'moments_time', 'quiet_from', 'quiet_until']
+  return to_jsonb(p_wanted) - array['user_id', 'asked_on', 'renew_at']
     || jsonb_build_object('moments_time', to_char(p_wanted.moments_time, 'HH24:MI'),
                           'quiet_from', to_char(p_wanted.quiet_from, 'HH24:MI'),
                           'quiet_until', to_char(p_wanted.quiet_until, 'HH24:MI'));
@@ -151,7 +173,7 @@ $$;
 -- How p_user, or the caller, wants moments: {"enabled", "moments_time": "09:00", "zone", "language",
 -- "auto_delete_days", a switch for each sort ("location", "people", "events", "on_this_day", "then_and_now", "trips",
 -- "birthdays", "reviews"), "named_people_only", "notify", "quiet_from", "quiet_until", "next_at": when they are looked
--- for next}. Raises PT400 `bad_params` where nobody is meant, PT404 `not_found`.
+-- for next, null until a worker has seen to it}. Raises PT400 `bad_params` where nobody is meant, PT404 `not_found`.
 create function public.moment_settings(p_user uuid default null)
 returns jsonb
 language plpgsql
@@ -163,11 +185,6 @@ declare
   v_wanted kizu.moment_settings;
 begin
   insert into kizu.moment_settings (user_id) values (v_user) on conflict do nothing;
-  update kizu.moment_settings
-     set next_at = kizu.next_moments_at(moments_time, zone, kizu.now(), asked_on)
-   where user_id = v_user
-     and enabled
-     and next_at is null;
   select * into v_wanted from kizu.moment_settings where user_id = v_user;
   return kizu.shown_moment_settings(v_wanted);
 exception
@@ -270,10 +287,7 @@ begin
     if found then
       v_new.asked_on := null;
     end if;
-    v_new.next_at := case
-                       when v_new.enabled
-                       then kizu.next_moments_at(v_new.moments_time, v_new.zone, v_now, v_new.asked_on)
-                     end;
+    v_new.next_at := null;
   end if;
   update kizu.moment_settings
      set enabled = v_new.enabled, moments_time = v_new.moments_time, zone = v_new.zone, language = v_new.language,
@@ -283,6 +297,10 @@ begin
          named_people_only = v_new.named_people_only, notify = v_new.notify, quiet_from = v_new.quiet_from,
          quiet_until = v_new.quiet_until, next_at = v_new.next_at, asked_on = v_new.asked_on
    where user_id = v_user;
+  if v_new.enabled then
+    perform kizu.schedule_user(v_new);
+  end if;
+  select * into v_new from kizu.moment_settings where user_id = v_user;
   return kizu.shown_moment_settings(v_new);
 exception
   when foreign_key_violation then
@@ -292,6 +310,8 @@ $$;
 
 select kizu.keep_internal('kizu.ask_for_moments(uuid, timestamptz, int)');
 select kizu.keep_internal('kizu.next_moments_at(time, text, timestamptz, date)');
+select kizu.keep_internal('kizu.schedule_user(kizu.moment_settings)');
+select kizu.keep_internal('kizu.moments_ahead()');
 select kizu.keep_internal('kizu.schedule_moments(int)');
 select kizu.keep_internal('kizu.expect_moments()');
 select kizu.keep_internal('kizu.shown_moment_settings(kizu.moment_settings)');

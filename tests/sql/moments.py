@@ -64,7 +64,8 @@ def give_vectors(queue: Any, user: str, assets: Sequence[str], *, dimension: int
         chance = random.Random(number)
         vector = [chance.gauss(0, 1) for _ in range(dimension)]
         queue.db.execute(
-            "insert into image_embeddings (user_id, asset_id, embedding, model_version) values (%s, %s, %s, 'm')",
+            "insert into image_embeddings (user_id, asset_id, embedding, model_version)"
+            " values (%s, %s, %s, 'm')",
             (user, asset, str(vector)),
         )
 
@@ -110,7 +111,7 @@ class Telling:
         self.job = queue.take(kind)
         rows = _Rows(queue, self.job)
         context: Any = Context(
-            job=Job(table="t", id=uuid.UUID(self.job["id"]), kind=HANDLER.kind, user_id=uuid.UUID(user), epoch=1),
+            job=Job(table="t", id=uuid.UUID(int=1), kind=HANDLER.kind, user_id=uuid.UUID(user), epoch=1),
             rows=rows,
             staging=_Staging(queue, self.job),
             settings=Settings(supabase_url="http://127.0.0.1:1"),

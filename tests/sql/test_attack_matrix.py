@@ -25,6 +25,7 @@ RULES = {"service_role": {"select"}}
 
 # What each caller may do to a row that belongs to `owner`. Whoever is missing may do nothing.
 TABLES: dict[str, dict[str, set[str]]] = {
+    "actions_log": JOB_TABLE,
     "ai_processing_jobs": JOB_TABLE,
     "album_assets": LIBRARY,
     "albums": LIBRARY,
@@ -54,6 +55,7 @@ TABLES: dict[str, dict[str, set[str]]] = {
     "jobs": READ_ONLY,
     "moment_assets": LIBRARY,
     "moments": LIBRARY,
+    "notification_queue": JOB_TABLE,
     "profiles": LIBRARY,
     "queries": READ_ONLY,
     "queue_settings": {"service_role": {"select", "update"}},
@@ -86,6 +88,8 @@ FUNCTIONS: dict[str, set[str]] = {
     "clear_people": USERS,
     "compare_neighbours": {"service_role"},
     "compare_people": {"service_role"},
+    "dismiss_moment": USERS,
+    "do_chores": EVERY_WORKER,
     "drop_generation": {"service_role"},
     "enqueue_job": USERS,
     "enqueue_missing": USERS,
@@ -94,6 +98,7 @@ FUNCTIONS: dict[str, set[str]] = {
     "fill_generation": {"kizu_worker", "service_role"},
     "find_originals": USERS - {"service_role"},
     "flip_generation": {"service_role"},
+    "generate_moments": USERS,
     "generation_progress": {"service_role"},
     "generations": EVERY_WORKER,
     "hide_person": USERS,
@@ -105,6 +110,7 @@ FUNCTIONS: dict[str, set[str]] = {
     "list_duplicates": USERS,
     "list_face_questions": USERS,
     "list_missing_files": USERS,
+    "list_moments": USERS,
     "list_orphans": EVERY_WORKER,
     "list_people": USERS,
     "list_runs": USERS,
@@ -117,6 +123,7 @@ FUNCTIONS: dict[str, set[str]] = {
     "mark_faces": USERS,
     "measure_background": EVERY_WORKER,
     "merge_people": USERS,
+    "moment_settings": USERS,
     "name_person": USERS,
     "prune_by_policy": EVERY_WORKER,
     "prune_jobs": {"service_role"},
@@ -130,11 +137,14 @@ FUNCTIONS: dict[str, set[str]] = {
     "retry_jobs": USERS,
     "roll_back_runs": USERS,
     "rollback_generation": {"service_role"},
+    "save_moment": USERS,
     "search": USERS,
     "search_alike": USERS,
     "search_image_embeddings": USERS,
+    "set_moment_settings": USERS,
     "set_worker_account": {"service_role"},
     "settle_jobs": EVERY_WORKER,
+    "show_moment": USERS,
     "show_person": USERS,
     "split_person": USERS,
     "spread_names": EVERY_WORKER,
@@ -145,6 +155,7 @@ FUNCTIONS: dict[str, set[str]] = {
     "undo_verdict": USERS,
     "unmeasured_generations": EVERY_WORKER,
     "vector_dimensions": EVERY_WORKER,
+    "view_moment": USERS,
 }
 
 CALLS: dict[str, tuple[str, list[Any]]] = {
@@ -164,6 +175,8 @@ CALLS: dict[str, tuple[str, list[Any]]] = {
     "clear_people": ("select clear_people()", []),
     "compare_neighbours": ("select compare_neighbours(0, 0)", []),
     "compare_people": ("select compare_people(0, 0)", []),
+    "dismiss_moment": ("select dismiss_moment(%s)", [uuid.uuid4()]),
+    "do_chores": ("select do_chores(1)", []),
     "drop_generation": ("select drop_generation(0)", []),
     "enqueue_job": ("select enqueue_job('no_such_kind')", []),
     "enqueue_missing": ("select enqueue_missing('{}')", []),
@@ -172,6 +185,7 @@ CALLS: dict[str, tuple[str, list[Any]]] = {
     "fill_generation": ("select fill_generation(0)", []),
     "find_originals": ("select find_originals('{}')", []),
     "flip_generation": ("select flip_generation(0)", []),
+    "generate_moments": ("select generate_moments()", []),
     "generation_progress": ("select generation_progress(0)", []),
     "generations": ("select generations()", []),
     "hide_person": ("select hide_person(%s)", [uuid.uuid4()]),
@@ -183,6 +197,7 @@ CALLS: dict[str, tuple[str, list[Any]]] = {
     "list_duplicates": ("select list_duplicates()", []),
     "list_face_questions": ("select list_face_questions()", []),
     "list_missing_files": ("select list_missing_files()", []),
+    "list_moments": ("select list_moments()", []),
     "list_orphans": ("select list_orphans()", []),
     "list_people": ("select list_people()", []),
     "list_runs": ("select list_runs()", []),
@@ -195,6 +210,7 @@ CALLS: dict[str, tuple[str, list[Any]]] = {
     "mark_faces": ("select mark_faces(array[%s]::uuid[], null)", [uuid.uuid4()]),
     "measure_background": ("select measure_background(0, '{}')", []),
     "merge_people": ("select merge_people(%s, array[%s]::uuid[])", [uuid.uuid4(), uuid.uuid4()]),
+    "moment_settings": ("select moment_settings()", []),
     "name_person": ("select name_person(%s)", [uuid.uuid4()]),
     "prune_by_policy": ("select prune_by_policy(1, true)", []),
     "prune_jobs": ("select prune_jobs(interval '100 years')", []),
@@ -208,11 +224,14 @@ CALLS: dict[str, tuple[str, list[Any]]] = {
     "retry_jobs": ("select retry_jobs(%s)", [Jsonb({"ids": []})]),
     "roll_back_runs": ("select roll_back_runs(%s)", [Jsonb({"ids": []})]),
     "rollback_generation": ("select rollback_generation('none')", []),
+    "save_moment": ("select save_moment(%s)", [uuid.uuid4()]),
     "search": ("select search('')", []),
     "search_alike": ("select search_alike()", []),
     "search_image_embeddings": ("select search_image_embeddings(null)", []),
+    "set_moment_settings": ("select set_moment_settings('{}')", []),
     "set_worker_account": ("select set_worker_account('nobody@example.test')", []),
     "settle_jobs": ("select settle_jobs('w', '[]')", []),
+    "show_moment": ("select show_moment(%s)", [uuid.uuid4()]),
     "show_person": ("select show_person(%s)", [uuid.uuid4()]),
     "split_person": ("select split_person(%s, array[%s]::uuid[])", [uuid.uuid4(), uuid.uuid4()]),
     "spread_names": ("select spread_names()", []),
@@ -226,6 +245,7 @@ CALLS: dict[str, tuple[str, list[Any]]] = {
     "undo_verdict": ("select undo_verdict(0)", []),
     "unmeasured_generations": ("select unmeasured_generations()", []),
     "vector_dimensions": ("select vector_dimensions()", []),
+    "view_moment": ("select view_moment(%s)", [uuid.uuid4()]),
 }
 
 VECTOR = "[" + ",".join(["0.5"] * 512) + "]"
@@ -261,6 +281,7 @@ class World:
         return {
             "ai_processing_jobs": {"user_id": owner, "job_type": "image_ai"},
             "album_assets": {"user_id": owner, "album_id": self.album, "asset_id": asset},
+            "actions_log": {"user_id": owner, "action_type": "t", "entity_type": "moment"},
             "albums": {"user_id": owner, "title": "t"},
             "asset_captures": {"user_id": owner, "asset_id": asset},
             "asset_facts": {
@@ -341,6 +362,7 @@ class World:
             "jobs": {"user_id": owner, "job_type": "image_ai"},
             "moment_assets": {"user_id": owner, "moment_id": self.moment, "asset_id": asset},
             "moments": {"user_id": owner, "title": "t", "grouping_type": "event"},
+            "notification_queue": {"recipient_user_id": owner, "notification_type": "moment", "title": "t"},
             "profiles": {"id": owner},
             "queries": {
                 "user_id": owner,

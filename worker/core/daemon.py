@@ -170,7 +170,7 @@ class Daemon:
     async def _tidy(self) -> bool:
         """Do each chore once; whether one of them has more to do."""
         more = False
-        for name, chore in {"pruning": self._queue.prune, **self._chores}.items():
+        for name, chore in {"tidying": self._queue.tidy, **self._chores}.items():
             try:
                 more |= await chore()
             except Exception as error:

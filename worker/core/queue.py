@@ -78,8 +78,8 @@ class Queue(Protocol):
         """Release every job this worker holds, also of claims whose answer was lost; returns how many."""
         ...
 
-    async def prune(self) -> bool:
-        """Delete a little of what is older than the project keeps; returns whether there may be more."""
+    async def tidy(self) -> bool:
+        """Do a little of what the database does by the clock, if it is due; returns whether there is more."""
         ...
 
     async def announce(self, info: Mapping[str, Any]) -> None:

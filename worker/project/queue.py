@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
+import structlog
+
 from worker.core.errors import DatabaseUnavailable, JobError
 from worker.core.job import (
     Ask,
@@ -30,6 +32,8 @@ from worker.core.job import (
 from worker.core.queue import Claim, Heartbeat, SettleAnswer, Settled, Verdict
 from worker.project.coalesce import Coalesced
 from worker.project.rpc import plain
+
+log = structlog.get_logger()
 
 SETTLE_LIMIT = 32
 """Settlements per call, which then stays far below the 8 seconds that a statement may take."""
@@ -108,8 +112,11 @@ class SupabaseQueue:
     async def release_all(self) -> int:
         return int(await self._rpc("release_jobs", {"p_worker": self._worker_id}, within=5))
 
-    async def prune(self) -> bool:
-        return bool((await self._rpc("prune_by_policy", {}, within=10))["more"])
+    async def tidy(self) -> bool:
+        answer = await self._rpc("do_chores", {}, within=10)
+        for chore, reason in answer["failed"].items():
+            log.warning("chore failed", chore=chore, reason=reason)
+        return bool(answer["more"])
 
     async def announce(self, info: Mapping[str, Any]) -> None:
         await self._rpc("announce_worker", {"p_worker": self._worker_id, "p_info": dict(info)}, within=10)

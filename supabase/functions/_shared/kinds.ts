@@ -9,6 +9,7 @@ import { boolean, type Check, integer, listOf, oneOf, someOrAll, text } from "./
 
 export const PARAMS = new Map<string, Record<string, Check>>([
   ["cluster_faces", {}],
+  ["generate_moments", {}],
   ["image_ai", {
     operations: someOrAll("describe", "embedding", "faces", "hashes", "objects", "ocr", "quality"),
     image_url: text(4096),

@@ -193,17 +193,17 @@ async def test_it_announces_itself_at_both_ends() -> None:
     assert bench.queue.calls[0] == bench.queue.calls[-1] == "announce"
 
 
-async def test_it_prunes_now_and_then_and_sooner_while_there_is_more(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_tidies_now_and_then_and_sooner_while_there_is_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TIDY_ON_SECONDS", 0.001)
     monkeypatch.setattr(module, "TIDY_SECONDS", 1000.0)
     bench, answers, emptied = Bench(), [True, True, False], asyncio.Event()
 
-    async def prune() -> bool:
+    async def tidy() -> bool:
         if len(answers) == 1:
             emptied.set()
         return answers.pop(0)
 
-    bench.queue.prune = prune  # type: ignore[method-assign]
+    bench.queue.tidy = tidy  # type: ignore[method-assign]
     serving = asyncio.create_task(bench.daemon.serve())
     async with asyncio.timeout(10):
         await emptied.wait()
@@ -224,7 +224,7 @@ async def test_a_chore_that_fails_keeps_no_other_from_being_done(monkeypatch: py
         return False
 
     bench = Bench(chores={"breaking": fail, "filling": fill})
-    bench.queue.prune = fail  # type: ignore[method-assign]
+    bench.queue.tidy = fail  # type: ignore[method-assign]
     serving = asyncio.create_task(bench.daemon.serve())
     async with asyncio.timeout(10):
         await done.wait()

@@ -353,7 +353,7 @@ async def test_a_worker_may_announce_itself_twice(bench: Bench) -> None:
         await bench.worker().announce({"kinds": [bench.kind]})
 
 
-async def test_a_worker_prunes_until_there_is_no_more(bench: Bench) -> None:
+async def test_a_worker_tidies_until_there_is_no_more(bench: Bench) -> None:
     async with asyncio.timeout(30):
-        while await bench.worker().prune():
+        while await bench.worker().tidy():
             pass
