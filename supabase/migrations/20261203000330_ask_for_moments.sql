@@ -147,6 +147,9 @@ declare
   v_user   constant uuid := kizu.one_user(p_user);
   v_answer jsonb;
 begin
+  if v_user <> p_user then
+    raise sqlstate 'PT404' using message = 'not_found', detail = 'there is no such user';
+  end if;
   v_answer := kizu.ask_for_moments(v_user, kizu.now(), null);
   if v_scope is not null and v_answer ->> 'status' = 'enqueued' then
     perform kizu.check_quota(v_scope, 1);

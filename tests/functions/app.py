@@ -33,6 +33,9 @@ class App:
     def duplicates(self, verb: str, **fields: Any) -> httpx.Response:
         return self.http.post(self.url("duplicates"), json={"verb": verb, **fields}, headers=self.headers)
 
+    def moments(self, verb: str, **fields: Any) -> httpx.Response:
+        return self.http.post(self.url("moments"), json={"verb": verb, **fields}, headers=self.headers)
+
     def people(self, verb: str, **fields: Any) -> httpx.Response:
         return self.http.post(self.url("people"), json={"verb": verb, **fields}, headers=self.headers)
 

@@ -6,34 +6,62 @@ import { type Verb, verbsOf, type World } from "./queue.ts";
 const MOST_BYTES = 64 * 1024; // a hundred ids with params are about 8 KB
 const JWT = /^Bearer\s+([\w-]+\.[\w-]+\.[\w-]+)$/i;
 
+/** How it was asked, for functions that do not answer POSTs alone. */
+export interface Asked {
+  method: string;
+  url: URL;
+}
+
 /** `path` is the last part of the address: the function's name, or what an app put behind it. */
 export type Work = (body: unknown, call: Verb, path: string) => Promise<unknown>;
+export type WorkOfAny = (...told: [...Parameters<Work>, asked: Asked]) => Promise<unknown>;
+
+export interface Options {
+  world?: World;
+  /** With GET among them, what comes without a body has an empty one. */
+  methods?: readonly string[];
+}
 
 const REAL: World = { env: Deno.env, fetch: (...request) => fetch(...request) };
 
-/** A request handler for `Deno.serve` that answers POSTs with what `work` answers. */
-export function endpoint(work: Work, world: World = REAL): (request: Request) => Promise<Response> {
+/** A request handler for `Deno.serve` that answers POSTs, or `methods`, with what `work` answers. */
+export function endpoint(
+  work: WorkOfAny,
+  { world = REAL, methods = ["POST"] }: Options = {},
+): (request: Request) => Promise<Response> {
+  const allowed = [...methods, "OPTIONS"].join(", ");
   return async (request) => {
-    const headers = corsHeaders(request, world);
+    const headers = corsHeaders(request, world, allowed);
     if (request.method === "OPTIONS") return new Response(null, { status: 204, headers });
     try {
-      return Response.json(await answer(request, work, world), { headers });
+      return Response.json(await answer(request, work, world, methods), { headers });
     } catch (thrown) {
       const error = asRequestError(thrown);
-      if (error.code === "method_not_allowed") headers.set("allow", "POST, OPTIONS");
+      if (error.code === "method_not_allowed") headers.set("allow", allowed);
       if (error.code === "unauthorized") headers.set("www-authenticate", "Bearer");
       return Response.json(error, { status: error.status, headers });
     }
   };
 }
 
-async function answer(request: Request, work: Work, world: World): Promise<unknown> {
-  if (request.method !== "POST") {
-    throw new RequestError("method_not_allowed", `expected POST, found ${request.method}`);
+async function answer(
+  request: Request,
+  work: WorkOfAny,
+  world: World,
+  methods: readonly string[],
+): Promise<unknown> {
+  const { method } = request;
+  if (!methods.includes(method)) {
+    throw new RequestError(
+      "method_not_allowed",
+      `expected ${methods.join(" or ")}, found ${method}`,
+    );
   }
   const token = tokenOf(request);
-  const path = new URL(request.url).pathname.split("/").filter(Boolean).at(-1) ?? "";
-  return work(await bodyOf(request), verbsOf(token, world), path);
+  const url = new URL(request.url);
+  const path = url.pathname.split("/").filter(Boolean).at(-1) ?? "";
+  const body = methods.includes("GET") && request.body === null ? {} : await bodyOf(request);
+  return work(body, verbsOf(token, world), path, { method, url });
 }
 
 /** Only its form is checked here: the signature is PostgREST's to judge, at the first call. */
@@ -66,13 +94,13 @@ async function bodyOf(request: Request): Promise<unknown> {
 }
 
 /** `KIZU_ALLOWED_ORIGINS` lists the web apps that may call, comma separated; unset, any may. */
-function corsHeaders(request: Request, world: World): Headers {
+function corsHeaders(request: Request, world: World, methods: string): Headers {
   const allowed = (world.env.get("KIZU_ALLOWED_ORIGINS") || "*").split(",").map((one) =>
     one.trim()
   );
   const origin = request.headers.get("origin");
   const headers = new Headers({
-    "access-control-allow-methods": "POST, OPTIONS",
+    "access-control-allow-methods": methods,
     "access-control-allow-headers": "authorization, x-client-info, apikey, content-type",
     "access-control-max-age": "86400",
     "cache-control": "no-store",

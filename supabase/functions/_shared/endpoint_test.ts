@@ -3,7 +3,7 @@ import { endpoint } from "./endpoint.ts";
 import { post, TOKEN, world } from "./testing.ts";
 
 const silent = world(() => ({ json: null }));
-const echo = endpoint((body) => Promise.resolve({ body }), silent);
+const echo = endpoint((body) => Promise.resolve({ body }), { world: silent });
 
 async function errorOf(response: Response): Promise<[number, string, string | undefined]> {
   const { error } = await response.json();
@@ -17,13 +17,30 @@ Deno.test("a POST with a token gets what the work answers", async () => {
 });
 
 Deno.test("the work is told the last part of the address", async () => {
-  const path = endpoint((_body, _call, path) => Promise.resolve({ path }), silent);
+  const path = endpoint((_body, _call, path) => Promise.resolve({ path }), { world: silent });
   for (
     const [address, last] of [["any", "any"], ["any/preview", "preview"], ["any/apply/", "apply"]]
   ) {
     const request = new Request(`http://project.test/functions/v1/${address}`, post({}));
     same(await (await path(request)).json(), { path: last });
   }
+});
+
+Deno.test("with GET allowed, what comes without a body has an empty one, and the address is told", async () => {
+  const both = endpoint(
+    (body, _call, path, { method, url }) =>
+      Promise.resolve({ body, path, method, search: url.search }),
+    { world: silent, methods: ["GET", "POST"] },
+  );
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  const address = "http://project.test/functions/v1/any/one?action=feed";
+  for (const method of ["GET", "POST"]) {
+    const response = await both(new Request(address, { method, headers }));
+    same(await response.json(), { body: {}, path: "one", method, search: "?action=feed" });
+  }
+  const refused = await both(new Request(address, { method: "PUT", headers }));
+  same(await errorOf(refused), [405, "method_not_allowed", undefined]);
+  same(refused.headers.get("allow"), "GET, POST, OPTIONS");
 });
 
 Deno.test("a preflight is answered without a token", async () => {
@@ -38,7 +55,7 @@ Deno.test("with a list of origins only those are let in", async () => {
   const listed = world(() => ({ json: null }), {
     KIZU_ALLOWED_ORIGINS: "https://a.test, https://b.test",
   });
-  const handle = endpoint(() => Promise.resolve({}), listed);
+  const handle = endpoint(() => Promise.resolve({}), { world: listed });
   const allowed = async (origin: string) =>
     (await handle(post({}, { origin }))).headers.get("access-control-allow-origin");
   same(await allowed("https://b.test"), "https://b.test");
@@ -88,7 +105,7 @@ Deno.test("a body is read no further than its limit", async () => {
 });
 
 Deno.test("an unforeseen error says nothing of its cause", async () => {
-  const broken = endpoint(() => Promise.reject(new Error("secret detail")), silent);
+  const broken = endpoint(() => Promise.reject(new Error("secret detail")), { world: silent });
   const log = console.error;
   console.error = () => {};
   try {
