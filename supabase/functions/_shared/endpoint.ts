@@ -60,7 +60,7 @@ async function answer(
   const token = tokenOf(request);
   const url = new URL(request.url);
   const path = url.pathname.split("/").filter(Boolean).at(-1) ?? "";
-  const body = methods.includes("GET") && request.body === null ? {} : await bodyOf(request);
+  const body = await bodyOf(request, methods.includes("GET"));
   return work(body, verbsOf(token, world), path, { method, url });
 }
 
@@ -76,7 +76,7 @@ function tokenOf(request: Request): string {
   return token;
 }
 
-async function bodyOf(request: Request): Promise<unknown> {
+async function bodyOf(request: Request, mayLack: boolean): Promise<unknown> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let bytes = 0;
   for await (const chunk of request.body ?? []) {
@@ -86,6 +86,7 @@ async function bodyOf(request: Request): Promise<unknown> {
     }
     chunks.push(chunk);
   }
+  if (bytes === 0 && mayLack) return {};
   try {
     return JSON.parse(await new Blob(chunks).text());
   } catch {
