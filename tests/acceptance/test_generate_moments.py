@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import random
@@ -66,7 +67,7 @@ def picture(seed: int, at: datetime) -> bytes:
     return out.getvalue()
 
 
-async def test_photos_that_are_uploaded_become_a_moment_in_the_feed(
+def test_photos_that_are_uploaded_become_a_moment_in_the_feed(
     library: Library, queue: Queue, as_user: Callable[..., Result]
 ) -> None:
     uploaded = [
@@ -74,11 +75,11 @@ async def test_photos_that_are_uploaded_become_a_moment_in_the_feed(
     ]
     handlers = {one.kind: one for one in (optimize_image.HANDLER, generate_moments.HANDLER)}
     settings = personal(library, lanes={"image": 4, "ai": 1})
-    await run_worker(settings, drain=True, handlers=handlers)
+    asyncio.run(run_worker(settings, drain=True, handlers=handlers))
     asked = json.loads(as_user("moments", "generate", "--json").stdout)
     assert asked["status"] == "enqueued"
 
-    await run_worker(settings, drain=True, handlers=handlers)
+    asyncio.run(run_worker(settings, drain=True, handlers=handlers))
 
     [result] = queue.rows("select status, result from jobs where id = %s", asked["id"])
     assert result == {"status": "completed", "result": {"moments_generated": 1, "moments_created": 1}}
