@@ -113,30 +113,31 @@ begin
      order by coalesce(asset.taken_at, asset.created_at), asset.id
      limit v_limit
   )
-  select array_agg(page.id order by page.at, page.id),
-         max(page.at),
+  select array_agg(photo.id),
+         max(photo.at),
          jsonb_build_object(
-           'ids',        jsonb_agg(page.id order by page.at, page.id),
-           'times',      jsonb_agg(case when page.is_timed then extract(epoch from page.taken_at)::bigint end
-                                   order by page.at, page.id),
-           'offsets',    jsonb_agg(page.taken_at_offset_minutes order by page.at, page.id),
-           'latitudes',  jsonb_agg(page.latitude order by page.at, page.id),
-           'longitudes', jsonb_agg(page.longitude order by page.at, page.id),
-           'places',     jsonb_agg(page.location_name order by page.at, page.id),
-           'sharpness',  jsonb_agg(quality.sharpness order by page.at, page.id),
-           'hashes',     jsonb_agg(hash.perceptual_hash::bigint order by page.at, page.id),
-           'media',      jsonb_agg(page.media order by page.at, page.id),
-           'precisions', jsonb_agg(page.taken_at_precision order by page.at, page.id),
-           'names',      jsonb_agg(page.file_name order by page.at, page.id)
+           'ids',        jsonb_agg(photo.id),
+           'times',      jsonb_agg(case when photo.is_timed then extract(epoch from photo.taken_at)::bigint end),
+           'offsets',    jsonb_agg(photo.taken_at_offset_minutes),
+           'latitudes',  jsonb_agg(photo.latitude),
+           'longitudes', jsonb_agg(photo.longitude),
+           'places',     jsonb_agg(photo.location_name),
+           'sharpness',  jsonb_agg(photo.sharpness),
+           'hashes',     jsonb_agg(photo.perceptual_hash::bigint),
+           'media',      jsonb_agg(photo.media),
+           'precisions', jsonb_agg(photo.taken_at_precision),
+           'names',      jsonb_agg(photo.file_name)
          )
     into v_ids, v_last, v_columns
-    from page
-    left join lateral (
-           select sharpness from public.asset_quality where asset_id = page.id offset 0
-         ) as quality on true
-    left join lateral (
-           select perceptual_hash from public.asset_hashes where asset_id = page.id offset 0
-         ) as hash on true;
+    from (select page.*, quality.sharpness, hash.perceptual_hash
+            from page
+            left join lateral (
+                   select sharpness from public.asset_quality where asset_id = page.id offset 0
+                 ) as quality on true
+            left join lateral (
+                   select perceptual_hash from public.asset_hashes where asset_id = page.id offset 0
+                 ) as hash on true
+           order by page.at, page.id) as photo; -- once, and not for each column
 
   if v_ids is null then
     return '{"rows": [], "next": null}';
