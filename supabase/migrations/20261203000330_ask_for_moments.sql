@@ -40,6 +40,33 @@ begin
 end;
 $$;
 
+-- Forgets the jobs that looked for a user's moments a month ago or earlier, a little at a time: there is one a day.
+create function kizu.prune_moment_jobs(p_user uuid)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  c_kind  constant text := 'generate_moments';
+  c_kept  constant interval := '30 days';
+  c_limit constant int := 100;
+begin
+  delete from public.ai_processing_jobs
+   where id = any (array(
+           select id
+             from public.ai_processing_jobs
+            where job_type = c_kind
+              and user_id = p_user
+              and picked_up_at < kizu.now() - c_kept
+              and picked_up_at is not null
+              and status in ('completed', 'failed', 'cancelled')
+            order by job_type, user_id, picked_up_at
+            limit c_limit
+              for update skip locked
+         ));
+end;
+$$;
+
 -- Asks for a user's moments, at their time, if that comes within the next half an hour: once for each of their days,
 -- however often this is called; a time that was missed is made up for. Who calls it holds the row.
 create function kizu.schedule_user(p_user kizu.moment_settings)
@@ -58,6 +85,7 @@ begin
     v_at := greatest(v_at, v_now);
     if v_day is null or (v_at at time zone p_user.zone)::date > v_day then
       v_day := (v_at at time zone p_user.zone)::date;
+      perform kizu.prune_moment_jobs(p_user.user_id);
       begin
         perform kizu.ask_for_moments(p_user.user_id, v_at, null);
       exception
@@ -313,6 +341,7 @@ $$;
 
 select kizu.keep_internal('kizu.ask_for_moments(uuid, timestamptz, int)');
 select kizu.keep_internal('kizu.next_moments_at(time, text, timestamptz, date)');
+select kizu.keep_internal('kizu.prune_moment_jobs(uuid)');
 select kizu.keep_internal('kizu.schedule_user(kizu.moment_settings)');
 select kizu.keep_internal('kizu.moments_ahead()');
 select kizu.keep_internal('kizu.schedule_moments(int)');

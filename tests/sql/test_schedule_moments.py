@@ -164,6 +164,17 @@ def test_somebody_who_uploads_for_the_first_time_is_told_every_day_from_then_on(
     assert len(live(queue, ann, NOON, days=2)) == 2
 
 
+def test_jobs_of_a_month_ago_are_forgotten(queue: Any, ann: str) -> None:
+    for days in (31, 29):
+        clock(queue, NOON - timedelta(days=days))
+        queue.value("select generate_moments(%s)", ann)
+        job = queue.take("generate_moments")
+        queue.settle(job)
+    clock(queue)
+    wants(queue, ann, moments_time="12:10")
+    assert asked(queue, ann) == [NOON - timedelta(days=29), NOON + timedelta(minutes=10)]
+
+
 def test_a_chore_that_fails_keeps_no_other_from_being_done(queue: Any, ann: str) -> None:
     queue.db.execute("insert into kizu.chores (chore, does, every) values ('broken', 'no_such', '1 hour')")
     try:
