@@ -214,18 +214,25 @@ def test_pg_cron_does_chores_where_the_project_has_it(queue: Any) -> None:
         assert queue.rows("select from kizu.chores where due_at = '-infinity'") == []
 
 
-@pytest.mark.parametrize("kind", ["optimize_image", "cluster_faces"])
-def test_what_is_found_out_on_the_day_renews_its_moments(queue: Any, ann: str, kind: str) -> None:
+@pytest.mark.parametrize(
+    "found_out",
+    [
+        (
+            "insert into runs (job_id, job_table, epoch, attempt, user_id, kind, worker_id, outcome,"
+            " started_at, finished_at) values (gen_random_uuid(), 't', 1, 1, %s, 'optimize_image', 'w',"
+            " 'done', kizu.now(), kizu.now())"
+        ),
+        "insert into face_verdicts (user_id, verdict) values (%s, 'name')",
+    ],
+    ids=["photos", "names"],
+)
+def test_what_is_found_out_on_the_day_renews_its_moments(queue: Any, ann: str, found_out: str) -> None:
     occasion(queue, ann, NOON - timedelta(hours=3))
     Telling(queue, ann).settle()
     chores(queue, NOON + timedelta(minutes=21))
     assert NOON + timedelta(minutes=21) not in asked(queue, ann), "nothing has changed"
     clock(queue, NOON + timedelta(minutes=25))
-    queue.db.execute(
-        "insert into runs (job_id, job_table, epoch, attempt, user_id, kind, worker_id, outcome, started_at,"
-        " finished_at) values (gen_random_uuid(), 't', 1, 1, %s, %s, 'w', 'done', kizu.now(), kizu.now())",
-        (ann, kind),
-    )
+    queue.db.execute(found_out, (ann,))
     later = NOON + timedelta(minutes=42)
     chores(queue, later)
     assert later in asked(queue, ann)
