@@ -68,7 +68,8 @@ end;
 $$;
 
 -- Asks for a user's moments, at their time, if that comes within the next half an hour: once for each of their days,
--- however often this is called; a time that was missed is made up for. Who calls it holds the row.
+-- however often this is called; a time that was missed is made up for. Whose time has never been worked out begins on
+-- their next day. Who calls it holds the row.
 create function kizu.schedule_user(p_user kizu.moment_settings)
 returns void
 language plpgsql
@@ -77,11 +78,12 @@ as $$
 declare
   c_ahead constant interval := kizu.moments_ahead();
   v_now constant timestamptz := kizu.now();
-  v_at  timestamptz :=
-    coalesce(p_user.next_at, kizu.next_moments_at(p_user.moments_time, p_user.zone, v_now, p_user.asked_on));
+  v_at  timestamptz := p_user.next_at;
   v_day date := p_user.asked_on;
 begin
-  if v_at <= v_now + c_ahead then
+  if v_at is null then
+    v_at := kizu.next_moments_at(p_user.moments_time, p_user.zone, v_now, (v_now at time zone p_user.zone)::date);
+  elsif v_at <= v_now + c_ahead then
     v_at := greatest(v_at, v_now);
     if v_day is null or (v_at at time zone p_user.zone)::date > v_day then
       v_day := (v_at at time zone p_user.zone)::date;
@@ -318,7 +320,7 @@ begin
     if found then
       v_new.asked_on := null;
     end if;
-    v_new.next_at := null;
+    v_new.next_at := kizu.next_moments_at(v_new.moments_time, v_new.zone, v_now, v_new.asked_on);
   end if;
   update kizu.moment_settings
      set enabled = v_new.enabled, moments_time = v_new.moments_time, zone = v_new.zone, language = v_new.language,

@@ -161,7 +161,8 @@ def test_who_turns_moments_off_is_asked_for_no_more(queue: Any, ann: str) -> Non
 
 
 def test_somebody_who_uploads_for_the_first_time_is_told_every_day_from_then_on(queue: Any, ann: str) -> None:
-    assert len(live(queue, ann, NOON, days=2)) == 2
+    before = NOON.replace(hour=8, minute=45)
+    assert live(queue, ann, before, days=2) == [before.replace(day=day, hour=9, minute=0) for day in (16, 17)]
 
 
 def test_jobs_of_a_month_ago_are_forgotten(queue: Any, ann: str) -> None:

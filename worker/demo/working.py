@@ -26,6 +26,8 @@ LOOK_SECONDS = 0.3
 """Between two looks at the queue for the progress display."""
 ROUNDS = 5
 """Workers started one after the other before giving up on jobs that never end."""
+SCHEDULED = "generate_moments"
+"""A kind of job that may wait for its time of the day, for which nobody waits here."""
 
 
 async def work(
@@ -84,7 +86,8 @@ def _log_of(info: StackInfo) -> Path:
 async def _show(connection: Connection, progress: Progress, bar: TaskID) -> int:
     """Bring the display up to date; returns how many jobs are not finished."""
     stats = await connection.rpc("job_stats")
-    total = sum(row["count"] for row in stats)
-    left: int = sum(row["count"] for row in stats if row["status"] in ("pending", "processing"))
+    wanted = [row for row in stats if row["kind"] != SCHEDULED]
+    total = sum(row["count"] for row in wanted)
+    left: int = sum(row["count"] for row in wanted if row["status"] in ("pending", "processing"))
     progress.update(bar, total=total, completed=total - left)
     return left
