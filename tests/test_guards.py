@@ -151,7 +151,7 @@ def test_every_code_of_an_import_is_listed_with_whether_it_is_an_error() -> None
 
 def test_readme_fits_and_names_every_operation() -> None:
     readme = (ROOT / "README.md").read_text()
-    assert len(readme.splitlines()) <= 180
+    assert len(readme.splitlines()) <= 190
     assert sorted(dict(rows_of("README.md", "What is found in a picture"))) == sorted(discover())
 
 
