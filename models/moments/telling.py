@@ -50,9 +50,9 @@ def matched(
     """Stories that may be told, each with the live moment that it takes the place of.
 
     A story is that of an earlier moment if they have a key in common or share most photos. It takes the
-    moment's place if that is in the feed, and of its kind or of this day; otherwise it was told already, and
-    is not told again until `COOLDOWN_DAYS` are over. Of a kind with a shorter cooldown, a story of other
-    photos may be told when that is over. `rows` are those of photos by their ids.
+    moment's place if that is in the feed, and of this day or of a kind that grows; otherwise it was told
+    already, and is not told again until `COOLDOWN_DAYS` are over. Of a kind with a shorter cooldown, a story
+    of other photos may be told when that is over. `rows` are those of photos by their ids.
     """
     recent = [other for other in earlier if other.is_live or (today - other.made_on).days < COOLDOWN_DAYS]
     by_key: dict[str, set[int]] = {}
@@ -68,7 +68,7 @@ def matched(
         live = sorted(
             (recent[at].key != story.key, recent[at].id, at)
             for at in alike - taken
-            if recent[at].is_live and (recent[at].kind == story.kind or recent[at].made_on == today)
+            if recent[at].is_live and (recent[at].made_on == today or _grows(recent[at], story))
         )
         if not alike:
             yield worth, story, None
@@ -93,6 +93,14 @@ def limited(
                 continue
             of_kind[story.kind] += 1
         yield worth, story, other
+
+
+def _grows(other: Earlier, story: Story) -> bool:
+    """Whether a moment of another day is the same thing with more photos.
+
+    What the day changes is not: moved on day by day it would let go of photos that have been told.
+    """
+    return other.kind == story.kind and story.kind not in COOLDOWN_BY_KIND
 
 
 class _Index:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date, timedelta
+from itertools import combinations
 
 import numpy as np
 import pytest
 
 from models.moments.finding import find_moments
+from models.moments.moment import Earlier, Moment
 from scripts.album_lab.album import album
 from scripts.album_lab.judging import judge
+from tests.models.moments.shots import told
 
 
 @pytest.mark.slow
@@ -23,6 +27,42 @@ def test_every_story_is_found_and_none_is_false(seed: int) -> None:
     assert not verdict.bad
     # Photos of one occasion taken by chance are as near as 0.00 to 0.2.
     assert verdict.closest > 0.15
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_a_month_of_daily_runs_repeats_nothing_and_a_second_run_changes_nothing(seed: int) -> None:
+    written = album(seed)
+    history: list[Earlier] = []
+    stories: list[frozenset[str]] = []
+    for back in range(30, 0, -1):
+        today = written.today - timedelta(days=back)
+        history = [replace(story, is_live=(today - story.made_on).days < 7) for story in history]
+
+        def run(earlier: list[Earlier], today: date = today) -> list[Moment]:
+            return find_moments(
+                written.photos, written.people, earlier=earlier, today=today, zone=written.zone
+            )
+
+        found = run(history)
+        new = [moment for moment in found if not moment.updates]
+        updated = {moment.updates: moment for moment in found if moment.updates}
+        history = [
+            replace(story, key=updated[story.id].key, photos=updated[story.id].photos)
+            if story.id in updated
+            else story
+            for story in history
+        ] + told(new, str(today))
+        again = run(history)
+
+        assert [replace(moment, updates=None) for moment in again] == [
+            replace(moment, updates=None) for moment in found
+        ]
+        assert all(moment.updates for moment in again)
+        stories += [frozenset(moment.photos) for moment in new]
+
+    assert len(stories) > 60
+    assert max(len(one & other) / len(one | other) for one, other in combinations(stories, 2)) <= 0.6
 
 
 def test_an_album_is_what_it_says() -> None:
