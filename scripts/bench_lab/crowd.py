@@ -19,6 +19,10 @@ WAIT_MS = 3_000
 """What apps wait for a worker if they do not say how long."""
 
 
+PAUSE = 1.0
+"""Seconds until who was refused asks again."""
+
+
 class Crowd:
     """Begins at once, in a thread of its own."""
 
@@ -46,7 +50,10 @@ class Crowd:
                     asked = {"text": f"boat number {next(numbers)} of many", "wait_ms": WAIT_MS}
                     found = await http.post("/functions/v1/search", json=asked)
                     self._counted["answered" if found.is_success else f"status_{found.status_code}"] += 1
-                    self._counted["without_worker"] += found.is_success and found.json()["timed_out"]
+                    if found.is_success:
+                        self._counted["without_worker"] += found.json()["timed_out"]
+                    else:
+                        await asyncio.sleep(PAUSE)
 
             await asyncio.gather(*(search_on() for _ in range(searches)))
 

@@ -20,21 +20,27 @@ export interface Options {
   world?: World;
   /** With GET among them, what comes without a body has an empty one. */
   methods?: readonly string[];
+  /** Requests of one token that are answered at a time; more are `too_many_jobs`. */
+  atOnce?: number;
 }
 
 const REAL: World = { env: Deno.env, fetch: (...request) => fetch(...request) };
 
-/** A request handler for `Deno.serve` that answers POSTs, or `methods`, with what `work` answers. */
+/**
+ * A request handler for `Deno.serve` that answers POSTs, or `methods`, with what `work` answers, `atOnce` of one token
+ * at a time: of more, each would wait in the database's line in front of everybody else.
+ */
 export function endpoint(
   work: WorkOfAny,
-  { world = REAL, methods = ["POST"] }: Options = {},
+  { world = REAL, methods = ["POST"], atOnce = Infinity }: Options = {},
 ): (request: Request) => Promise<Response> {
   const allowed = [...methods, "OPTIONS"].join(", ");
+  const turns = new Turns(atOnce);
   return async (request) => {
     const headers = corsHeaders(request, world, allowed);
     if (request.method === "OPTIONS") return new Response(null, { status: 204, headers });
     try {
-      return Response.json(await answer(request, work, world, methods), { headers });
+      return Response.json(await answer(request, work, world, methods, turns), { headers });
     } catch (thrown) {
       const error = asRequestError(thrown);
       if (error.code === "method_not_allowed") headers.set("allow", allowed);
@@ -44,11 +50,34 @@ export function endpoint(
   };
 }
 
+/** How many requests of each token are being answered. */
+class Turns {
+  readonly #counts = new Map<string, number>();
+
+  constructor(readonly most: number) {}
+
+  async take<Answer>(token: string, task: () => Promise<Answer>): Promise<Answer> {
+    const count = this.#counts.get(token) ?? 0;
+    if (count >= this.most) {
+      throw new RequestError("too_many_jobs", `${this.most} requests are answered: ask again soon`);
+    }
+    this.#counts.set(token, count + 1);
+    try {
+      return await task();
+    } finally {
+      const left = this.#counts.get(token)! - 1;
+      if (left === 0) this.#counts.delete(token);
+      else this.#counts.set(token, left);
+    }
+  }
+}
+
 async function answer(
   request: Request,
   work: WorkOfAny,
   world: World,
   methods: readonly string[],
+  turns: Turns,
 ): Promise<unknown> {
   const { method } = request;
   if (!methods.includes(method)) {
@@ -60,8 +89,10 @@ async function answer(
   const token = tokenOf(request);
   const url = new URL(request.url);
   const path = url.pathname.split("/").filter(Boolean).at(-1) ?? "";
-  const body = await bodyOf(request, methods.includes("GET"));
-  return work(body, verbsOf(token, world), path, { method, url });
+  return await turns.take(token, async () => {
+    const body = await bodyOf(request, methods.includes("GET"));
+    return await work(body, verbsOf(token, world), path, { method, url });
+  });
 }
 
 /** Only its form is checked here: the signature is PostgREST's to judge, at the first call. */

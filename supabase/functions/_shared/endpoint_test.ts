@@ -43,6 +43,17 @@ Deno.test("with GET allowed, what comes without a body has an empty one, and the
   same(refused.headers.get("allow"), "GET, POST, OPTIONS");
 });
 
+Deno.test("so many requests of a token are answered at a time, and those of others too", async () => {
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  const slow = endpoint(() => promise, { world: silent, atOnce: 2 });
+  const first = [slow(post({})), slow(post({}))];
+  same(await errorOf(await slow(post({}))), [429, "too_many_jobs", undefined]);
+  first.push(slow(post({}, { authorization: "Bearer another.users.token" })));
+  resolve({});
+  for (const response of await Promise.all(first)) same(await response.json(), {});
+  same((await slow(post({}))).status, 200);
+});
+
 Deno.test("a preflight is answered without a token", async () => {
   const response = await echo(new Request("http://project.test/", { method: "OPTIONS" }));
   same(response.status, 204);

@@ -1,4 +1,6 @@
 import { endpoint } from "../_shared/endpoint.ts";
 import { search } from "./search.ts";
 
-Deno.serve(endpoint(search()));
+const AT_ONCE = 24; // as many wait for a worker, and are answered by the database, as may of one user
+
+Deno.serve(endpoint(search(), { atOnce: AT_ONCE }));
