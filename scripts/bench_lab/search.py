@@ -64,6 +64,7 @@ def measure(lab: Lab) -> list[Measure]:
         lab.tell(f"{searches} searches, the text tower alone and the SQL alone")
         asked = sentences("first", searches)
         warm = app.search(asked)
+        hops = _hops(lab, user)
         tower = bare.ask(sentences=asked)
         sql = _rank(lab, user, version, tower["vector"], searches)
         lab.tell("the same sentences again")
@@ -83,6 +84,7 @@ def measure(lab: Lab) -> list[Measure]:
     p95 = percentile(warm, 95)
     return [
         *_percentiles("warm", warm, p95_goal=None if lab.quick else WARM_GOAL_MS),
+        *(Measure(name=f"warm_{name}_p50", value=1000 * took, unit="ms") for name, took in hops.items()),
         *_percentiles("text_tower", tower["seconds"]),
         *_percentiles("sql", sql),
         Measure(name="warm_p95_to_tower_and_sql", value=p95 / floor, unit="times", at_most=WARM_GOAL),
@@ -242,6 +244,18 @@ def _rank(lab: Lab, user: UUID, version: str, vector: Sequence[float], count: in
             lab.db.execute(RANK, [Jsonb(understood), json.dumps(list(vector)), version]).fetchall()
             seconds.append(time.perf_counter() - began)
     return seconds
+
+
+def _hops(lab: Lab, user: UUID) -> dict[str, float]:
+    """Where the time of searches went, by the database's clock: medians of seconds, of all that were made."""
+    wait, work = lab.row(
+        "select percentile_cont(0.5) within group (order by extract(epoch from picked_up_at - created_at)),"
+        "       percentile_cont(0.5) within group (order by extract(epoch from completed_at - picked_up_at))"
+        "  from public.ai_processing_jobs"
+        " where job_type in ('search', 'understand') and user_id = %s and status = 'completed'",
+        user,
+    )
+    return {"until_claimed": float(wait), "until_settled": float(work)}
 
 
 WAYS = {
