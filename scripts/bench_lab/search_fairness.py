@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from uuid import UUID
 
 from scripts.bench_lab.images import make_models
-from scripts.bench_lab.lab import Lab
+from scripts.bench_lab.lab import LOOK_SECONDS, Lab
 from scripts.bench_lab.measure import Measure, percentile
 from scripts.bench_lab.partner import beside
 from scripts.bench_lab.search import (
@@ -42,6 +43,8 @@ def measure(lab: Lab) -> list[Measure]:
         with beside(
             lab, "scripts.bench_lab.crowd", url=lab.info.url, headers=headers_of(lab, many), searches=crowd
         ) as other:
+            while sum(other.ask(end=False).values()) < crowd:  # each has asked once
+                time.sleep(LOOK_SECONDS)
             answers = [app.ask(sentence) for sentence in sentences("busy", searches)]
             counted = other.ask(end=True)
     crowded = [seconds for seconds, _ in answers]
