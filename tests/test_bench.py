@@ -49,9 +49,11 @@ def test_quick_sections_answer_as_one_json_object() -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("tiny_models")
 def test_both_sides_find_the_same_in_photos() -> None:
-    found = measured("images", "profiles", "backfill", "search")
+    found = measured("images", "profiles", "backfill", "search", "search-fairness")
     assert found["sections"]["search"]["warm_p95_to_tower_and_sql"] > 0
     assert found["sections"]["search"]["cold_command_faster"] > 0
+    assert found["sections"]["search-fairness"]["claims_before"] <= 1
+    assert found["sections"]["search-fairness"]["crowded_p95_to_alone"] > 0
     assert found["sections"]["profiles"]["free_to_reference"] > 0
     assert found["sections"]["backfill"]["back_fill_to_first_looks"] > 0
 
@@ -81,6 +83,18 @@ def test_generations_are_searched_and_changed_under_load() -> None:
         for change in ("flip", "rollback")
         for statement in ("search", "write")
     } <= set(found["goals"])
+
+
+@pytest.mark.stack
+@pytest.mark.slow
+def test_every_user_finds_what_is_nearest() -> None:
+    values = measured("recall")["sections"]["recall"]
+
+    for percent in ("0.1", "1", "10", "100"):
+        for way in ("rank_search", "one_by_one"):
+            assert values[f"{way}_of_{percent}_percent_recall"] == 1  # compared exactly
+            assert values[f"{way}_of_{percent}_percent_short_answers"] == 0
+        assert values[f"signs_of_{percent}_percent_recall"] > 0.5
 
 
 @pytest.mark.stack
