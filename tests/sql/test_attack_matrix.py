@@ -30,6 +30,7 @@ TABLES: dict[str, dict[str, set[str]]] = {
     "album_assets": LIBRARY,
     "albums": LIBRARY,
     "asset_captures": {},
+    "asset_places": {},
     "asset_facts": READ_ONLY,
     "asset_hashes": READ_ONLY,
     "asset_parts": LIBRARY,
@@ -117,6 +118,7 @@ FUNCTIONS: dict[str, set[str]] = {
     "list_things": USERS,
     "list_unnamed_files": USERS,
     "list_verdicts": USERS,
+    "locate_photos": USERS,
     "lock_person": USERS,
     "lose_claims": EVERY_WORKER,
     "preview_tag_sync": USERS,
@@ -204,6 +206,7 @@ CALLS: dict[str, tuple[str, list[Any]]] = {
     "list_things": ("select list_things()", []),
     "list_unnamed_files": ("select list_unnamed_files()", []),
     "list_verdicts": ("select list_verdicts()", []),
+    "locate_photos": ("select locate_photos()", []),
     "lock_person": ("select lock_person(%s)", [uuid.uuid4()]),
     "lose_claims": ("select lose_claims('no such worker', %s)", [uuid.uuid4()]),
     "preview_tag_sync": ("select preview_tag_sync()", []),
@@ -284,6 +287,7 @@ class World:
             "actions_log": {"user_id": owner, "action_type": "t", "entity_type": "moment"},
             "albums": {"user_id": owner, "title": "t"},
             "asset_captures": {"user_id": owner, "asset_id": asset},
+            "asset_places": {"user_id": owner, "asset_id": asset},
             "asset_facts": {
                 "user_id": owner,
                 "asset_id": asset,
@@ -452,6 +456,7 @@ class World:
         known = {
             "albums": ("id", self.album),
             "asset_captures": ("asset_id", self.asset),
+            "asset_places": ("asset_id", self.asset),
             "assets": ("id", self.asset),
             "extracted_text": ("user_id", self.owner),  # the row of image_text
             "facts": ("fact", "hashes"),

@@ -1,29 +1,37 @@
 """Makes a photo fit for screens: a square thumbnail, a web version, and what the file says of itself.
 
-Upright size, time, place and camera of the photo go into its asset row in the transaction that ends the
-job; what a person said of time and place stays. The film within a motion photo becomes a part of the asset.
+Upright size, time, place and camera of the photo go into its asset row in the transaction that ends the job,
+with the name of the place and the offset of its clocks; what a person said of time and place stays. The film
+within a motion photo becomes a part of the asset.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from functools import partial
+from datetime import UTC
+from functools import lru_cache, partial
 from typing import IO, Any
 
+import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.pictures.capture import Capture, Origin, read_capture
+from models.pictures.moments import Moment, Precision
 from models.pictures.motion import Film, film_within
 from models.pictures.picture import THUMBNAIL_SIDE, WEB_SIDE, Picture, thumbnail, web_version
-from worker import derived, origins
+from worker import derived, origins, whereabouts
 from worker.context import Context
+from worker.core.errors import PackageMissing
 from worker.core.handler import ADDRESS, Handler
 from worker.core.job import Done, Replace, Update
 from worker.decoding import Need
 from worker.files.storage import StoredFile
+from worker.whereabouts import Whereabouts
+
+log = structlog.get_logger(__name__)
 
 
 class Params(BaseModel):
@@ -73,11 +81,26 @@ async def optimize(params: Params, context: Context) -> Done:
         context.progress(20, "processing")
         with context.record.stage("render"):
             rendered = await picture.see(partial(render, params, origin))
+        with context.record.stage("locate"):
+            there = await locate(rendered.capture, context)
     context.progress(90, "uploading")
     with context.record.stage("upload"):
         stored = await derived.store(context, rendered.files)
     context.record.count("files", len(stored))
-    return answer(stored, rendered, context.settings.public_url)
+    return answer(stored, rendered, there, context.settings.public_url)
+
+
+async def locate(capture: Capture, context: Context) -> Whereabouts | None:
+    """What is known of where the photo was taken; None if nothing says where, or no data is installed."""
+    if capture.place is None:
+        return None
+    language = str(context.job.asset.get("language") or "")
+    try:
+        (there,) = await asyncio.to_thread(whereabouts.locate, [capture.place], language)
+    except PackageMissing as error:
+        _complain(str(error))
+        return None
+    return there
 
 
 def render(params: Params, origin: Origin, picture: Picture, file: IO[bytes]) -> Rendered:
@@ -95,7 +118,9 @@ def render(params: Params, origin: Origin, picture: Picture, file: IO[bytes]) ->
     )
 
 
-def answer(stored: Mapping[str, StoredFile], rendered: Rendered, public_url: str) -> Done:
+def answer(
+    stored: Mapping[str, StoredFile], rendered: Rendered, there: Whereabouts | None, public_url: str
+) -> Done:
     """The job's outcome: addresses for apps, rows of derived files, and columns of the asset."""
     urls = {kind: derived.url(file, public_url) for kind, file in stored.items()}
     columns = {"thumbnail": "thumbnail", "web": "web_uri"}
@@ -125,17 +150,17 @@ def answer(stored: Mapping[str, StoredFile], rendered: Rendered, public_url: str
                     "image_processing_status": "completed",
                 },
             ),
-            Replace(table="asset_captures", rows=to_rows(rendered.capture)),
+            Replace(table="asset_captures", rows=to_rows(rendered.capture, there)),
         ],
     )
 
 
-def to_rows(capture: Capture) -> list[dict[str, Any]]:
+def to_rows(capture: Capture, there: Whereabouts | None = None) -> list[dict[str, Any]]:
     """The times that were told, the most trustworthy first, the place and the camera."""
+    zone = there.zone if there else ""
     rows: list[dict[str, Any]] = [
         {
-            "taken_at": _instant(told.moment.at),
-            "taken_at_offset_minutes": told.moment.offset_minutes,
+            **_time(told.moment, zone),
             "taken_at_precision": told.moment.precision,
             "taken_at_source": told.source,
         }
@@ -143,20 +168,40 @@ def to_rows(capture: Capture) -> list[dict[str, Any]]:
     ]
     if capture.place:
         latitude, longitude = capture.place
-        rows.append({"latitude": latitude, "longitude": longitude, "place_source": capture.place_source})
+        named = {"location_name": there.name, "located_by": there.data} if there else {}
+        rows.append(
+            {"latitude": latitude, "longitude": longitude, "place_source": capture.place_source, **named}
+        )
     if capture.camera:
         rows.append({"camera": capture.camera})
     return rows
 
 
-def _instant(at: datetime) -> str:
-    """An instant for `taken_at`: without a zone the wall clock counts as UTC, and the offset stays null."""
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).isoformat()
+def _time(moment: Moment, zone: str) -> dict[str, Any]:
+    """An instant and its offset, which a moment to the minute has from the zone if nothing else says it.
+
+    Without either the wall clock counts as UTC, and the offset stays null.
+    """
+    if zone and moment.offset_minutes is None and moment.precision in (Precision.SECOND, Precision.MINUTE):
+        timed = whereabouts.zoned(moment.at, zone)
+        return {
+            "taken_at": timed.at.isoformat(),
+            "taken_at_offset_minutes": timed.offset_minutes,
+            "taken_at_zone": zone,
+        }
+    at = moment.at if moment.at.tzinfo else moment.at.replace(tzinfo=UTC)
+    return {"taken_at": at.isoformat(), "taken_at_offset_minutes": moment.offset_minutes}
+
+
+@lru_cache(maxsize=1)
+def _complain(reason: str) -> None:
+    """Log once what this machine lacks: it lacks it for every photo."""
+    log.warning("photos get no names of places", reason=reason)
 
 
 HANDLER = Handler(
     kind="optimize_image",
-    version="3",
+    version="4",
     lane="image",
     table="image_processing_jobs",
     params=Params,

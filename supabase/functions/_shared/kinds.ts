@@ -15,6 +15,7 @@ export const PARAMS = new Map<string, Record<string, Check>>([
     image_url: text(4096),
     detail_level: oneOf("brief", "medium", "detailed"),
   }],
+  ["locate_photos", { again: boolean }],
   ["optimize_image", {
     input_url: text(4096),
     input_orientation: integer(1, 8),
