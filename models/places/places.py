@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from models.places.naming import language_of, name_of
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+_PACKAGES: Final = ("babel", "scipy.spatial", "tzdata", "tzfpy")
+"""Beside that of the towns, what is needed to answer."""
 NEAR_KM: Final = 25.0
 """A place is named after a town no further away than that."""
 REGION_KM: Final = 150.0
@@ -61,12 +64,8 @@ class Places:
         Raises:
             ModuleNotFoundError: a package of the extra `places` is not installed.
         """
-        import babel
-        import scipy.spatial
-        import tzdata
-        import tzfpy
-
-        del babel, scipy.spatial, tzdata, tzfpy
+        for package in _PACKAGES:
+            import_module(package)
         return cls(load_towns())
 
     def at(self, points: Sequence[tuple[float, float]]) -> list[Spot]:

@@ -143,7 +143,7 @@ async def test_sidecar_and_name_tell_what_the_file_does_not(library: Library) ->
         for name, asset_id in {"beside": beside, "named": named, "dated": dated, "gone": gone}.items()
     }
     assert told == {
-        "beside": (datetime(2024, 6, 1, 10, tzinfo=UTC), None, "second", "sidecar", 43.51, 11.0, "sidecar"),
+        "beside": (datetime(2024, 6, 1, 10, tzinfo=UTC), 120, "second", "sidecar", 43.51, 11.0, "sidecar"),
         "named": (datetime(2019, 1, 2, tzinfo=UTC), None, "day", "file_name", None, None, None),
         "dated": (datetime(2020, 1, 1, tzinfo=UTC), None, "second", "file_time", None, None, None),
         "gone": (None,) * 7,
@@ -319,6 +319,6 @@ async def test_the_ledger_tells_what_each_attempt_took(library: Library) -> None
         [asset_id],
     )
     ((handler, version, outcome, worker, timings, counts, attempt),) = cursor.fetchall()
-    assert (handler, version, outcome, worker, attempt) == ("optimize_image", "3", "done", "ledger", 1)
+    assert (handler, version, outcome, worker, attempt) == ("optimize_image", "4", "done", "ledger", 1)
     assert set(timings) == {"fetch", "render", "upload"}
     assert counts == {"files": 2}
