@@ -40,21 +40,22 @@ def trips(scene: Scene) -> list[Story]:
     is_away = scene.homes.distances_km[located] > AWAY_KM
     gaps = np.diff(library.instants[located]) > GAP_DAYS * DAY
     breaks = np.flatnonzero((np.diff(is_away) != 0) | gaps) + 1
+    home = country(scene.place(np.flatnonzero(scene.homes.distances_km <= AWAY_KM)) or "")
     stories = []
     for run in runs(breaks, len(located)):
         rows = located[run]
         days = np.unique(library.days[rows])
         is_short = days[-1] - days[0] < LONGEST_DAYS
         if is_away[run.start] and is_short and len(rows) >= LEAST and len(days) >= LEAST_DAYS:
-            stories.append(_story(scene, np.arange(rows[0], rows[-1] + 1)))
+            stories.append(_story(scene, np.arange(rows[0], rows[-1] + 1), home))
     return stories
 
 
-def _story(scene: Scene, trip: Ints) -> Story:
+def _story(scene: Scene, trip: Ints, home: str) -> Story:
     words, rows = scene.words, scene.chosen(trip)
     days = scene.library.days[trip]
     first, last = scene.day(trip[days.argmin()]), scene.day(trip[days.argmax()])
-    name = _name(scene, trip)
+    name = _name(scene, trip, home)
     return Story(
         kind="trip",
         key=f"trip:{first}",
@@ -67,8 +68,8 @@ def _story(scene: Scene, trip: Ints) -> Story:
     )
 
 
-def _name(scene: Scene, trip: Ints) -> str | None:
-    """A town where most was taken; else a country, unless home is there; else the two commonest towns."""
+def _name(scene: Scene, trip: Ints, home: str) -> str | None:
+    """A town where most was taken; else a country that is not that of home; else the two commonest towns."""
     import numpy as np
 
     photos = scene.library.photos
@@ -86,8 +87,7 @@ def _name(scene: Scene, trip: Ints) -> str | None:
     total = counts.sum()
     if len(ranked) == 1 or towns[ranked[0]] >= _MOSTLY * total:
         return ranked[0]
-    at_home = scene.place(np.flatnonzero(scene.homes.distances_km <= AWAY_KM))
     land = max(countries, key=lambda name: (countries[name], name))
-    if countries[land] >= _NEARLY_ALL * total and land != country(at_home or ""):
+    if countries[land] >= _NEARLY_ALL * total and land != home:
         return land
     return scene.words.and_so.format(one=ranked[0], other=ranked[1])
