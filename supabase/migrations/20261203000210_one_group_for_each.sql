@@ -18,7 +18,8 @@ create type kizu.member as (
 
 -- Photos that these are alike, but for those that are done with, with what the vectors of the generation that answers
 -- say: the same file needs none, and others that have none are not shown. `place` is that of the photo among p_assets.
-create function kizu.links_of(p_user uuid, p_assets uuid[], p_done uuid[], p_kinds text[], p_version text)
+-- Of those that found a photo the newest p_most: of 10,000 copies all find the same twenty.
+create function kizu.links_of(p_user uuid, p_assets uuid[], p_done uuid[], p_kinds text[], p_version text, p_most int)
 returns table (place bigint, asset_id uuid, other_id uuid, kind text, similarity real)
 language plpgsql
 stable
@@ -35,7 +36,6 @@ declare
   -- least 0.90; two photos of one place minutes apart 0.80 and 0.92; any two photos 0.69 in the middle.
   c_near  constant real := 0.8;
   c_burst constant real := 0.9;
-  c_most  constant int  := 500; -- who find it, the newest: of 10,000 copies all find the same twenty
 begin
   return query
     select found.place, found.asset_id, found.id, found.kind, found.similarity
@@ -50,7 +50,7 @@ begin
                    where pair.other_id = wanted.id
                      and pair.kind = any (p_kinds)
                    order by pair.at desc
-                   limit c_most)
+                   limit p_most)
                ) as near
          cross join lateral (
                  select from public.assets as asset
@@ -82,11 +82,36 @@ begin
 end;
 $$;
 
+-- Whether one of these is newer, by its pairs of p_kind (for null of any kind), than p_asset, which is of p_at.
+create function kizu.has_newer(p_ids uuid[], p_at timestamptz, p_asset uuid, p_kind text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+set enable_seqscan = off -- whatever the statistics say, pairs are found by their photos
+set enable_bitmapscan = off
+set jit = off
+as $$
+begin
+  return exists (
+    select
+      from unnest(p_ids) as listed (id)
+     cross join lateral (
+             select pair.at, pair.asset_id from kizu.alike as pair
+              where pair.asset_id = listed.id
+                and (p_kind is null or pair.kind = p_kind)
+              limit 1
+           ) as first
+     where (first.at, first.asset_id) > (p_at, p_asset)
+  );
+end;
+$$;
+
 -- Whoever is alike a photo, or alike those, and so on: itself first, up to 500, and whether there are `more`. `members` is
 -- null where one of them is newer by its pairs of p_kind (for null of any kind) than p_asset, which is of p_at: then the
--- group is shown elsewhere.
+-- group is shown elsewhere. `looked` says how many photos' pairs that cost, about.
 create function kizu.find_members(p_user uuid, p_asset uuid, p_at timestamptz, p_kinds text[], p_kind text,
-                                  p_version text, out members kizu.member[], out more boolean)
+                                  p_version text, out members kizu.member[], out more boolean, out looked int)
 language plpgsql
 stable
 set search_path = ''
@@ -96,10 +121,15 @@ set jit = off
 as $$
 declare
   c_most constant int := 500;
+  c_many constant int := 10;
+  c_kept constant int := 20; -- pairs of a photo
   v_done  uuid[] := '{}';
   v_front kizu.member[] := array[row(p_asset, null, null, null)::kizu.member];
   v_new   kizu.member[];
+  v_near  uuid[];
+  v_links int;
 begin
+  looked := 1;
   -- Of very many copies all know the same few, and these the newest.
   if exists (
        select
@@ -120,6 +150,18 @@ begin
     return;
   end if;
 
+  -- Nor are all pairs of those looked at that very many are like, where the newest are enough.
+  v_near := array(select link.other_id
+                    from kizu.links_of(p_user, array[p_asset], '{}', p_kinds, p_version, 1) as link);
+  if cardinality(v_near) >= c_many then
+    v_near := v_near || array(select link.other_id
+                                from kizu.links_of(p_user, v_near, v_near || p_asset, p_kinds, p_version, 1) as link);
+    looked := cardinality(v_near);
+  end if;
+  if kizu.has_newer(v_near, p_at, p_asset, p_kind) then
+    return;
+  end if;
+
   members := '{}';
   more := false;
   loop
@@ -130,7 +172,7 @@ begin
     ),
     link as materialized (
       select found.*, array_position(p_kinds, found.kind) as rank
-        from kizu.links_of(p_user, array(select asset_id from front order by place), v_done, p_kinds, p_version) as found
+        from kizu.links_of(p_user, array(select asset_id from front order by place), v_done, p_kinds, p_version, c_most) as found
     ),
     known as (
       select place, asset_id, like_id, kind, similarity, array_position(p_kinds, kind) as rank, 0 as by
@@ -155,22 +197,14 @@ begin
     select (select array_agg(row(asset_id, like_id, kind, similarity)::kizu.member order by place) from better),
            (select array_agg(row(other_id, asset_id, kind, similarity)::kizu.member
                              order by rank, similarity desc nulls last, other_id)
-              from fresh)
-      into v_front, v_new;
+              from fresh),
+           (select count(*) from link)
+      into v_front, v_new, v_links;
+    looked := looked + v_links / c_kept;
     members := members || v_front;
     exit when v_new is null;
 
-    if exists (
-         select
-           from unnest(v_new) as member
-          cross join lateral (
-                  select pair.at, pair.asset_id from kizu.alike as pair
-                   where pair.asset_id = member.asset_id
-                     and (p_kind is null or pair.kind = p_kind)
-                   limit 1
-                ) as first
-          where (first.at, first.asset_id) > (p_at, p_asset)
-       ) then
+    if kizu.has_newer(array(select asset_id from unnest(v_new)), p_at, p_asset, p_kind) then
       members := null;
       return;
     end if;
@@ -444,13 +478,12 @@ begin
       end if;
     end if;
     exit when jsonb_array_length(v_groups) >= v_limit or v_looked >= c_looked;
-    v_looked := v_looked + 1;
     if v_id <> all (v_seen) then
-      select found.members, found.more
-        into v_members, v_more
+      select found.members, found.more, v_looked + found.looked
+        into v_members, v_more, v_looked
         from kizu.find_members(v_user, v_id, v_at, v_kinds, p_kind, v_version) as found;
       v_seen := v_seen || array(select asset_id from unnest(v_members));
-      v_looked := v_looked + coalesce(cardinality(v_members), 1) - 1;
+      v_looked := v_looked + coalesce(cardinality(v_members), 0);
       v_shown := (
         select coalesce(jsonb_agg(shown.said || jsonb_build_object(
                  'more', v_more,
@@ -470,6 +503,8 @@ begin
                ) as shown
       );
       v_groups := v_groups || v_shown;
+    else
+      v_looked := v_looked + 1;
     end if;
     exit when v_part is not null;
     v_next := jsonb_build_object('at', v_at, 'id', v_id);
@@ -483,7 +518,8 @@ begin
 end;
 $$;
 
-select kizu.keep_internal('kizu.links_of(uuid, uuid[], uuid[], text[], text)');
+select kizu.keep_internal('kizu.links_of(uuid, uuid[], uuid[], text[], text, int)');
+select kizu.keep_internal('kizu.has_newer(uuid[], timestamptz, uuid, text)');
 select kizu.keep_internal('kizu.find_members(uuid, uuid, timestamptz, text[], text, text)');
 select kizu.keep_internal('kizu.part_members(kizu.member[])');
 select kizu.keep_internal('kizu.shown_group(uuid, kizu.member[], int)');

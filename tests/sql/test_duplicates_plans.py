@@ -158,6 +158,37 @@ def test_a_photo_that_thousands_are_alike_is_no_dearer(album: Album) -> None:
         assert rows < 20_000
 
 
+@pytest.mark.parametrize("album", ["analyzed"], indirect=True)
+def test_a_page_among_thousands_that_are_alike_reads_a_page(album: Album) -> None:
+    """All look like the same twenty, which are the oldest: none but the newest is where they are shown."""
+    with album.queue.db.transaction(force_rollback=True):
+        album.queue.db.execute(
+            """
+            with own as (
+              select id, taken_at, row_number() over (order by taken_at desc) as n
+                from assets
+               where user_id = %(user)s
+            ),
+            seen as (
+              insert into image_embeddings (user_id, asset_id, embedding, model_version)
+              select %(user)s, id, '[1,0,0,0,0,0,0,0]', %(model)s from own where n <= 1520
+                  on conflict do nothing
+            )
+            insert into kizu.alike (user_id, asset_id, other_id, kind, at)
+            select %(user)s, own.id, hub.id, 'near', own.taken_at
+              from own, own as hub
+             where own.n <= 1500 and hub.n between 1501 and 1520
+            """,
+            {"user": album.user, "model": MODEL},
+        )
+        first = album.call("list_duplicates", limit=1)
+        album.queue.db.execute("reset role")
+        assert [group["count"] for group in first["groups"]] == [500]
+        answer, rows, scans = cost(album, lambda: album.call("list_duplicates", limit=1, after=first["next"]))
+        assert (answer["groups"], scans) == ([], 0)
+        assert rows < 60_000
+
+
 # Taken for empty, all indexes of a table cost the same, and Postgres' own checks of references take any.
 @pytest.mark.parametrize("album", ["analyzed", "none"], indirect=True)
 def test_to_resolve_a_group_reads_the_group(album: Album) -> None:
