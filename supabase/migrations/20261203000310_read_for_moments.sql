@@ -234,7 +234,8 @@ begin
     'rows', (
       select coalesce(jsonb_agg(jsonb_build_object(
                'asset_id', picture.asset_id,
-               'vector', replace(encode(extensions.halfvec_send(picture.embedding::extensions.halfvec), 'base64'), e'\n', '')
+               'vector',   replace(encode(extensions.halfvec_send(picture.embedding::extensions.halfvec), 'base64'),
+                                   e'\n', '')
              )), '[]')
         from unnest(v_ids) as wanted (id)
        cross join lateral (

@@ -198,14 +198,17 @@ declare
   c_days   constant int := 7;
   v_moment public.moments := kizu.moment_of(kizu.one_user(p_user), p_moment_id);
 begin
-  if v_moment.is_saved is distinct from coalesce(p_saved, true) or (v_moment.is_saved and v_moment.dismissed_at is not null) then
+  if v_moment.is_saved is distinct from coalesce(p_saved, true)
+     or (v_moment.is_saved and v_moment.dismissed_at is not null) then
     update public.moments
        set is_saved = coalesce(p_saved, true),
            dismissed_at = case when p_saved is false then dismissed_at end,
            expires_at = case
                           when p_saved is false
                           then kizu.now() + make_interval(days => coalesce(
-                            (select auto_delete_days from kizu.moment_settings where user_id = v_moment.user_id), c_days))
+                            (select auto_delete_days
+                               from kizu.moment_settings
+                              where user_id = v_moment.user_id), c_days))
                         end
      where id = v_moment.id
     returning * into v_moment;

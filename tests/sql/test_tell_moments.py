@@ -213,6 +213,23 @@ def test_of_two_runs_at_once_the_later_asks_to_look_again(queue: Any, ann: str) 
     assert len(queue.rows(waiting, ann)) == 1
 
 
+@pytest.mark.parametrize(("days", "is_told"), [(0, False), (6, False), (89, False), (90, True)])
+def test_a_story_is_not_told_twice_whatever_a_worker_says(
+    queue: Any, ann: str, days: int, is_told: bool
+) -> None:
+    """The engine knows what was told; a worker that did not look is stopped by the ledger."""
+    occasion(queue, ann, YESTERDAY)
+    first, second = Telling(queue, ann), Telling(queue, ann)
+    first.settle()
+    queue.db.execute("delete from moments where user_id = %s", (ann,))
+    [write] = second.writes
+    newest = queue.value("select max(id) from kizu.told_stories where user_id = %s", ann)
+    scope = {"last_story": newest, "today": str((NOON + timedelta(days=days)).date())}
+    write["scope"] |= scope
+    assert queue.settle(second.job, writes=[write])["answer"] == "settled"
+    assert len(feed(queue, ann)) == is_told
+
+
 def test_what_was_dismissed_or_saved_meanwhile_stays_as_it_is(queue: Any, ann: str) -> None:
     occasion(queue, ann, YESTERDAY)
     tell(queue, ann)
