@@ -139,6 +139,8 @@ security definer
 set search_path = ''
 as $$
 declare
+  c_enough constant interval := '2 seconds'; -- of the 8 that a statement may take; what is left is for the next call
+  v_began  constant timestamptz := clock_timestamp();
   v_now    constant timestamptz := kizu.now();
   v_limit  constant int := least(greatest(coalesce(p_limit, 0), 1), 10000);
   v_chore  kizu.chores;
@@ -149,8 +151,12 @@ declare
 begin
   perform kizu.caller_scope();
   for v_chore in
-    select * from kizu.chores where due_at <= v_now order by chore for update skip locked
+    select * from kizu.chores where due_at <= v_now order by due_at, chore for update skip locked
   loop
+    if clock_timestamp() > v_began + c_enough then
+      v_more := true;
+      exit;
+    end if;
     begin
       execute format('select kizu.%I($1)', v_chore.does) into v_here using v_limit;
       v_more := v_more or v_here;
