@@ -21,6 +21,7 @@ def language_of(tag: str) -> str:
     return code if _locale(code) else ENGLISH
 
 
+@lru_cache(maxsize=16384)
 def name_of(city: str, region: str, country: str, language: str) -> str:
     """City, region and country, as far as they are known, in a language that `language_of` has said.
 

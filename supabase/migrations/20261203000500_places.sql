@@ -430,9 +430,10 @@ returns jsonb
 language plpgsql
 stable
 set search_path = ''
-set enable_seqscan = off -- whatever the statistics say, places are read in the order of their index
-set enable_sort = off
+set enable_seqscan = off -- whatever the statistics say, places are read in the order of their index, and each by its id
 set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 declare
   c_first    constant uuid := '00000000-0000-0000-0000-000000000000';
