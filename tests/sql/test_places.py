@@ -347,3 +347,23 @@ def test_a_photo_is_found_by_its_place(queue: Any, library: Library) -> None:
     assert places == [{"location_name": "Rome, Lazio, Italy"}]
     names = queue.rows("select name from kizu.known_words(%s, 10) where kind = 'place'", library.user)
     assert names == [{"name": "Rome, Lazio, Italy"}]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_page_of_places_reads_the_photos_on_it(queue: Any, library: Library, again: bool) -> None:
+    queue.db.execute(
+        "insert into assets (user_id, path, media_type, latitude, longitude)"
+        " select %s, %s || n, 'document', 41.9, 12.5 from generate_series(1, 3000) as n",
+        (library.user, f"{library.user}/"),
+    )
+    queue.db.execute("analyze assets")
+    reads = (
+        "select coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0)::int"
+        " from pg_stat_xact_user_tables where relname = 'assets'"
+    )
+    with queue.db.transaction():
+        before = queue.value(reads)
+        args = {"limit": 50, "again": again, "version": "data-1/en"}
+        page = queue.value("select kizu.read_places(%s, %s)", library.user, Jsonb(args))
+        assert len(page["rows"]) == 50
+        assert queue.value(reads) - before <= 3 * 50
