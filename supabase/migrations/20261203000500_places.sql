@@ -28,9 +28,6 @@ as $$
 declare
   c_usual constant text := 'en';
 begin
-  if to_regclass('kizu.moment_settings') is null then
-    return c_usual; -- nobody keeps it
-  end if;
   return coalesce((select language from kizu.moment_settings where user_id = p_user), c_usual);
 end;
 $$;
@@ -600,6 +597,28 @@ begin
 end;
 $$;
 
+create function kizu.note_other_language()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  if exists (select from public.assets
+              where user_id = new.user_id and latitude is not null and longitude is not null) then
+    perform kizu.ask_to_locate(new.user_id, true, kizu.now());
+  end if;
+  return null;
+end;
+$$;
+
+create trigger other_language_names_places_anew
+  after update of language on kizu.moment_settings
+  for each row
+  when (new.language is distinct from old.language)
+  execute function kizu.note_other_language();
+
+select kizu.keep_internal('kizu.note_other_language()');
 select kizu.keep_internal('kizu.language_of(uuid)');
 select kizu.keep_internal('kizu.ask_to_locate(uuid, boolean, timestamptz)');
 select kizu.keep_internal('kizu.name_place(public.assets, text, text)');

@@ -159,6 +159,29 @@ def test_what_people_said_is_never_joined_over(queue: Any, user: str, apart: str
     assert violations(queue, user, held) == []
 
 
+def test_who_is_recognised_does_not_join_who_cannot_leave_for_somebody_else(queue: Any, user: str) -> None:
+    """Both faces of a photo are recognised, and the one whose cluster the other comes to has to stay."""
+    cay, bob = sorted((contact(queue, user, "Cay"), contact(queue, user, "Bob")))
+    [like_x] = seen(queue, user, towards(0, 0, 1))
+    [like_y] = seen(queue, user, towards(0, 1))
+    x, y = seen(queue, user, towards(0, 0, 0.9), towards(0, 0.9))
+    [one] = seen(queue, user, towards(1))
+    seen(queue, user, towards(0.97))
+
+    def say(verb: str, *arguments: Any) -> None:
+        places = ", ".join(["%s"] * len(arguments))
+        with queue.acting("authenticated", user):
+            queue.value(f"select {verb}({places})", *arguments)
+        assert violations(queue, user) == []
+
+    say("merge_people", now(queue, one), [now(queue, like_y)])
+    say("assign_faces", [one["face_id"]], cay)
+    said(queue, user, bob, towards(0, 0.99))
+    assert now(queue, y) == now(queue, one), "people said so"
+    say("assign_faces", [like_x["face_id"]], cay)
+    assert now(queue, y) == now(queue, one) != now(queue, x)
+
+
 def test_another_look_keeps_a_face_in_its_cluster(queue: Any, user: str) -> None:
     rows = [seen(queue, user, vector)[0] for vector in (towards(1), towards(0.9), towards(0.95))]
     cluster = now(queue, rows[0])

@@ -338,6 +338,25 @@ def test_a_claim_tells_the_language_of_names(queue: Any, library: Library) -> No
     assert queue.take(kind)["asset"]["language"] == "en"
 
 
+def test_names_are_looked_up_anew_in_another_language(queue: Any, library: Library) -> None:
+    def says(**settings: str) -> int:
+        with queue.acting("authenticated", library.user):
+            queue.value("select set_moment_settings(%s)", Jsonb(settings))
+        again = (
+            "select count(*) from jobs where user_id = %s and job_type = 'locate_photos' and params ? 'again'"
+        )
+        return int(queue.value(again, library.user))
+
+    assert says(language="de") == 0, "there is no place"
+    library.look(ROME)
+    assert says(language="de") == 0
+    assert says(language="en") == 1
+    kind = queue.kind()
+    assert says(language="de") == 1
+    queue.enqueue(kind, library.user, library.id)
+    assert queue.take(kind)["asset"]["language"] == "de"
+
+
 def test_a_photo_is_found_by_its_place(queue: Any, library: Library) -> None:
     library.look(ROME)
     part = {"kind": "place", "name": "Rome"}
