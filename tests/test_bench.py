@@ -122,6 +122,17 @@ def test_best_questions_are_worth_more_than_any_and_drawn(tmp_path: Path) -> Non
     assert len(chart.findall(".//{*}polyline")) >= 2
 
 
+@pytest.mark.stack
+@pytest.mark.slow
+def test_moments_are_told_beside_reading_alone(tmp_path: Path) -> None:
+    found = measured("moments", options=("--plots", str(tmp_path)))
+
+    assert found["sections"]["moments"]["told_at_the_most"] == 10
+    assert found["sections"]["moments"]["peak"] > 0
+    chart = ElementTree.parse(tmp_path / "moments-growth.svg")
+    assert len(chart.findall(".//{*}polyline")) >= 2
+
+
 def test_marks_are_upright_in_every_photo(tmp_path: Path) -> None:
     photos = write_photos(tmp_path / "photos", 3, (640, 480), distinct=1, add=draw_marks)
 

@@ -23,6 +23,7 @@ from scripts.bench_lab import (
     latency,
     loop,
     memory,
+    moments,
     noop,
     people,
     people_assignment,
@@ -55,6 +56,7 @@ SECTIONS: dict[str, Callable[[Lab], list[Measure]]] = {
     "ranking": ranking.measure,
     "recall": recall.measure,
     "people": people.measure,
+    "moments": moments.measure,
     "people-assignment": people_assignment.measure,
     "people-questions": people_questions.measure,
     "memory": memory.measure,
@@ -82,8 +84,8 @@ def main(
     """Measure the SECTIONs; all of them without any.
 
     thumbnails, images, profiles, noop, latency, claims, fairness, loop, decoding,
-    generations, backfill, people, search, search-fairness, ranking, recall, people-assignment,
-    people-questions, memory
+    generations, backfill, people, search, search-fairness, ranking, recall, moments,
+    people-assignment, people-questions, memory
 
     Ratios are of things measured in turns in one run, so that they hold on any machine; nothing fails when a
     goal is missed.
