@@ -1,4 +1,4 @@
-"""What the words of `kizu people` share: whose people, how much of them, and what is said of an answer."""
+"""What the words of `kizu people` share: whose library, how much of it, and what is said of an answer."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def of_whom(connection: Connection, user: UUID | None) -> dict[str, Any]:
     """
     if user is None and connection.caller.user_id is None:
         raise click.UsageError(
-            "whose people? Set KIZU_EMAIL and KIZU_PASSWORD (the demo's: .kizu/demo.json), or give --user"
+            "whose library? Set KIZU_EMAIL and KIZU_PASSWORD (the demo's: .kizu/demo.json), or give --user"
         )
     return given(user=user)
 
