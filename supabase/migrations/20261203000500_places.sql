@@ -237,7 +237,8 @@ create trigger new_places_are_noted
   when (current_user in ('authenticated', 'service_role'))
   execute function kizu.note_new_places();
 
-create function kizu.note_other_place()
+-- As above of those that apps move or name anew; it is asked once for all of them, since they may be thousands.
+create function kizu.note_other_places()
 returns trigger
 language plpgsql
 security definer
@@ -246,19 +247,26 @@ as $$
 declare
   c_pause constant interval := '2 minutes';
 begin
-  perform kizu.ask_to_locate(new.user_id, false, kizu.now() + c_pause);
+  perform kizu.ask_to_locate(user_id, false, kizu.now() + c_pause)
+     from (select distinct latter.user_id
+             from latter
+             join former on former.id = latter.id
+            where latter.latitude is not null
+              and latter.longitude is not null
+              and latter.located_by is null
+              and (former.latitude, former.longitude, former.location_name)
+                  is distinct from (latter.latitude, latter.longitude, latter.location_name)
+            order by latter.user_id) as owner;
   return null;
 end;
 $$;
 
 create trigger other_places_are_noted
-  after update of latitude, longitude, location_name on public.assets
-  for each row
-  when (new.located_by is null and new.latitude is not null and new.longitude is not null
-        and (old.latitude, old.longitude, old.location_name)
-            is distinct from (new.latitude, new.longitude, new.location_name)
-        and current_user in ('authenticated', 'service_role'))
-  execute function kizu.note_other_place();
+  after update on public.assets
+  referencing old table as former new table as latter
+  for each statement
+  when (current_user in ('authenticated', 'service_role'))
+  execute function kizu.note_other_places();
 
 create or replace view public.asset_captures
 with (security_invoker = true) as
@@ -421,7 +429,8 @@ revoke all on public.asset_places from public, anon, authenticated, service_role
 
 -- The verb `places`: assets with a place that is in no data yet, with `again` those too that other data than `version`
 -- has. Of a time that the place has to say the offset of, `wall` is what its clock showed, or `taken_at` the instant
--- where that is known; both null where a file or a person said it all. Args: `version`, `again`, `limit`, `after`.
+-- where that is known; both null where a file or a person said it all, or no calendar has it. Args: `version`, `again`,
+-- `limit`, `after`.
 create function kizu.read_places(p_user uuid, p_args jsonb)
 returns jsonb
 language plpgsql
@@ -437,6 +446,8 @@ declare
   c_clocks   constant text[] := array['original', 'digitised', 'modified']; -- what a camera's clock showed
   c_instants constant text[] := array['satellite', 'file_time'];            -- what is the same everywhere
   c_exact    constant text[] := array['second', 'minute'];
+  c_earliest constant timestamptz := '0001-01-03'; -- what any calendar of a program has, by any clock
+  c_latest   constant timestamptz := '9999-12-29';
   v_limit constant int := kizu.page_limit(p_args);
   v_after constant uuid := coalesce((p_args #>> '{after,asset_id}')::uuid, c_first);
   v_again constant boolean := coalesce((p_args ->> 'again')::boolean, false);
@@ -474,6 +485,7 @@ begin
              'longitude', asset.longitude,
              'was',       asset.taken_at,
              'wall',      case when asset.taken_at_precision = any (c_exact)
+                                    and asset.taken_at between c_earliest and c_latest
                                     and (asset.taken_at_zone is not null
                                          and asset.taken_at_source <> all (c_instants)
                                          or asset.taken_at_offset_minutes is null
@@ -482,6 +494,7 @@ begin
                                      at time zone 'UTC')::text
                           end,
              'taken_at',  case when asset.taken_at_precision = any (c_exact)
+                                    and asset.taken_at between c_earliest and c_latest
                                     and (asset.taken_at_zone is not null or asset.taken_at_offset_minutes is null)
                                     and asset.taken_at_source = any (c_instants)
                                then asset.taken_at
@@ -623,7 +636,7 @@ select kizu.keep_internal('kizu.language_of(uuid)');
 select kizu.keep_internal('kizu.ask_to_locate(uuid, boolean, timestamptz)');
 select kizu.keep_internal('kizu.name_place(public.assets, text, text)');
 select kizu.keep_internal('kizu.note_new_places()');
-select kizu.keep_internal('kizu.note_other_place()');
+select kizu.keep_internal('kizu.note_other_places()');
 select kizu.keep_internal('kizu.read_places(uuid, jsonb)');
 select kizu.keep_internal('kizu.write_places(jsonb, uuid, uuid, uuid)');
 

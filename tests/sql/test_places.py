@@ -242,6 +242,45 @@ def test_a_corrected_place_loses_its_name_and_is_looked_up(library: Library) -> 
     assert [asked[0] for asked in library.asked()] == ["completed", "pending"], "its zone is that of the file"
 
 
+@pytest.mark.parametrize("role", ["authenticated", "service_role"])
+def test_many_places_that_are_corrected_together_are_asked_about_once(
+    queue: Any, library: Library, role: str
+) -> None:
+    other = queue.user()
+    for owner in (library.user, library.user, other):
+        queue.db.execute("update assets set latitude = 1, longitude = 2 where id = %s", (queue.asset(owner),))
+    with queue.acting(role, library.user):
+        plan = queue.value(
+            "explain (analyze, format json)"
+            " update assets set latitude = 3, longitude = 4 where user_id = any (%s)",
+            [library.user, other],
+        )
+    calls = {trigger["Trigger Name"]: trigger["Calls"] for trigger in plan[0]["Triggers"]}
+    assert calls["other_places_are_noted"] == 1
+    assert library.asked() == [("pending", {}, True)]
+    assert queue.rows(
+        "select user_id::text from jobs where job_type = 'locate_photos' and user_id = %s", other
+    ) == ([] if role == "authenticated" else [{"user_id": other}])
+
+
+@pytest.mark.parametrize("source", ["original", "satellite"])
+@pytest.mark.parametrize(
+    "taken_at", ["infinity", "-infinity", "0044-03-15 BC", "12000-01-01", "0001-01-01", "9999-12-31 23:59"]
+)
+def test_a_time_that_no_calendar_has_keeps_no_photo_from_its_place(
+    library: Library, taken_at: str, source: str
+) -> None:
+    library.edit(
+        latitude=35.7,
+        longitude=139.7,
+        taken_at=taken_at,
+        taken_at_source=source,
+        taken_at_precision="second",
+    )
+    (row,) = library.read(library.take())
+    assert (row["latitude"], row["wall"], row["taken_at"]) == (35.7, None, None)
+
+
 def test_what_changes_while_it_is_looked_up_stays_as_it_is(library: Library) -> None:
     library.edit(latitude=41.9, longitude=12.5)
     job = library.take()
