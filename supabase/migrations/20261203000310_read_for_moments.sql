@@ -34,8 +34,8 @@ end;
 $$;
 
 -- The verb `moments_people`: who may be in the user's photos, in order of id: contacts, and clusters that are no
--- contact's: {id: as faces have it, contact_id, cluster_id, name, birth_date}. Who is hidden is left out. Args: `limit`,
--- `after`.
+-- contact's: {id: as faces have it, contact_id, cluster_id, name, birth_date: of the years 1 to 9999}. Who is hidden is
+-- left out. Args: `limit`, `after`.
 create function kizu.read_moments_people(p_user uuid, p_args jsonb)
 returns jsonb
 language plpgsql
@@ -51,7 +51,9 @@ begin
       from (select *
               from (
                 (select contact.id, contact.id as contact_id, null::uuid as cluster_id,
-                        contact.display_name as name, contact.birth_date
+                        contact.display_name as name,
+                        case when contact.birth_date between '0001-01-01' and '9999-12-31' then contact.birth_date end
+                          as birth_date
                    from public.contacts as contact
                   where contact.user_id = p_user
                     and contact.id > v_after

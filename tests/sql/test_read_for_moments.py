@@ -139,6 +139,15 @@ def test_what_was_told_is_read_for_a_season(queue: Any, ann: str) -> None:
     assert earlier(1) == [(moment["id"], False)]
 
 
+@pytest.mark.parametrize("born", ["infinity", "0044-03-15 BC", "12000-01-01"])
+def test_a_birthday_that_no_calendar_has_is_not_known(queue: Any, ann: str, born: str) -> None:
+    queue.db.execute(
+        "insert into contacts (user_id, display_name, birth_date) values (%s, 'Gaius', %s)", (ann, born)
+    )
+    (person,) = read(queue, held(queue, ann), "moments_people")
+    assert (person["name"], person["birth_date"]) == ("Gaius", None)
+
+
 @pytest.mark.parametrize(
     "args", ['{"after": {"at": "x"}}', '{"limit": "many"}', '{"assets": ["x"]}', '{"after": {"id": 7}}']
 )
