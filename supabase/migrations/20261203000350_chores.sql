@@ -128,8 +128,9 @@ begin
 end;
 $$;
 
--- Does the chores that are due, each a little (p_limit, up to 10,000) and by itself: one that fails keeps no other from
--- being done, and is tried again when it is due. Anybody who works for Kizu may call it, as often as they like.
+-- Does the chores that are due, each a little (p_limit, up to 1,000) and by itself: one that fails, or takes longer than
+-- a statement may, keeps no other from being done, and is tried again when it is due. Anybody who works for Kizu may
+-- call it, as often as they like.
 --
 -- Answers {"done": […], "failed": {chore: how}, "more": whether to call again soon}.
 create function public.do_chores(p_limit int default 1000)
@@ -142,7 +143,7 @@ declare
   c_enough constant interval := '2 seconds'; -- of the 8 that a statement may take; what is left is for the next call
   v_began  constant timestamptz := clock_timestamp();
   v_now    constant timestamptz := kizu.now();
-  v_limit  constant int := least(greatest(coalesce(p_limit, 0), 1), 10000);
+  v_limit  constant int := least(greatest(coalesce(p_limit, 0), 1), 1000); -- a lock is held for each user asked for
   v_chore  kizu.chores;
   v_here   boolean;
   v_more   boolean := false;
@@ -165,7 +166,7 @@ begin
          set due_at = case when v_here then v_now else v_now + every end, failed = null
        where chore = v_chore.chore;
     exception
-      when others then
+      when query_canceled or others then
         v_failed := v_failed || jsonb_build_object(v_chore.chore, left(sqlerrm, 500));
         update kizu.chores set due_at = v_now + every, failed = left(sqlerrm, 500) where chore = v_chore.chore;
     end;

@@ -189,6 +189,44 @@ def test_a_chore_that_fails_keeps_no_other_from_being_done(queue: Any, ann: str)
         queue.db.execute("delete from kizu.chores where chore = 'broken'")
 
 
+def test_a_chore_that_takes_longer_than_a_statement_may_keeps_no_other_from_being_done(
+    queue: Any, ann: str
+) -> None:
+    queue.db.execute(
+        "create function kizu.t_sleep(int) returns boolean language sql begin atomic"
+        " select pg_sleep(60) is not null; end"
+    )
+    queue.db.execute("insert into kizu.chores (chore, does, every) values ('slow', 't_sleep', '1 hour')")
+    try:
+        clock(queue)
+        queue.db.execute("update kizu.chores set due_at = '-infinity'")
+        with queue.db.transaction():
+            queue.db.execute("set local statement_timeout = '1s'")
+            answer = queue.value("select do_chores()")
+        assert list(answer["failed"]) == ["slow"]
+        assert "moments" in answer["done"]
+        assert queue.value("select due_at = kizu.now() + '1 hour' from kizu.chores where chore = 'slow'")
+    finally:
+        queue.db.execute("delete from kizu.chores where chore = 'slow'")
+        queue.db.execute("drop function kizu.t_sleep(int)")
+
+
+def test_nobody_does_chores_for_more_users_than_there_are_locks_for(queue: Any, ann: str) -> None:
+    wants(queue, ann, enabled=False)
+    with queue.db.transaction(force_rollback=True):
+        queue.db.execute(
+            "with crowd as (insert into auth.users (id)"
+            " select gen_random_uuid() from generate_series(1, 1010) returning id)"
+            " insert into kizu.moment_settings (user_id) select id from crowd"
+        )
+        queue.db.execute("update kizu.chores set due_at = '-infinity'")
+        with queue.acting("authenticated", ann):
+            assert queue.value("select do_chores(10000)")["more"]
+        queue.db.execute("reset role")
+        left = queue.value("select count(*) from kizu.moment_settings where enabled and next_at is null")
+        assert left == 10
+
+
 @pytest.mark.parametrize("role", ["authenticated", "kizu_worker"])
 def test_any_worker_does_chores_for_all(queue: Any, ann: str, role: str) -> None:
     wants(queue, ann, moments_time="14:00")
