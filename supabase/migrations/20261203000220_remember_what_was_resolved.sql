@@ -6,6 +6,73 @@ values ('kept_duplicates_per_user', 100000, 'Pairs of photos that a user may hav
 
 create index kept_duplicates_of_a_user on kizu.kept_duplicates (user_id);
 
+-- Gives a photo what others alone have of a name, and of when and where it was taken where nobody said so of it.
+create function kizu.keep_capture(p_user uuid, p_keep uuid, p_remove uuid[])
+returns void
+language plpgsql
+set search_path = ''
+set enable_seqscan = off -- whatever the statistics say, photos are found by their ids
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+as $$
+declare
+  c_person constant text := 'person';
+  v_kept  public.assets;
+  v_other public.assets;
+begin
+  select * into v_kept from public.assets where id = any (array[p_keep]);
+  if v_kept.taken_at is null or v_kept.taken_at_source is distinct from c_person then
+    select * into v_other
+      from public.assets
+     where id = any (p_remove)
+       and taken_at is not null
+       and (v_kept.taken_at is null or taken_at_source = c_person)
+     order by taken_at_source is not distinct from c_person desc, taken_at, id
+     limit 1;
+    if found then
+      update public.assets
+         set taken_at = v_other.taken_at,
+             taken_at_offset_minutes = v_other.taken_at_offset_minutes,
+             taken_at_precision = v_other.taken_at_precision,
+             taken_at_source = c_person
+       where id = any (array[p_keep]);
+    end if;
+  end if;
+  if v_kept.latitude is null or v_kept.longitude is null or v_kept.place_source is distinct from c_person then
+    select * into v_other
+      from public.assets
+     where id = any (p_remove)
+       and latitude is not null
+       and longitude is not null
+       and (v_kept.latitude is null or v_kept.longitude is null or place_source = c_person)
+     order by place_source is not distinct from c_person desc, id
+     limit 1;
+    if found then
+      update public.assets
+         set latitude = v_other.latitude,
+             longitude = v_other.longitude,
+             place_source = c_person,
+             location_name = coalesce(v_other.location_name, location_name)
+       where id = any (array[p_keep]);
+    end if;
+  end if;
+  update public.assets as kept
+     set file_name     = coalesce(kept.file_name, other.file_name),
+         folder        = coalesce(kept.folder, other.folder),
+         location_name = coalesce(kept.location_name, other.location_name)
+    from (select (array_agg(file_name order by id) filter (where file_name is not null))[1] as file_name,
+                 (array_agg(folder order by id) filter (where folder is not null))[1] as folder,
+                 (array_agg(location_name order by id) filter (where location_name is not null))[1] as location_name
+            from public.assets
+           where id = any (p_remove)) as other
+   where kept.id = any (array[p_keep])
+     and (   (kept.file_name     is null and other.file_name     is not null)
+          or (kept.folder        is null and other.folder        is not null)
+          or (kept.location_name is null and other.location_name is not null));
+end;
+$$;
+
 -- Gives a photo what others alone have: people's tags, places in albums and moments, files that belong to it, a name,
 -- and when and where it was taken where nobody said so of it: that stays whatever its own file says later. What several
 -- sidecars say counts in the order in which they came to the photo. Answers how much of each.
@@ -19,9 +86,7 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 as $$
 declare
-  c_person constant text := 'person';
   v_kept    public.assets;
-  v_other   public.assets;
   v_tags    int;
   v_albums  int;
   v_moments int;
@@ -120,55 +185,7 @@ begin
          ));
   get diagnostics v_parts = row_count;
 
-  if v_kept.taken_at is null or v_kept.taken_at_source is distinct from c_person then
-    select * into v_other
-      from public.assets
-     where id = any (p_remove)
-       and taken_at is not null
-       and (v_kept.taken_at is null or taken_at_source = c_person)
-     order by taken_at_source is not distinct from c_person desc, taken_at, id
-     limit 1;
-    if found then
-      update public.assets
-         set taken_at = v_other.taken_at,
-             taken_at_offset_minutes = v_other.taken_at_offset_minutes,
-             taken_at_precision = v_other.taken_at_precision,
-             taken_at_source = c_person
-       where id = any (array[p_keep]);
-    end if;
-  end if;
-  if v_kept.latitude is null or v_kept.longitude is null or v_kept.place_source is distinct from c_person then
-    select * into v_other
-      from public.assets
-     where id = any (p_remove)
-       and latitude is not null
-       and longitude is not null
-       and (v_kept.latitude is null or v_kept.longitude is null or place_source = c_person)
-     order by place_source is not distinct from c_person desc, id
-     limit 1;
-    if found then
-      update public.assets
-         set latitude = v_other.latitude,
-             longitude = v_other.longitude,
-             place_source = c_person,
-             location_name = coalesce(v_other.location_name, location_name)
-       where id = any (array[p_keep]);
-    end if;
-  end if;
-  update public.assets as kept
-     set file_name     = coalesce(kept.file_name, other.file_name),
-         folder        = coalesce(kept.folder, other.folder),
-         location_name = coalesce(kept.location_name, other.location_name)
-    from (select (array_agg(file_name order by id) filter (where file_name is not null))[1] as file_name,
-                 (array_agg(folder order by id) filter (where folder is not null))[1] as folder,
-                 (array_agg(location_name order by id) filter (where location_name is not null))[1] as location_name
-            from public.assets
-           where id = any (p_remove)) as other
-   where kept.id = any (array[p_keep])
-     and (   (kept.file_name     is null and other.file_name     is not null)
-          or (kept.folder        is null and other.folder        is not null)
-          or (kept.location_name is null and other.location_name is not null));
-
+  perform kizu.keep_capture(p_user, p_keep, p_remove);
   return jsonb_build_object('tags', v_tags, 'albums', v_albums, 'moments', v_moments, 'parts', v_parts);
 end;
 $$;
@@ -335,3 +352,4 @@ end;
 $$;
 
 select kizu.keep_internal('kizu.keep_apart(uuid, uuid, uuid[])');
+select kizu.keep_internal('kizu.keep_capture(uuid, uuid, uuid[])');

@@ -425,3 +425,49 @@ def test_a_page_of_places_reads_the_photos_on_it(queue: Any, library: Library, a
         page = queue.value("select kizu.read_places(%s, %s)", library.user, Jsonb(args))
         assert len(page["rows"]) == 50
         assert queue.value(reads) - before <= 3 * 50
+
+
+def resolve(library: Library, **others: Any) -> None:
+    """The library's photo is kept, and another one of it, with these columns, removed."""
+    removed = library.queue.asset(library.user)
+    names = ", ".join(f"{name} = %s" for name in others)
+    with library.queue.acting("authenticated", library.user):
+        library.queue.db.execute(f"update assets set {names} where id = %s", (*others.values(), removed))
+        library.queue.value("select resolve_duplicates(%s, %s::uuid[])", library.id, [removed])
+
+
+def test_a_place_that_comes_from_a_duplicate_has_its_own_name(library: Library) -> None:
+    library.look(in_rome(), ROME)
+    resolve(library, latitude=48.9, longitude=2.3)
+    assert library.columns("latitude", "place_source", *NAMED) == (48.9, "person", None, None, None)
+    assert ("pending", {}, True) in library.asked()
+
+
+def test_a_place_that_comes_from_a_duplicate_brings_its_name(library: Library) -> None:
+    library.look(in_rome(), ROME)
+    resolve(library, latitude=48.8, longitude=2.2, location_name="Versailles")
+    assert library.columns("latitude", *NAMED) == (48.8, "Versailles", "person", None)
+
+
+def test_a_name_that_a_person_said_stays_when_a_place_comes_from_a_duplicate(library: Library) -> None:
+    library.look(in_rome(), ROME)
+    library.edit(location_name="Nonna's")
+    resolve(library, latitude=48.9, longitude=2.3)
+    assert library.columns("latitude", *NAMED) == (48.9, "Nonna's", "person", None)
+
+
+def test_a_name_from_a_duplicate_is_what_it_was_there(library: Library) -> None:
+    other = library.queue.asset(library.user)
+    library.look(ROME, asset=other)
+    library.queue.value("select resolve_duplicates(%s, %s::uuid[], %s)", library.id, [other], library.user)
+    assert library.columns("latitude", *NAMED) == (41.9, "Rome, Lazio, Italy", "map", None)
+
+
+def test_a_persons_time_from_a_duplicate_has_no_zone_of_the_place(library: Library) -> None:
+    library.look(in_rome(), ROME)
+    resolve(library, taken_at=WALL, taken_at_offset_minutes=-300, taken_at_precision="second")
+    assert library.columns(*TIMED, "taken_at_source") == (WALL, -300, None, "person")
+    with library.queue.acting("authenticated", library.user):
+        library.queue.value("select locate_photos(p_again => true)")
+    (row,) = library.read(library.take(), again=True)
+    assert row["wall"] is None
