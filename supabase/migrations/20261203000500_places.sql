@@ -104,18 +104,21 @@ set search_path = ''
 as $$
 declare
   c_kind   constant text := 'locate_photos';
-  c_status constant text := 'processing';
+  c_status constant text := 'pending';
   c_behind constant int := 200; -- priority: behind photos that wait
   v_params constant jsonb := case when p_again then '{"again": true}'::jsonb else '{}' end;
   v_answer jsonb;
 begin
   perform pg_advisory_xact_lock(hashtextextended(concat_ws(':', 'asked', c_kind, p_user), 0));
   v_answer := kizu.enqueue(row(c_kind, null, v_params, c_behind, p_run_at, p_user, true, null)::kizu.request, null);
-  if v_answer ->> 'status' = 'already_queued'
-     and exists (select from public.jobs where id = (v_answer ->> 'id')::uuid and status = c_status) then
-    v_answer := kizu.enqueue(
-      row(c_kind, null, v_params, c_behind, p_run_at, p_user, true, 'after ' || p_again)::kizu.request, null
-    );
+  if v_answer ->> 'status' = 'already_queued' then
+    -- It stays where it is until what this is about is there for whoever claims it.
+    perform from public.jobs where id = (v_answer ->> 'id')::uuid and status = c_status for share;
+    if not found then
+      v_answer := kizu.enqueue(
+        row(c_kind, null, v_params, c_behind, p_run_at, p_user, true, 'after ' || p_again)::kizu.request, null
+      );
+    end if;
   end if;
   return v_answer;
 end;

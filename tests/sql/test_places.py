@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
+
+from tests.sql.conftest import acting
 
 pytestmark = pytest.mark.stack
 
@@ -204,6 +206,22 @@ def test_what_apps_bring_is_asked_about_once(library: Library) -> None:
             "select id from assets where user_id = %s and latitude = %s", library.user, n
         )
     )  # fmt: skip
+
+
+def test_what_comes_while_a_request_is_claimed_is_looked_up(
+    library: Library, connect: Callable[[], psycopg.Connection]
+) -> None:
+    library.edit(latitude=1, longitude=2)
+    library.queue.db.execute("update jobs set run_at = kizu.now() where job_type = 'locate_photos'")
+    other = connect()
+    with acting(other, "authenticated", library.user):
+        other.execute(
+            "insert into assets (path, media_type, latitude, longitude) values (%s, 'document', 3, 4)",
+            [f"{library.user}/x"],
+        )
+        for job in library.queue.claim("locate_photos")["jobs"]:
+            assert [row["latitude"] for row in library.read(job)] == [1]
+    assert "pending" in [asked[0] for asked in library.asked()]
 
 
 def test_what_has_no_place_asks_for_nothing(library: Library) -> None:
