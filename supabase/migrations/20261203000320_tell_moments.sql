@@ -88,7 +88,8 @@ $$;
 --
 -- With `updates` a row takes the place of that moment, as long as it is in the feed and nobody saved it; it keeps its
 -- expiry. Else it is new, unless the same story was told within `cooldown_days`. Photos that are gone or about to go are
--- left out. Where another job has told stories since this one looked, nothing is written, and moments are asked for again.
+-- left out, and so is what is more than 50 new ones in a day. Where another job has told stories since this one looked,
+-- nothing is written, and moments are asked for again.
 create function kizu.tell_moments(p_rows jsonb, p_user uuid, p_asset uuid, p_run uuid, p_scope jsonb)
 returns void
 language plpgsql
@@ -96,12 +97,15 @@ set search_path = ''
 set plan_cache_mode = force_custom_plan -- lists of photos are looked up by hash
 as $$
 declare
+  c_most   constant int := 50; -- five times what is found of a day; stories are kept for a season
+  c_day    constant interval := '1 day';
   v_now    constant timestamptz := kizu.now();
   v_today  constant date := (p_scope ->> 'today')::date;
   v_wanted kizu.moment_settings;
   v_there  uuid[];
   v_found  record;
   v_moment uuid;
+  v_lately int;
   v_count  int := 0;
 begin
   perform pg_advisory_xact_lock(hashtextextended(concat('moments of ', p_user), 0));
@@ -114,6 +118,11 @@ begin
     return;
   end if;
 
+  v_lately := (
+    select count(*)
+      from (select at from kizu.told_stories where user_id = p_user order by id desc limit c_most) as latest
+     where at > v_now - c_day
+  );
   v_there := array(
     select asset.id
       from public.assets as asset
@@ -179,7 +188,7 @@ begin
       continue;
     end if;
 
-    continue when exists (
+    continue when v_lately + v_count >= c_most or exists (
       select from kizu.told_stories
        where user_id = p_user
          and key = v_found.key

@@ -337,3 +337,27 @@ def test_covers_differ_by_the_vectors_of_the_generation_that_answers(queue: Any,
     telling.settle()
     [moment] = feed(queue, ann)
     assert len(set(moment["cover_asset_ids"])) == 6
+
+
+def test_no_worker_tells_a_user_more_than_fifty_stories_a_day(queue: Any, ann: str) -> None:
+    [photo] = photos(queue, ann, [YESTERDAY])
+
+    def tell_many(at: datetime, days: int) -> int:
+        """As a user's own worker that says whatever it likes; answers how many stories are kept."""
+        clock(queue, at)
+        kind = queue.kind()
+        last = queue.value("select coalesce(max(id), 0) from kizu.told_stories where user_id = %s", ann)
+        scope = {"last_story": last, "today": str((at + timedelta(days=days)).date()), "notice": {}}
+        rows: list[dict[str, Any]] = []
+        for number in range(30):
+            key = f"{kind} {number}"
+            rows += [{"key": key, "kind": "event", "title": "t"}, {"of": key, "members": [photo]}]
+        with queue.acting("authenticated", ann):
+            queue.db.execute("select enqueue_job(%s)", [kind])
+            write = {"table": "moments", "scope": scope, "rows": rows}
+            assert queue.settle(queue.take(kind), writes=[write])["answer"] == "settled"
+        return int(queue.value("select count(*) from kizu.told_stories where user_id = %s", ann))
+
+    assert [tell_many(NOON, days) for days in (0, 1, 2)] == [30, 50, 50]
+    assert len(queue.rows("select from actions_log where user_id = %s", ann)) == 2
+    assert tell_many(NOON + timedelta(days=1), 0) == 80
