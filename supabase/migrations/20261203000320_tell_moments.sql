@@ -108,6 +108,9 @@ declare
   v_lately int;
   v_count  int := 0;
 begin
+  if (v_today between v_now::date - 2 and v_now::date + 2) is not true then -- in whatever zone
+    raise exception 'moments: expected the day that moments_state told';
+  end if;
   perform pg_advisory_xact_lock(hashtextextended(concat('moments of ', p_user), 0));
   select * into v_wanted from kizu.moment_settings where user_id = p_user;
   if coalesce((select id from kizu.told_stories where user_id = p_user order by id desc limit 1), 0)

@@ -226,6 +226,7 @@ def test_a_story_is_not_told_twice_whatever_a_worker_says(
     newest = queue.value("select max(id) from kizu.told_stories where user_id = %s", ann)
     scope = {"last_story": newest, "today": str((NOON + timedelta(days=days)).date())}
     write["scope"] |= scope
+    clock(queue, NOON + timedelta(days=days))
     assert queue.settle(second.job, writes=[write])["answer"] == "settled"
     assert len(feed(queue, ann)) == is_told
 
@@ -361,3 +362,15 @@ def test_no_worker_tells_a_user_more_than_fifty_stories_a_day(queue: Any, ann: s
     assert [tell_many(NOON, days) for days in (0, 1, 2)] == [30, 50, 50]
     assert len(queue.rows("select from actions_log where user_id = %s", ann)) == 2
     assert tell_many(NOON + timedelta(days=1), 0) == 80
+
+
+@pytest.mark.parametrize("today", ["infinity", "0044-03-15 BC", "2026-07-18", "2026-07-12", None])
+def test_no_story_is_told_on_another_day(queue: Any, ann: str, today: str | None) -> None:
+    [photo] = photos(queue, ann, [YESTERDAY])
+    kind = queue.kind()
+    scope = {"last_story": 0, "today": today, "notice": {}}
+    rows = [{"key": "k", "kind": "event", "title": "t"}, {"of": "k", "members": [photo]}]
+    with queue.acting("authenticated", ann):
+        queue.db.execute("select enqueue_job(%s)", [kind])
+        answer = queue.settle(queue.take(kind), writes=[{"table": "moments", "scope": scope, "rows": rows}])
+    assert answer["answer"] == "refused"
