@@ -39,7 +39,7 @@ class Point:
 
 def measure(lab: Lab) -> list[Measure]:
     count, people, strangers = (1_500, 30, 150) if lab.quick else (10_000, 200, 1_000)
-    library = people_library(count, people, strangers, seed=2)
+    library = people_library(count, people, strangers, seed=2, siblings=0.6, ageing=0.25)  # much is unsure
     lab.tell("answering the best questions first")
     best = answer_all(library, SCALE, the_best(library, SCALE))
     random = []

@@ -320,5 +320,5 @@ async def test_the_ledger_tells_what_each_attempt_took(library: Library) -> None
     )
     ((handler, version, outcome, worker, timings, counts, attempt),) = cursor.fetchall()
     assert (handler, version, outcome, worker, attempt) == ("optimize_image", "4", "done", "ledger", 1)
-    assert set(timings) == {"fetch", "render", "upload"}
+    assert set(timings) == {"fetch", "locate", "render", "upload"}
     assert counts == {"files": 2}

@@ -15,7 +15,7 @@ from tests.acceptance.library import Library, jpeg, service
 from tests.sql.conftest import acting
 from worker.app import run_worker
 from worker.handlers import locate_photos, optimize_image
-from worker.handlers.search import places_of
+from worker.library.understanding import places_of
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 

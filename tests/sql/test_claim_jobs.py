@@ -34,6 +34,7 @@ def test_a_claimed_job_says_what_a_worker_needs(queue: Any) -> None:
             "file_name": None,
             "file_modified_at": None,
             "sidecars": [],
+            "language": "en",
         },
         "params": job["params"],
         "attempt": 1,

@@ -1,4 +1,4 @@
-"""`kizu moments`: See the moments of one's photos, keep or dismiss them, and have them looked for."""
+"""`kizu moments`: See the moments of your photos, save or dismiss them, and have them looked for."""
 
 from __future__ import annotations
 
