@@ -9,8 +9,9 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any, Final, TypeAlias
 
 import structlog
@@ -330,6 +331,11 @@ def lanes_of(settings: Settings, handlers: Handlers) -> list[tuple[str, int, lis
     return [lane for lane in lanes if lane[2]]
 
 
+@cache
+def is_installed(package: str) -> bool:
+    return find_spec(package) is not None
+
+
 class Able:
     """What this machine can do, looked at anew with each sign of life, as models come and go."""
 
@@ -355,8 +361,11 @@ class Able:
         }
 
     def can_do(self, kind: str) -> bool:
-        """Whether the model that jobs of this kind need for sentences, if any, was here at the last look."""
-        spoken = self._handlers[kind].sentences_of
+        """Whether its packages are here, and at the last look was the model that it needs for sentences."""
+        handler = self._handlers[kind]
+        if not all(map(is_installed, handler.packages)):
+            return False
+        spoken = handler.sentences_of
         return spoken is None or any(
             one.version in self._sentences
             for one in self._generations.known

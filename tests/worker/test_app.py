@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Any
@@ -143,3 +144,12 @@ async def test_searches_are_left_to_workers_that_have_the_librarys_model(tmp_pat
     has_it = await able(model_downloads=True)
     assert kinds(has_it) == {"search", "understand", "image_ai"}
     assert has_it.look()["sentences"] == ["conse-tiny"]
+
+
+@pytest.mark.parametrize(("package", "can"), [("pytest", True), ("nobody_has_this", False)])
+def test_jobs_are_left_to_workers_that_have_their_packages(tmp_path: Path, package: str, can: bool) -> None:
+    settings = Settings(_env_file=None, model_cache_dir=tmp_path)
+    handler = dataclasses.replace(discover()["locate_photos"], packages=("numpy", package))
+    able = Able(settings, {handler.kind: handler}, Generations(MemoryGenerations(), settings))
+
+    assert able.can_do(handler.kind) is can

@@ -43,6 +43,8 @@ class Handler(Generic[P, C]):
     sentences_of: str | None = None
     """The kind of vectors that a sentence is compared with: a machine without the model of those that answer
     leaves jobs of this kind to others."""
+    packages: tuple[str, ...] = ()
+    """What is imported beyond what every worker has: a machine that lacks one leaves these jobs to others."""
     needs: frozenset[str] = frozenset({"storage", "disk"})
     """Dependencies without which no job of this kind can be done; while one is down, none is claimed."""
     timeout_seconds: float = 600.0

@@ -96,6 +96,7 @@ HANDLER = Handler(
     params=Params,
     run=locate_photos,
     about_asset=False,
+    packages=("babel", "reverse_geocode", "scipy", "tzfpy"),
     needs=frozenset(),
     timeout_seconds=600.0,
 )
