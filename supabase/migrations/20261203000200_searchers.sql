@@ -1,5 +1,6 @@
 -- A search goes to a worker that can answer it: one that lacks the model of the vectors leaves it to others, and is
--- asked what the words mean only while nobody else is there. Nobody waits for a worker that is not.
+-- asked what the words mean only while nobody else is there. Nobody waits for a worker that is not. Many searches of one
+-- user leave the database to others: those that wait hold no lock while they ask whether a worker has answered.
 
 insert into public.job_kinds (kind, table_name, priority, max_attempts)
 values ('understand', 'ai_processing_jobs', 0, 2)
@@ -191,16 +192,45 @@ begin
 end;
 $$;
 
+-- How many searches of p_user wait for a worker, p_most at the most: of those that somebody may still wait for.
+create function kizu.waiting_searches(p_user uuid, p_most int)
+returns int
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  c_kinds  constant text[] := array['search', 'understand'];
+  c_waited constant interval := '1 minute';
+begin
+  return (
+    select count(*)
+      from unnest(c_kinds) as kind
+     cross join lateral (
+             select
+               from public.ai_processing_jobs
+              where job_type = kind
+                and priority >= 0
+                and user_id = p_user
+                and status = 'pending'
+                and not suspect
+                and created_at >= kizu.now() - c_waited
+              limit p_most
+           ) as waiting
+  );
+end;
+$$;
+
 -- Sees to it that a worker answers p_asked. Answers {"id", "status": enqueued, already_queued, or refused: as many wait
--- as may; failed, with its "error_code": it was tried within the last minute; "attended": whether a worker is there now,
--- without whom nobody need wait}.
+-- as may; failed, with its "error_code": it was tried within the last minute; "attended": whether a worker is there
+-- now, without whom nobody need wait}.
 create or replace function kizu.ask_worker(p_asked kizu.question, p_words text)
 returns jsonb
 language plpgsql
 set search_path = ''
 as $$
 declare
-  c_kinds   constant text[] := array['search', 'understand'];
+  c_refused constant jsonb := '{"id": null, "status": "refused"}';
   c_rest    constant interval := '1 minute';
   v_most    constant int := kizu.setting('pending_searches_per_user');
   v_here    constant text := kizu.search_kind(p_asked.user_id);
@@ -212,6 +242,22 @@ declare
   v_key     constant text := kizu.dedupe_key(v_kind, p_asked.user_id, v_params);
   v_answer  jsonb;
 begin
+  -- What waits already, and whether there is room, is said without the lock: of many who ask on and on, each would
+  -- keep a connection that others need.
+  v_answer := (
+    select jsonb_build_object('id', id, 'status', 'already_queued', 'attended', v_here is not null)
+      from public.ai_processing_jobs
+     where dedupe_key = v_key
+       and status in ('pending', 'processing')
+       and created_at >= kizu.now() - c_rest
+     limit 1
+  );
+  if v_answer is not null then
+    return v_answer;
+  elsif v_most <= kizu.waiting_searches(p_asked.user_id, v_most) then
+    return c_refused;
+  end if;
+
   perform pg_advisory_xact_lock(hashtextextended(concat('searches of ', p_asked.user_id), 0));
   perform kizu.prune_searches(p_asked.user_id);
 
@@ -230,21 +276,8 @@ begin
   end if;
 
   if not exists (select from public.jobs where dedupe_key = v_key and status in ('pending', 'processing'))
-     and v_most <= (
-           select count(*)
-             from unnest(c_kinds) as kind
-            cross join lateral (
-                    select
-                      from public.ai_processing_jobs
-                     where job_type = kind
-                       and priority >= 0
-                       and user_id = p_asked.user_id
-                       and status = 'pending'
-                       and not suspect
-                     limit v_most
-                  ) as waiting
-         ) then
-    return '{"id": null, "status": "refused"}';
+     and v_most <= kizu.waiting_searches(p_asked.user_id, v_most) then
+    return c_refused;
   end if;
   return kizu.enqueue(row(v_kind, null, v_params, null, null, p_asked.user_id, false, null)::kizu.request, null)
          || jsonb_build_object('attended', v_here is not null);
@@ -252,3 +285,4 @@ end;
 $$;
 
 select kizu.keep_internal('kizu.search_kind(uuid)');
+select kizu.keep_internal('kizu.waiting_searches(uuid, int)');

@@ -1,7 +1,29 @@
 -- Apps that have filters of their own search with them, beside what the words are understood to ask for. Of pictures like
--- a picture the most alike come first, and no cut-off of sentences ends them.
+-- a picture the most alike come first, and no cut-off of sentences ends them. Of one user's searches, however many come at
+-- once, the database answers some at a time.
+
+insert into public.queue_settings (name, value, says)
+values ('searches_at_once_per_user', 4, 'Searches of a user that the database answers at a time.');
 
 drop function public.search(text, date, text, text, text, int[], int, jsonb, int, uuid, boolean);
+
+-- Lets p_user search until the transaction ends. Raises PT429 `too_many_jobs` while as many of the user's searches are
+-- answered as may be at a time: to wait for one here would be to hold what others wait for.
+create function kizu.take_search_turn(p_user uuid)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  for v_place in 1 .. kizu.setting('searches_at_once_per_user') loop
+    if pg_try_advisory_xact_lock(hashtextextended(format('search %s of %s', v_place, p_user), 0)) then
+      return;
+    end if;
+  end loop;
+  raise sqlstate 'PT429'
+    using message = 'too_many_jobs', detail = 'as many searches of this user as may are answered now: ask again soon';
+end;
+$$;
 
 -- What p_text finds among the photos of the caller, or for the service of p_user: ask_search and rank_search in one,
 -- with the arguments of both. p_parts are parts beside those that the words are understood to have, as rank_search takes
@@ -12,7 +34,8 @@ drop function public.search(text, date, text, text, text, int[], int, jsonb, int
 -- `asked`, call again soon, as when the job "job" has ended; `failed`, a worker could not; `refused`, as many of the
 -- user's searches wait as may. `left_out` then names `understanding` too, unless what the words meant before names
 -- changed is still kept.
--- Raises what ask_search (but for `too_many_jobs`) and rank_search raise.
+-- Raises what ask_search and rank_search raise, but PT429 `too_many_jobs` while `searches_at_once_per_user` (a row of
+-- `queue_settings`) of the user are answered.
 create function public.search(
   p_text       text,
   p_today      date default null,
@@ -42,6 +65,7 @@ declare
   v_job    jsonb;
   v_found  jsonb;
 begin
+  perform kizu.take_search_turn(v_asked.user_id);
   if v_kept.user_id is null then
     v_job := kizu.ask_worker(v_asked, v_words);
     v_status := case when v_job ->> 'status' in ('failed', 'refused') then v_job ->> 'status' else 'asked' end;
@@ -237,3 +261,5 @@ begin
   );
 end;
 $$;
+
+select kizu.keep_internal('kizu.take_search_turn(uuid)');

@@ -6,7 +6,9 @@ values ('kept_duplicates_per_user', 100000, 'Pairs of photos that a user may hav
 
 create index kept_duplicates_of_a_user on kizu.kept_duplicates (user_id);
 
--- Gives a photo what others alone have of a name, and of when and where it was taken where nobody said so of it.
+-- Gives a photo what others alone have of a name, and of when and where it was taken where nobody said so of it. The name
+-- of a place goes where the place goes, or it is looked up; a time that a person said, or that comes from another photo,
+-- is by no clock of the place.
 create function kizu.keep_capture(p_user uuid, p_keep uuid, p_remove uuid[])
 returns void
 language plpgsql
@@ -18,8 +20,11 @@ set enable_mergejoin = off
 as $$
 declare
   c_person constant text := 'person';
+  c_map    constant text := 'map';
+  c_pause  constant interval := '2 minutes';
   v_kept  public.assets;
   v_other public.assets;
+  v_named boolean;
 begin
   select * into v_kept from public.assets where id = any (array[p_keep]);
   if v_kept.taken_at is null or v_kept.taken_at_source is distinct from c_person then
@@ -35,7 +40,8 @@ begin
          set taken_at = v_other.taken_at,
              taken_at_offset_minutes = v_other.taken_at_offset_minutes,
              taken_at_precision = v_other.taken_at_precision,
-             taken_at_source = c_person
+             taken_at_source = c_person,
+             taken_at_zone = null
        where id = any (array[p_keep]);
     end if;
   end if;
@@ -49,23 +55,33 @@ begin
      order by place_source is not distinct from c_person desc, id
      limit 1;
     if found then
+      v_named := v_other.location_name is not null
+                 and (v_kept.location_source is distinct from c_person or v_other.location_source = c_person);
       update public.assets
          set latitude = v_other.latitude,
              longitude = v_other.longitude,
              place_source = c_person,
-             location_name = coalesce(v_other.location_name, location_name)
+             located_by = null, -- for a time by the clocks of the other place
+             location_name = case when v_named then v_other.location_name
+                                  when location_source is distinct from c_map then location_name end,
+             location_source = case when v_named then v_other.location_source
+                                    when location_source is distinct from c_map then location_source end
        where id = any (array[p_keep]);
+      perform kizu.ask_to_locate(p_user, false, kizu.now() + c_pause);
     end if;
   end if;
   update public.assets as kept
      set file_name     = coalesce(kept.file_name, other.file_name),
          folder        = coalesce(kept.folder, other.folder),
-         location_name = coalesce(kept.location_name, other.location_name)
+         location_name = coalesce(kept.location_name, other.location_name),
+         location_source = case when kept.location_name is null then other.location_source else kept.location_source end
     from (select (array_agg(file_name order by id) filter (where file_name is not null))[1] as file_name,
                  (array_agg(folder order by id) filter (where folder is not null))[1] as folder,
-                 (array_agg(location_name order by id) filter (where location_name is not null))[1] as location_name
-            from public.assets
-           where id = any (p_remove)) as other
+                 (array_agg(location_name order by id) filter (where is_said))[1] as location_name,
+                 (array_agg(location_source order by id) filter (where is_said))[1] as location_source
+            from (select *, location_name is not null and location_source is distinct from c_map as is_said
+                    from public.assets
+                   where id = any (p_remove)) as said) as other
    where kept.id = any (array[p_keep])
      and (   (kept.file_name     is null and other.file_name     is not null)
           or (kept.folder        is null and other.folder        is not null)
