@@ -10,7 +10,7 @@ import pytest
 from tests.sql.clusters import Clustering, clusters_of, held, photo, read
 from tests.sql.people import HERE, contact, face, look, somebody
 from tests.sql.people_invariants import violations
-from worker.handlers.cluster_faces import vector_of
+from worker.halves import halves_of
 
 pytestmark = pytest.mark.stack
 
@@ -436,7 +436,7 @@ def test_vectors_come_as_they_are_stored(queue: Any, ann: str) -> None:
     [face] = photo(queue, ann, 1)
     run = Clustering(queue, ann)
     stored = queue.value("select embedding::text from kizu.face_vectors where face_id = %s", face)
-    told = vector_of(run.faces[face]["vector"])
+    told = halves_of(run.faces[face]["vector"])
     assert told.tolist() == pytest.approx(
         [float(number) for number in stored.strip("[]").split(",")], abs=1e-3
     )

@@ -7,7 +7,6 @@ it goes together with what happened meanwhile. Names and ids stay with those who
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from worker.core.errors import TooLarge
 from worker.core.handler import Handler
 from worker.core.job import Done, Replace
 from worker.core.rows import Row
+from worker.halves import halves_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,8 +36,6 @@ MOST_FACES: Final = 300_000
 MOST_MOVES: Final = 10_000
 """That one settlement writes; what is left is for a run after it. A busy machine of two cores wrote 20,000 in
 6.7 s, and what an app's user does may take 8 s."""
-HEADER_BYTES: Final = 4
-"""Before a vector's numbers: how many there are, and a field that Postgres keeps free."""
 
 
 class Params(BaseModel):
@@ -84,7 +82,7 @@ class Library:
         quality = face["quality"]
         self.quality.append(1.0 if quality is None else quality)
         self.taken_on.append(date.fromisoformat(face["taken_on"]) if face["taken_on"] else None)
-        self.vectors.append(vector_of(face["vector"]))
+        self.vectors.append(halves_of(face["vector"]))
 
     def number(self, contact_id: str) -> int:
         """The contact's number, a new one if nothing named it before."""
@@ -198,13 +196,6 @@ async def read(context: Context) -> Library:
     async for page in context.rows.pages("people_exclusions", {}):
         library.exclusions.extend(page)
     return library
-
-
-def vector_of(text: str) -> npt.NDArray[np.float16]:
-    """A vector as Postgres sends it, in base64."""
-    import numpy as np
-
-    return np.frombuffer(base64.b64decode(text), ">f2", offset=HEADER_BYTES).astype(np.float16)
 
 
 def moves_of(library: Library, clustered: Clustered) -> list[dict[str, Any]]:

@@ -8,7 +8,6 @@ told since.
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
@@ -25,6 +24,7 @@ from worker.core.errors import TooLarge
 from worker.core.handler import Handler
 from worker.core.job import Done, Replace
 from worker.core.rows import Row
+from worker.halves import halves_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,8 +39,6 @@ MEMBERS_OF_A_ROW: Final = 20
 LONGEST_TEXT: Final = 500
 """Characters of a title or a subtitle."""
 LONGEST_PLACE: Final = 200
-HEADER_BYTES: Final = 4
-"""Before a vector's numbers: how many there are, and a field that Postgres keeps free."""
 SCREENSHOTS: Final = ("screenshot", "screen shot", "bildschirmfoto", "bildschirmaufnahme", "screen recording")
 """How the names of what no camera saw begin, on phones and computers."""
 PRECISIONS: Final[Mapping[str | None, Flag]] = {
@@ -48,17 +46,6 @@ PRECISIONS: Final[Mapping[str | None, Flag]] = {
     "month": Flag.COARSE_TIME,
     "year": Flag.COARSE_TIME,
 }
-NOTICES: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
-    "en": {
-        "one": {"title": "New Moment Available", "body": "1 new moment is waiting for you."},
-        "many": {"title": "New Moments Available", "body": "{count} new moments are waiting for you."},
-    },
-    "de": {
-        "one": {"title": "Neuer Moment", "body": "1 neuer Moment wartet auf dich."},
-        "many": {"title": "Neue Momente", "body": "{count} neue Momente warten auf dich."},
-    },
-}
-"""By language: what a user is told of new moments."""
 
 
 class Params(BaseModel):
@@ -91,9 +78,21 @@ async def generate_moments(params: Params, context: Context) -> Done:
         return _told(context, len(photos), [])
     with context.record.stage("write"):
         staged = await context.staging.keep("moments", rows_of(moments))
-    notice = NOTICES.get(state["language"].replace("_", "-").split("-")[0].lower(), NOTICES["en"])
-    scope = {"last_story": state["last_story"], "today": state["today"], "notice": notice}
+    scope = {
+        "last_story": state["last_story"],
+        "today": state["today"],
+        "notice": notice_in(state["language"]),
+    }
     return _told(context, len(photos), moments, Replace(table="moments", scope=scope, rows=staged))
+
+
+def notice_in(language: str) -> dict[str, dict[str, str]]:
+    """What a user is told of `one` new moment, or of `many`, whose `{count}` the database knows."""
+    from models.moments.languages import words_of
+
+    words = words_of(language)
+    (one, many), (one_waits, many_wait) = words.new_moments, words.moments_wait
+    return {"one": {"title": one, "body": one_waits}, "many": {"title": many, "body": many_wait}}
 
 
 def _told(context: Context, photos: int, moments: Sequence[Moment], *writes: Replace) -> Done:
@@ -262,10 +261,10 @@ async def covered(context: Context, moments: Sequence[Moment]) -> list[Moment]:
     for some in chunks(candidates_of(moments), VECTORS_AT_ONCE):
         for row in (await context.rows.call("moments_vectors", {"assets": some})).rows:
             ids.append(row["asset_id"])
-            vectors.append(np.frombuffer(base64.b64decode(row["vector"]), ">f2", offset=HEADER_BYTES))
+            vectors.append(halves_of(row["vector"]))
     if not ids:
         return list(moments)
-    return await asyncio.to_thread(lambda: with_covers(moments, ids, np.stack(vectors).astype(np.float16)))
+    return await asyncio.to_thread(lambda: with_covers(moments, ids, np.stack(vectors)))
 
 
 def rows_of(moments: Iterable[Moment]) -> Iterator[dict[str, Any]]:

@@ -61,4 +61,6 @@ ENGLISH: Final = Words(
     weekdays=("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
     day=_day,
     days=_days,
+    new_moments=("New Moment Available", "New Moments Available"),
+    moments_wait=("1 new moment is waiting for you.", "{count} new moments are waiting for you."),
 )

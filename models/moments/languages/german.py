@@ -60,4 +60,6 @@ GERMAN: Final = Words(
     weekdays=("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"),
     day=_day,
     days=_days,
+    new_moments=("Neuer Moment", "Neue Momente"),
+    moments_wait=("1 neuer Moment wartet auf dich.", "{count} neue Momente warten auf dich."),
 )

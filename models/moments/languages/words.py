@@ -52,6 +52,10 @@ class Words:
     """A day of this year or of any."""
     days: Callable[[date, date], str]
     """The first and the last of some days, with the year."""
+    new_moments: Plural
+    """The title of a notification."""
+    moments_wait: Plural
+    """Its text, with a place for the `{count}`."""
 
     def counted(self, texts: Plural, n: int, **named: str) -> str:
         return texts[n != 1].format(n=n, **named)
