@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
-from models.moments.sphere import CELLS_AROUND, cells, chord, step
+from models.sphere import CELLS_AROUND, cells, chord, step
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from models.moments import sphere
+from models import sphere
 from models.moments.clock import years_of
 
 if TYPE_CHECKING:

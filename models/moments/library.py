@@ -7,7 +7,8 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from models.moments import clock, sphere
+from models import sphere
+from models.moments import clock
 from models.moments.photos import NO_TIME, Flag, Photos
 
 if TYPE_CHECKING:

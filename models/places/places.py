@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from models import sphere
 from models.places.naming import language_of, name_of
-from models.places.towns import Towns, load_towns, on_sphere
+from models.places.towns import Towns, load_towns
 from models.places.zones import countries_of, zones_at
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Places:
             if not (math.isfinite(latitude) and abs(latitude) <= 90 and abs(longitude) <= 180):
                 raise ValueError(f"expected degrees north and east, found {latitude} and {longitude}")
         degrees = np.array(points, np.float64).reshape(-1, 2)
-        vectors = on_sphere(degrees[:, 0], degrees[:, 1])
+        vectors = sphere.points(degrees[:, 0], degrees[:, 1])
         spots = [Spot()] * len(points)
         alike: dict[tuple[str, ...], list[int]] = defaultdict(list)
         for number, (latitude, longitude) in enumerate(points):

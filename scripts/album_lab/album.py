@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from models.moments.clock import years_before
 from models.moments.photos import Flag, Person, Photos
-from models.moments.sphere import distances_km, points
+from models.sphere import distances_km, points
 from scripts.album_lab.cities import AWAY, HOMES, City
 from scripts.album_lab.shots import BLURRED, Shot, columns, spoilt, vectors
 

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import numpy as np
 
 from models.moments.dbscan import dbscan
-from models.moments.sphere import points
+from models.sphere import EARTH_KM, points
 from scripts.bench_lab.chart import write_growth
 from scripts.bench_lab.lab import Lab
 from scripts.bench_lab.measure import Measure
@@ -25,7 +25,6 @@ SIZES = (0.01, 0.03, 0.1, 0.3, 1.0)
 """Shares of the most photos of a user."""
 READING_GOAL, MEMORY_GOAL, DBSCAN_GOAL = 3.0, 400.0, 5.0
 MIB = 1024 * 1024
-EARTH_KM = 6_371.0088
 RADIUS_KM, LEAST = 5.0, 4
 PLACES = 300
 """Where a user has been; the first is home, with a third of the photos."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Final
 
-from models.moments import sphere
+from models import sphere
 from models.moments.clock import DAY
 from models.moments.dbscan import NOISE, dbscan
 from models.moments.scene import Scene, Story, runs, short

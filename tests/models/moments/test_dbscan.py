@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from models.moments.dbscan import NOISE, dbscan
-from models.moments.sphere import EARTH_KM, centre, distances_km, points
+from models.sphere import EARTH_KM, centre, distances_km, points
 
 Floats = npt.NDArray[np.float64]
 

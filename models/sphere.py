@@ -41,8 +41,14 @@ def distances_km(one: Floats, others: Floats) -> Floats:
     """Along the ground, of points on the unit sphere whose shapes (…, 3) broadcast."""
     import numpy as np
 
-    half = np.sqrt(np.sum((one - others) ** 2, axis=-1)) / 2
-    distances: Floats = 2 * EARTH_KM * np.arcsin(np.minimum(half, 1))
+    return arcs_km(np.sqrt(np.sum((one - others) ** 2, axis=-1)))
+
+
+def arcs_km(chords: Floats) -> Floats:
+    """Along the ground, of points of the unit sphere that are so far apart in a straight line."""
+    import numpy as np
+
+    distances: Floats = 2 * EARTH_KM * np.arcsin(np.minimum(chords / 2, 1))
     return distances
 
 
